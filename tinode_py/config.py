@@ -1,0 +1,190 @@
+"""Reading the configuration: defaults < TOML file < environment < `--set`.
+
+Unknown keys are refused by name, values of a wrong type or out of bounds as well: every
+failure is a `ConfigError` that names the key and where it came from. Of the environment only
+variables of the form `TINODE_<SECTION>__<KEY>` are read (`__` for each dot); other TINODE_
+variables are not ours. A value from the environment or `--set` is read as TOML if it parses,
+else as text; where a text is wanted it is taken as it stands, and where a list of texts is
+wanted, one text is a list of one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, TypeVar
+
+import attrs
+
+from . import settings as sections
+from .settings import table
+
+S = TypeVar("S")
+_VARIABLE = re.compile(r"TINODE_[A-Z0-9]+(?:_[A-Z0-9]+)*(?:__[A-Z0-9]+(?:_[A-Z0-9]+)*)+")
+_NAMES: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    NoneType: "nothing",
+}
+
+
+class ConfigError(Exception):
+    """A setting cannot be used. `key` is its dotted name, `reason` says why."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
+        self.key = key
+        self.reason = reason
+
+
+@attrs.frozen
+class Settings:
+    """All settings. `Settings()` has the defaults; change some with `of` or `attrs.evolve`."""
+
+    server: sections.Server = table(sections.Server, "Where the server listens and keeps data.")
+    web: sections.Web = table(sections.Web, "Websockets and HTTP.")
+    limits: sections.Limits = table(sections.Limits, "Bounds on what clients may send.")
+    messages: sections.Messages = table(sections.Messages, "Deleting and editing.")
+    auth: sections.Auth = table(sections.Auth, "Accounts and logging in.")
+    validators: sections.Validators = table(sections.Validators, "Credentials to be confirmed.")
+    calls: sections.Calls = table(sections.Calls, "Voice and video calls.")
+    inbox: sections.Inbox = table(sections.Inbox, "The durable inbox on `me`.")
+    events: sections.Events = table(sections.Events, "The log of events for a back end.")
+    smtp: sections.Smtp = table(sections.Smtp, "Outgoing mail.")
+    push: sections.Push = table(sections.Push, "Notifications to devices.")
+    media: sections.Media = table(sections.Media, "Uploaded files.")
+    log: sections.Log = table(sections.Log, "What the server says of itself.")
+
+    @classmethod
+    def of(cls, **given: Mapping[str, Any]) -> Settings:
+        """Settings for embedding: `Settings.of(limits={"message_size": 4096})`."""
+        return _section(cls, given, "")
+
+
+@attrs.frozen
+class _Text:
+    """A value that came as text: what it reads as in TOML, and how it stood."""
+
+    value: Any
+    raw: str
+
+
+def load(
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    sets: Iterable[str] = (),
+) -> Settings:
+    """The settings from all sources; reads `file` at once. ConfigError if one is wrong."""
+    tree = _read(file) if file else {}
+    for name, raw in sorted((environ or {}).items()):
+        if _VARIABLE.fullmatch(name):
+            _put(tree, name.removeprefix("TINODE_").lower().replace("__", "."), raw)
+    for item in sets:
+        name, equals, raw = item.partition("=")
+        if not equals:
+            raise ConfigError(name, "--set wants key=value")
+        _put(tree, name.strip(), raw.strip())
+    return _section(Settings, tree, "")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(str(file), error.strerror or "cannot be read") from None
+    except ValueError as error:  # TOML or UTF-8
+        raise ConfigError(str(file), f"not TOML: {error}") from None
+
+
+def _put(tree: dict[str, Any], dotted: str, raw: str) -> None:
+    *path, last = dotted.split(".")
+    for name in path:
+        if not isinstance(tree.get(name), dict):
+            tree[name] = {}
+        tree = tree[name]
+    tree[last] = _Text(_toml(raw), raw)
+
+
+def _toml(raw: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {raw}")
+    except tomllib.TOMLDecodeError:
+        return raw
+    return parsed["value"] if len(parsed) == 1 else raw
+
+
+def _section(cls: type[S], given: object, path: str) -> S:
+    if isinstance(given, _Text):
+        given = given.value
+    if not isinstance(given, Mapping):
+        raise ConfigError(path, "wants a table")
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in attrs.fields(cls)}  # type: ignore[arg-type]
+    values = {}
+    for name, value in given.items():
+        dotted = f"{path}.{name}" if path else str(name)
+        if name not in fields:
+            raise ConfigError(_leaf(dotted, value), _unknown(str(name), path, fields))
+        values[name] = _value(hints[name], value, dotted)
+        _within(fields[name], values[name], dotted)
+    return cls(**values)
+
+
+def _leaf(path: str, value: object) -> str:
+    """The first full key in an unknown table: what the operator wrote."""
+    while isinstance(value, Mapping) and value:
+        name, value = next(iter(value.items()))
+        path = f"{path}.{name}"
+    return path
+
+
+def _unknown(name: str, path: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    prefix = f"{path}." if path else ""
+    return "unknown key" + (f", did you mean {prefix}{near[0]}?" if near else "")
+
+
+def _within(field: attrs.Attribute[Any], value: object, path: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    low, high = field.metadata["low"], field.metadata["high"]
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ConfigError(path, f"wants a number from {low} to {high}, not {value}")
+
+
+def _value(hint: Any, given: Any, path: str) -> Any:
+    """`given` as the type `hint` wants it."""
+    if attrs.has(hint):
+        return _section(hint, given, path)
+    if typing.get_origin(hint) is tuple:
+        return _list(typing.get_args(hint)[0], given, path)
+    if isinstance(given, _Text):
+        text = hint is str or typing.get_origin(hint) is Literal
+        quoted = isinstance(given.value, str)
+        given = given.raw if text and not quoted else given.value
+    if typing.get_origin(hint) is Literal:
+        if given in typing.get_args(hint):
+            return given
+        raise ConfigError(path, "wants " + " | ".join(map(repr, typing.get_args(hint))))
+    if hint is float and type(given) is int:
+        return float(given)
+    if type(given) is not hint:
+        kind = _NAMES.get(type(given), "a list or a table")
+        raise ConfigError(path, f"wants {_NAMES[hint]}, not {kind}")
+    return given
+
+
+def _list(hint: Any, given: Any, path: str) -> tuple[Any, ...]:
+    if isinstance(given, _Text):
+        given = given.value if isinstance(given.value, list) else [given]
+    if not isinstance(given, list | tuple):
+        raise ConfigError(path, "wants a list")
+    return tuple(_value(hint, item, path) for item in given)

@@ -1,0 +1,249 @@
+"""The sections of the configuration: every key with its default, unit and meaning.
+
+Here belong names, defaults, bounds and one-sentence descriptions, from which
+`docs/configuration.md` is generated. How values are read and checked is in `config`.
+A text, list or path that is empty means "none". Secrets never show in a `repr`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import attrs
+
+MAX_NUMBER = 2**53  # beyond it JSON readers lose digits
+DEFAULT_API_SALT = "T713/rYYgW7g4m3vG6zGRh7+FM1t0T8j13koXScOAj4="  # public: fits official clients
+
+
+def key(
+    default: Any,
+    about: str,
+    *,
+    unit: str = "",
+    low: float = 0,
+    high: float = MAX_NUMBER,
+    secret: bool = False,
+) -> Any:
+    """One key. `low` and `high` bound numbers, both inclusive."""
+    metadata = {"about": about, "unit": unit, "low": low, "high": high, "secret": secret}
+    return attrs.field(default=default, metadata=metadata, repr=not secret)
+
+
+def table(cls: type, about: str) -> Any:
+    """A nested table of keys."""
+    return attrs.field(factory=cls, metadata={"about": about})
+
+
+@attrs.frozen
+class Limits:
+    message_size: int = key(131072, "Largest packet of a client.", unit="bytes", low=1024)
+    topic_subscribers: int = key(128, "Members of a group, channel readers not counted.", low=2)
+    tags: int = key(16, "Tags of an account or a group; more are cut off.")
+    min_tag_length: int = key(2, "Shortest tag.", unit="characters", low=1)
+    max_tag_length: int = key(96, "Longest tag.", unit="characters", low=1)
+    file_size: int = key(8388608, "Largest upload, the whole request body.", unit="bytes")
+    upload_per_day: int = key(0, "Uploads of one user in a day; 0: no limit.", unit="bytes")
+    depth: int = key(256, "Nesting of a packet, JSON and CBOR alike.", low=8, high=900)
+    inflight: int = key(
+        64, "Unanswered requests of a session; at the bound its socket is not read.", low=1
+    )
+    packets_per_second: int = key(
+        2000, "Packets taken from a session; faster ones are read later, none is lost. 0: no limit."
+    )
+    inbox: int = key(1024, "Requests waiting for one topic; more are answered 503.", low=1)
+    batch: int = key(256, "Requests of one topic that share a commit.", low=1)
+    outbox: int = key(
+        4194304, "Unsent bytes of one session; a slower reader is cut off.", unit="bytes", low=65536
+    )
+    write_timeout: float = key(
+        10.0, "A session that takes no byte for so long is cut off.", unit="seconds", low=0.1
+    )
+
+
+@attrs.frozen
+class Messages:
+    delete_age: int = key(
+        600, "How long an author may delete a message for all; 0: for ever.", unit="seconds"
+    )
+    p2p_delete: bool = key(True, "Whether both sides of a private chat may delete for all.")
+    edit_age: int = key(0, "How long an author may edit a message; 0: for ever.", unit="seconds")
+
+
+@attrs.frozen
+class Basic:
+    min_login: int = key(4, "Shortest login.", unit="characters", low=1, high=32)
+    min_password: int = key(6, "Shortest password.", unit="characters", low=1, high=72)
+    hash_memory: int = key(19456, "Memory of one argon2id hash.", unit="KiB", low=8)
+    hash_passes: int = key(2, "Passes of one argon2id hash.", low=1, high=100)
+    threads: int = key(1, "Passwords checked at the same time.", low=1, high=64)
+    waiting: int = key(1000, "Passwords waiting to be checked; more are answered 503.", low=1)
+
+
+@attrs.frozen
+class Token:
+    expire: int = key(1209600, "Life of a token.", unit="seconds", low=1, high=2**31)
+    serial: int = key(1, "Another number makes all tokens invalid.", high=65535)
+
+
+@attrs.frozen
+class Code:
+    expire: int = key(900, "Life of a code sent to a person.", unit="seconds", low=1)
+    max_retries: int = key(3, "Wrong answers before a code is void.", low=1)
+    length: int = key(6, "Digits of a code.", low=4, high=12)
+
+
+@attrs.frozen
+class Invite:
+    codes: tuple[str, ...] = key(
+        (),
+        'Codes that open an account where `auth.registration = "invite"`. A client sends one in'
+        ' {acc} as `"cred":[{"meth":"invite","resp":"<code>"}]`. A code may be used any number'
+        " of times, until it is taken from this list.",
+        secret=True,
+    )
+
+
+@attrs.frozen
+class Auth:
+    registration: Literal["open", "invite", "closed"] = key(
+        "open", "Who may make an account: anybody, who holds an invitation, only the operator."
+    )
+    anonymous: bool = key(True, "Whether accounts without a login may be made.")
+    basic: Basic = table(Basic, "Logins with a password.")
+    token: Token = table(Token, "Tokens, with which clients log in again.")
+    code: Code = table(Code, "Codes that confirm an address or a change of password.")
+    invite: Invite = table(Invite, "Invitations.")
+
+
+@attrs.frozen
+class IceServer:
+    """A server that helps two callers to find each other."""
+
+    urls: tuple[str, ...] = key((), "Addresses, `stun:` or `turn:`.")
+    username: str = key("", "Name at a `turn:` server.")
+    credential: str = key("", "Password at a `turn:` server.", secret=True)
+    credential_type: str = key("", "Kind of `credential`; clients take `password`.")
+
+
+@attrs.frozen
+class Calls:
+    timeout: int = key(30, "How long an unanswered call rings.", unit="seconds", low=1, high=3600)
+    ice_servers: tuple[IceServer, ...] = key(
+        (), "Tables with `urls`, `username`, `credential`, `credential_type`; none: no calls."
+    )
+
+
+@attrs.frozen
+class Server:
+    listen: tuple[str, ...] = key(
+        ("127.0.0.1:6060",), "Addresses: `host:port`, `[v6]:port` or `unix:path`."
+    )
+    data: str = key("tinode-data", "Folder of the database, uploads and secrets.")
+    store: str = key("", "`sqlite:///path` or `memory:`; empty: SQLite in the data folder.")
+    drain_seconds: float = key(5.0, "Time for work in flight at the end.", unit="seconds")
+    ping_seconds: float = key(
+        49.5, "Silence after which a session is pinged.", unit="seconds", low=0.1
+    )
+    read_timeout: float = key(
+        55.0, "Silence after which a session has vanished.", unit="seconds", low=0.1
+    )
+
+
+@attrs.frozen
+class Tls:
+    cert: str = key("", "File of the certificate chain, PEM; set: the listeners speak TLS.")
+    key: str = key("", "File of the private key, PEM.")
+
+
+@attrs.frozen
+class Web:
+    origins: tuple[str, ...] = key((), "Origins that may open a websocket; none: any.")
+    cors_origins: tuple[str, ...] = key((), "Origins whose pages may use files and the API.")
+    forwarded_for: bool = key(
+        False, "Whether `X-Forwarded-For` tells the client's address: only behind a proxy."
+    )
+    api_salt: str = key(
+        DEFAULT_API_SALT,
+        "Salt that validates API keys, base64; the default fits the official clients. Empty:"
+        " only `web.api_keys` are valid.",
+    )
+    api_keys: tuple[str, ...] = key((), "API keys that are valid whatever the salt says.")
+    static: str = key("", "Folder of a web client to serve at `/`.")
+    head_size: int = key(16384, "Largest head of a request.", unit="bytes", low=1024)
+    head_timeout: float = key(
+        10.0, "Time for a request's head and for a handshake.", unit="seconds", low=0.1
+    )
+    tls: Tls = table(Tls, "TLS on the listeners; the files are read again on SIGHUP.")
+
+
+@attrs.frozen
+class Log:
+    level: Literal["debug", "info", "warning", "error"] = key("info", "Least level logged.")
+    format: Literal["text", "json"] = key("text", "One line of text, or one JSON object, each.")
+
+
+@attrs.frozen
+class Inbox:
+    days: int = key(14, "How long items of a user's inbox are kept.", unit="days", low=1)
+
+
+@attrs.frozen
+class Events:
+    days: int = key(7, "How long events are kept for the back end.", unit="days", low=1)
+
+
+@attrs.frozen
+class Validator:
+    required: tuple[Literal["auth", "anon"], ...] = key(
+        (), "Levels of accounts that need it; none: the validator is off."
+    )
+    add_to_tags: bool = key(False, "Whether a confirmed value becomes a tag of the account.")
+    debug_code: str = key("", "A code accepted beside the real one: tests only.", secret=True)
+
+
+@attrs.frozen
+class EmailValidator(Validator):
+    domains: tuple[str, ...] = key((), "Domains that may register; none: any.")
+
+
+@attrs.frozen
+class Validators:
+    email: EmailValidator = table(EmailValidator, "E-mail addresses.")
+    tel: Validator = table(Validator, "Phone numbers.")
+
+
+@attrs.frozen
+class Smtp:
+    host: str = key("", "Mail server; empty: no mail is sent.")
+    port: int = key(587, "Its port.", low=1, high=65535)
+    security: Literal["starttls", "tls", "none"] = key("starttls", "How the way is encrypted.")
+    login: str = key("", "Name at the mail server.")
+    password: str = key("", "Password at the mail server.", secret=True)
+    sender: str = key("", "Address that mails come from.")
+
+
+@attrs.frozen
+class Gateway:
+    url: str = key("", "Address of the gateway; empty: off.")
+    token: str = key("", "Token for the gateway.", secret=True)
+
+
+@attrs.frozen
+class Push:
+    stdout: bool = key(False, "Whether notifications are written to standard output.")
+    webhook: Gateway = table(Gateway, "Notifications posted to a service of one's own.")
+    gateway: Gateway = table(Gateway, "The Tinode push gateway.")
+
+
+@attrs.frozen
+class S3:
+    endpoint: str = key("", "Address of the service; empty: files are kept in the data folder.")
+    region: str = key("", "Its region.")
+    bucket: str = key("", "Bucket of the uploads.")
+    access_key: str = key("", "Name of the access key.")
+    secret_key: str = key("", "The access key's secret.", secret=True)
+
+
+@attrs.frozen
+class Media:
+    s3: S3 = table(S3, "Uploads in an S3-compatible service.")

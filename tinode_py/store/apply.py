@@ -1,0 +1,210 @@
+"""How each change is written to SQLite.
+
+A function per change, listed in `ARMS`. Each runs inside a transaction that it neither begins
+nor ends, and raises `BatchRefused` where the answer is not Committed: the caller then undoes
+the batch. The two hot changes are written for many batches at once: `write_hot`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..changes import (
+    AppendMessage,
+    Change,
+    Conflict,
+    DeleteMessages,
+    DeleteTopic,
+    DeleteUser,
+    Outcome,
+    PutLogin,
+    PutSecret,
+    PutSubscription,
+    PutTopic,
+    PutUser,
+    SetMarks,
+    Stale,
+)
+from ..ids import channel_of
+from ..records import Range, State
+from . import rows
+from .hot import Hot
+from .ranges import merged
+from .sql import Statements
+
+
+class BatchRefused(Exception):
+    """The batch must be undone and answered with `outcome`."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+_PUT_USER = rows.upsert("account", rows.USER_COLUMNS)
+_PUT_LOGIN = rows.upsert("login", rows.LOGIN_COLUMNS, 2) + " WHERE login.user = excluded.user"
+_PUT_TOPIC = rows.upsert("topic", rows.TOPIC_COLUMNS)
+_PUT_TAIL = rows.upsert("topic_tail", rows.TAIL_COLUMNS)
+_PUT_SUBSCRIPTION = rows.upsert("subscription", rows.SUBSCRIPTION_COLUMNS, 2)
+
+_DROP_TAGS = """
+DELETE FROM tag WHERE owner = ?1 AND tag NOT IN (SELECT value FROM json_each(?2))"""
+_ADD_TAGS = """
+INSERT INTO tag (tag, owner) SELECT value, ?1 FROM json_each(?2) WHERE true
+ON CONFLICT (tag, owner) DO NOTHING"""
+
+_LOG_DELETION = """
+INSERT INTO deletion (topic, user, delid, low, hi, at)
+SELECT ?1, ?2, ?3, value ->> 0, value ->> 1, ?5 FROM json_each(?4) WHERE true
+ON CONFLICT (topic, user, delid, low) DO UPDATE SET hi = max(hi, excluded.hi)"""
+_WIPE = """
+DELETE FROM message WHERE (topic, seq) IN (
+    SELECT m.topic, m.seq FROM json_each(?2) AS r CROSS JOIN message AS m
+    WHERE m.topic = ?1 AND m.seq >= r.value ->> 0 AND m.seq < r.value ->> 1)"""
+
+# Hidden ranges from the last one that begins before `low` to the last that begins by `hi`.
+_HIDDEN_NEAR = """
+WHERE topic = ?1 AND user = ?2 AND low <= ?4 AND low >= (
+    SELECT coalesce(max(low), 0) FROM hidden WHERE topic = ?1 AND user = ?2 AND low < ?3)"""
+_HIDE = """
+INSERT INTO hidden (topic, user, low, hi)
+SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?3)"""
+
+_BLANK_USER = """
+UPDATE account SET state = ?2, updated = ?3, public = NULL, trusted = NULL, private = NULL,
+    query = NULL, tags = '[]', last_seen = 0, user_agent = '' WHERE id = ?1"""
+_END_SUBSCRIPTIONS = """
+UPDATE subscription SET deleted = ?2, updated = ?2, private = NULL
+WHERE user = ?1 AND deleted = 0"""
+_TOPICS_OF = """
+(SELECT iif(substr(topic, 1, 3) = 'chn', 'grp' || substr(topic, 4), topic)
+ FROM subscription WHERE user = ?1)"""
+_BLANK_FORMER = """
+UPDATE subscription SET private = NULL WHERE user = ?1 AND private IS NOT NULL"""
+
+
+def _put_user(db: Statements, change: PutUser) -> None:
+    db.run(_PUT_USER, rows.user_row(change.user))
+    _put_tags(db, change.user.id, change.user.tags)
+
+
+def _put_tags(db: Statements, owner: str, tags: tuple[str, ...]) -> None:
+    listed = rows.encoded(tags)
+    db.run(_DROP_TAGS, (owner, listed))
+    if not tags:
+        return
+    try:
+        db.run(_ADD_TAGS, (owner, listed))
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorname != "SQLITE_CONSTRAINT_UNIQUE":
+            raise
+        raise BatchRefused(Conflict("tags")) from error
+
+
+def _put_login(db: Statements, change: PutLogin) -> None:
+    login = change.login
+    db.run(
+        "DELETE FROM login WHERE user = ? AND scheme = ? AND name <> ?",
+        (login.user, login.scheme, login.name),
+    )
+    if db.run(_PUT_LOGIN, rows.login_row(login)) != 1:
+        raise BatchRefused(Conflict("auth"))
+
+
+def _put_topic(db: Statements, change: PutTopic) -> None:
+    db.run(_PUT_TOPIC, rows.topic_row(change.topic))
+    db.run(_PUT_TAIL, rows.tail_row(change.topic))
+    _put_tags(db, change.topic.name, change.topic.tags)
+
+
+def _put_subscription(db: Statements, change: PutSubscription) -> None:
+    db.run(_PUT_SUBSCRIPTION, rows.subscription_row(change.subscription))
+
+
+def _hot(db: Statements, change: AppendMessage | SetMarks) -> None:
+    hot = Hot()
+    if not (hot.add(change) and hot.write(db)):
+        raise BatchRefused(Stale())
+
+
+def _delete_messages(db: Statements, change: DeleteMessages) -> None:
+    raised = db.run(
+        "UPDATE topic_tail SET delid = ?2 WHERE topic = ?1 AND delid <= ?2",
+        (change.topic, change.delid),
+    )
+    if raised != 1:
+        raise BatchRefused(Stale())
+    fresh = merged(change.ranges)
+    listed = rows.encoded([(r.low, r.hi) for r in fresh])
+    db.run(_LOG_DELETION, (change.topic, change.user, change.delid, listed, change.now))
+    if not change.user:
+        db.run(_WIPE, (change.topic, listed))
+        return
+    db.run(
+        "UPDATE subscription SET clear = max(clear, ?3) WHERE topic IN (?1, ?4) AND user = ?2",
+        (change.topic, change.user, change.delid, channel_of(change.topic)),
+    )
+    if fresh:
+        _hide(db, change.topic, change.user, fresh)
+
+
+def _hide(db: Statements, topic: str, user: str, fresh: list[Range]) -> None:
+    near = (topic, user, fresh[0].low, fresh[-1].hi)
+    known = db.rows("SELECT low, hi FROM hidden" + _HIDDEN_NEAR, near)
+    if known:
+        db.run("DELETE FROM hidden" + _HIDDEN_NEAR, near)
+    union = merged([*fresh, *(Range(low, hi) for low, hi in known)])
+    listed = rows.encoded([(r.low, r.hi) for r in union])
+    db.run(_HIDE, (topic, user, listed))
+
+
+def _delete_topic(db: Statements, change: DeleteTopic) -> None:
+    name = change.topic
+    db.run("DELETE FROM tag WHERE owner = ?", (name,))
+    db.run("DELETE FROM subscription WHERE topic IN (?, ?)", (name, channel_of(name)))
+    for table in ("membership", "message", "deletion", "hidden", "topic_tail"):
+        db.run(f"DELETE FROM {table} WHERE topic = ?", (name,))
+    db.run("DELETE FROM topic WHERE name = ?", (name,))
+
+
+def _delete_user(db: Statements, change: DeleteUser) -> None:
+    user = change.user
+    db.run("DELETE FROM login WHERE user = ?", (user,))
+    db.run("DELETE FROM tag WHERE owner = ?", (user,))
+    if change.hard:
+        for table in ("deletion", "hidden"):
+            db.run(f"DELETE FROM {table} WHERE user = ?1 AND topic IN {_TOPICS_OF}", (user,))
+        db.run("DELETE FROM subscription WHERE user = ?", (user,))
+        db.run("DELETE FROM account WHERE id = ?", (user,))
+    else:
+        db.run(_END_SUBSCRIPTIONS, (user, change.now))
+        db.run(_BLANK_FORMER, (user,))
+        db.run(_BLANK_USER, (user, State.DELETED.value, change.now))
+
+
+def _put_secret(db: Statements, change: PutSecret) -> None:
+    db.run(
+        "INSERT INTO secret (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+        (change.name, change.value),
+    )
+
+
+ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
+    PutUser: _put_user,
+    PutLogin: _put_login,
+    PutTopic: _put_topic,
+    PutSubscription: _put_subscription,
+    AppendMessage: _hot,
+    SetMarks: _hot,
+    DeleteMessages: _delete_messages,
+    DeleteTopic: _delete_topic,
+    DeleteUser: _delete_user,
+    PutSecret: _put_secret,
+}
+
+
+def apply(db: Statements, change: Change) -> None:
+    """Write one change, or raise BatchRefused."""
+    ARMS[type(change)](db, change)

@@ -1,0 +1,105 @@
+"""Pages of history and of deletions, out of SQLite, by index alone.
+
+A page costs what it shows: messages deleted for all have no rows, and what the reader deleted
+for himself is subtracted from the ranges before any message is read. Segments are read
+downwards until the page is full; narrow ones share a statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..queries import DeletionsIn, MessageAt, MessagesIn
+from ..records import Deletions, Message, Range
+from . import rows
+from .ranges import merged, without
+from .sql import Row, Statements
+
+# Segments are joined in one statement while they span no more numbers than this: all their rows
+# are read and sorted. A segment wider than that is read alone, in order, up to the limit.
+NARROW = 512
+_HIDDEN_PAGE = 256
+_ABOVE_ALL = 2**62
+
+_MESSAGE = f"SELECT {rows.selected('m', rows.MESSAGE_COLUMNS)} FROM "
+_AT = f"{_MESSAGE} message AS m WHERE m.topic = ? AND m.seq = ?"
+_IN_ONE = f"""{_MESSAGE} message AS m
+WHERE m.topic = ?1 AND m.seq >= ?2 AND m.seq < ?3 ORDER BY m.seq DESC LIMIT ?4"""
+_IN_MANY = f"""{_MESSAGE} json_each(?2) AS r CROSS JOIN message AS m
+WHERE m.topic = ?1 AND m.seq >= r.value ->> 0 AND m.seq < r.value ->> 1
+ORDER BY m.seq DESC LIMIT ?3"""
+_HIDDEN = """
+SELECT low, hi FROM hidden WHERE topic = ?1 AND user = ?2 AND low < ?3
+ORDER BY low DESC LIMIT ?4"""
+_DELETIONS = """
+SELECT delid, low, hi FROM deletion
+WHERE topic = ?1 AND user = '' AND delid >= ?3 AND delid < ?4
+UNION ALL
+SELECT delid, low, hi FROM deletion
+WHERE topic = ?1 AND user = ?2 AND delid >= ?3 AND delid < ?4
+ORDER BY delid, low LIMIT ?5"""
+_DELETION = """
+SELECT delid, low, hi FROM deletion
+WHERE topic = ?1 AND user IN ('', ?2) AND delid = ?3"""
+
+
+def messages_in(db: Statements, query: MessagesIn) -> tuple[Message, ...]:
+    found: list[Row] = []
+    if not query.ranges or query.limit < 1:
+        return ()
+    hidden = _hidden(db, query.topic, query.user, query.ranges[-1].hi)
+    for segments in _shared(without(reversed(query.ranges), hidden)):
+        room = query.limit - len(found)
+        if len(segments) == 1:
+            low, hi = segments[0]
+            found += db.rows(_IN_ONE, (query.topic, low, hi, room))
+        else:
+            found += db.rows(_IN_MANY, (query.topic, rows.encoded(segments), room))
+        if len(found) >= query.limit:
+            break
+    return tuple(map(rows.message_of, found))
+
+
+def _shared(segments: Iterator[Range]) -> Iterator[list[tuple[int, int]]]:
+    """Neighbouring segments, together as long as they are narrow."""
+    group: list[tuple[int, int]] = []
+    width = 0
+    for segment in segments:
+        width += segment.hi - segment.low
+        if group and width > NARROW:
+            yield group
+            group, width = [], segment.hi - segment.low
+        group.append((segment.low, segment.hi))
+    if group:
+        yield group
+
+
+def _hidden(db: Statements, topic: str, user: str, top: int) -> Iterator[Range]:
+    """What the user deleted for himself below `top`, downwards, page by page."""
+    while True:
+        page = db.rows(_HIDDEN, (topic, user, top, _HIDDEN_PAGE))
+        for low, hi in page:
+            yield Range(low, hi)
+        if len(page) < _HIDDEN_PAGE:
+            return
+        top = page[-1][0]
+
+
+def message_at(db: Statements, query: MessageAt) -> Message | None:
+    row = db.row(_AT, (query.topic, query.seq))
+    return None if row is None else rows.message_of(row)
+
+
+def deletions_in(db: Statements, query: DeletionsIn) -> Deletions | None:
+    before = query.before or _ABOVE_ALL
+    limit = max(query.limit, 1)
+    where = (query.topic, query.user, query.since, before)
+    found = db.rows(_DELETIONS, (*where, limit + 1))
+    if not found:
+        return None
+    if len(found) > limit:
+        cut = found[-1][0]  # this deletion may not be whole
+        whole = [row for row in found if row[0] != cut]
+        found = whole or db.rows(_DELETION, (query.topic, query.user, cut))
+    ranges = merged(Range(low, hi) for _, low, hi in found)
+    return Deletions(max(row[0] for row in found), tuple(ranges))

@@ -1,0 +1,219 @@
+"""How each query is answered from SQLite: a function per query, listed in `ARMS`.
+
+Every one is driven by an index; a test reads the plans. Each is one statement, or a fixed
+number of them, but for a page of history with holes (`history`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from ..queries import (
+    ContactsOf,
+    DeletionsIn,
+    FindByTags,
+    GroupsOwnedBy,
+    LoginByName,
+    LoginsOf,
+    MembersOf,
+    MessageAt,
+    MessagesIn,
+    OwnerOfTag,
+    Query,
+    SecretNamed,
+    SubscriptionOf,
+    TopicByName,
+    UserById,
+    UsersById,
+)
+from ..records import Contact, Found, Login, Subscription, Topic, User
+from . import rows
+from .base import ALIAS, ALIAS_WEIGHT
+from .history import deletions_in, message_at, messages_in
+from .sql import Row, Statements
+
+T = TypeVar("T")
+
+_USER = rows.selected("a", rows.USER_COLUMNS)
+_LOGIN = f"SELECT {rows.selected('l', rows.LOGIN_COLUMNS)} FROM login AS l "
+_TOPIC = rows.selected("t", rows.TOPIC_COLUMNS) + ", " + rows.selected("n", rows.TAIL_COLUMNS)
+_SUBSCRIPTION = rows.selected("s", rows.SUBSCRIPTION_COLUMNS)
+
+_USERS = f"SELECT {_USER} FROM account AS a WHERE a.state <> 'del' AND a.id "
+_TOPICS = f"""
+SELECT {_TOPIC} FROM topic AS t CROSS JOIN topic_tail AS n ON n.topic = t.name WHERE t.name """
+
+_CONTACTS = f"""
+SELECT {_SUBSCRIPTION}, {_TOPIC}, {_USER}
+FROM subscription AS s
+CROSS JOIN topic AS t
+    ON t.name = iif(substr(s.topic, 1, 3) = 'chn', 'grp' || substr(s.topic, 4), s.topic)
+CROSS JOIN topic_tail AS n ON n.topic = t.name
+LEFT JOIN account AS a ON a.id = s.peer AND a.state <> 'del'
+WHERE s.user = ?1 AND (s.deleted = 0 OR (?2 > 0 AND s.deleted > ?2)) %s
+ORDER BY n.touched DESC, s.topic"""
+_ALL_CONTACTS = _CONTACTS % ""
+_ONE_CONTACT = _CONTACTS % "AND s.topic = ?3"
+
+# Terms are [number of the conjunct, tag]; -1 for tags that only raise the rank.
+_FIND = f"""
+WITH candidate (owner) AS (
+    SELECT DISTINCT t.owner FROM json_each(?1) AS j CROSS JOIN tag AS t
+    WHERE t.tag = j.value AND t.owner <> ?2
+), hit (owner, term, tag) AS (
+    SELECT c.owner, j.value ->> 0, t.tag
+    FROM candidate AS c CROSS JOIN json_each(?3) AS j CROSS JOIN tag AS t
+    WHERE t.tag = j.value ->> 1 AND t.owner = c.owner
+)
+SELECT h.owner, json_group_array(DISTINCT h.tag), coalesce(m.members, 0) AS members
+FROM hit AS h
+LEFT JOIN account AS a ON a.id = h.owner
+LEFT JOIN topic AS g ON g.name = h.owner
+LEFT JOIN membership AS m ON m.topic = h.owner
+WHERE coalesce(a.state, g.state) = 'ok' OR (?4 AND coalesce(a.state, g.state) <> 'del')
+GROUP BY h.owner
+HAVING count(DISTINCT CASE WHEN h.term >= 0 THEN h.term END) = ?5
+ORDER BY count(DISTINCT h.tag) + {ALIAS_WEIGHT - 1} * count(
+    DISTINCT CASE WHEN substr(h.tag, 1, {len(ALIAS)}) = '{ALIAS}' THEN h.tag END) DESC,
+    members DESC, h.owner
+LIMIT ?6"""
+
+
+def _user(db: Statements, query: UserById) -> User | None:
+    row = db.row(_USERS + "= ?", (query.user,))
+    return None if row is None else rows.user_of(row)
+
+
+def _users(db: Statements, query: UsersById) -> dict[str, User]:
+    return _users_named(db, query.users)
+
+
+def _users_named(db: Statements, names: tuple[str, ...]) -> dict[str, User]:
+    found = db.rows(_USERS + "IN (SELECT value FROM json_each(?))", (rows.encoded(names),))
+    return {row[0]: rows.user_of(row) for row in found}
+
+
+def _login(db: Statements, query: LoginByName) -> Login | None:
+    row = db.row(_LOGIN + "WHERE l.scheme = ? AND l.name = ?", (query.scheme, query.name))
+    return None if row is None else rows.login_of(row)
+
+
+def _logins(db: Statements, query: LoginsOf) -> tuple[Login, ...]:
+    found = db.rows(_LOGIN + "WHERE l.user = ? ORDER BY l.scheme", (query.user,))
+    return tuple(map(rows.login_of, found))
+
+
+def _topic(db: Statements, query: TopicByName) -> Topic | None:
+    row = db.row(_TOPICS + "= ?", (query.topic,))
+    return None if row is None else rows.topic_of(row)
+
+
+def _topics_named(db: Statements, names: tuple[str, ...]) -> dict[str, Topic]:
+    found = db.rows(_TOPICS + "IN (SELECT value FROM json_each(?))", (rows.encoded(names),))
+    return {row[0]: rows.topic_of(row) for row in found}
+
+
+def _members(db: Statements, query: MembersOf) -> tuple[Subscription, ...]:
+    found = db.rows(
+        f"SELECT {_SUBSCRIPTION} FROM subscription AS s WHERE s.topic = ?1 "
+        "AND (s.deleted = 0 OR ?2) ORDER BY s.created, s.user",
+        (query.topic, int(query.former)),
+    )
+    return tuple(map(rows.subscription_of, found))
+
+
+def _subscription(db: Statements, query: SubscriptionOf) -> Subscription | None:
+    row = db.row(
+        f"SELECT {_SUBSCRIPTION} FROM subscription AS s WHERE s.topic = ? AND s.user = ?",
+        (query.topic, query.user),
+    )
+    return None if row is None else rows.subscription_of(row)
+
+
+def _contacts(db: Statements, query: ContactsOf) -> tuple[Contact, ...]:
+    if query.topic:
+        found = db.rows(_ONE_CONTACT, (query.user, query.since, query.topic))
+    else:
+        found = db.rows(_ALL_CONTACTS, (query.user, query.since))
+    return tuple(map(_contact_of, found))
+
+
+_TOPIC_AT = len(rows.SUBSCRIPTION_COLUMNS)
+_PEER_AT = _TOPIC_AT + len(rows.TOPIC_COLUMNS) + len(rows.TAIL_COLUMNS)
+
+
+def _contact_of(row: Row) -> Contact:
+    return Contact(
+        rows.subscription_of(row),
+        rows.topic_of(row[_TOPIC_AT:_PEER_AT]),
+        None if row[_PEER_AT] is None else rows.user_of(row[_PEER_AT:]),
+    )
+
+
+def _found(db: Statements, query: FindByTags) -> tuple[Found, ...]:
+    first = query.required[0] if query.required else query.optional
+    terms = [(i, tag) for i, either in enumerate(query.required) for tag in either]
+    terms += [(-1, tag) for tag in query.optional]
+    found = db.rows(
+        _FIND,
+        (
+            *(rows.encoded(first), query.exclude, rows.encoded(terms)),
+            *(int(query.any_state), len(query.required), query.limit),
+        ),
+    )
+    owners = tuple(row[0] for row in found)
+    users, topics = _users_named(db, owners), _topics_named(db, owners)
+    return tuple(
+        Found(tuple(sorted(msgspec.json.decode(tags))), users.get(owner), topics.get(owner), n)
+        for owner, tags, n in found
+        if owner in users or owner in topics  # a commit may have come between
+    )
+
+
+def _owner_of_tag(db: Statements, query: OwnerOfTag) -> str | None:
+    if not query.tag.startswith(ALIAS):
+        return None
+    row = db.row("SELECT owner FROM tag WHERE tag = ?", (query.tag,))
+    return None if row is None else row[0]
+
+
+def _groups(db: Statements, query: GroupsOwnedBy) -> tuple[str, ...]:
+    found = db.rows(
+        "SELECT name FROM topic WHERE owner = ?1 AND owner <> '' "
+        "AND name >= 'grp' AND name < 'grq' ORDER BY name",
+        (query.user,),
+    )
+    return tuple(row[0] for row in found)
+
+
+def _secret(db: Statements, query: SecretNamed) -> bytes | None:
+    row = db.row("SELECT value FROM secret WHERE name = ?", (query.name,))
+    return None if row is None else row[0]
+
+
+ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
+    UserById: _user,
+    UsersById: _users,
+    LoginByName: _login,
+    LoginsOf: _logins,
+    TopicByName: _topic,
+    MembersOf: _members,
+    SubscriptionOf: _subscription,
+    ContactsOf: _contacts,
+    MessagesIn: messages_in,
+    MessageAt: message_at,
+    DeletionsIn: deletions_in,
+    FindByTags: _found,
+    OwnerOfTag: _owner_of_tag,
+    GroupsOwnedBy: _groups,
+    SecretNamed: _secret,
+}
+
+
+def answer(db: Statements, query: Query[T]) -> T:
+    """The answer to one query, as of the latest commit."""
+    result: T = ARMS[type(query)](db, query)
+    return result

@@ -1,0 +1,132 @@
+"""The store in one SQLite file.
+
+Exactly one connection writes and checkpoints (two at once can damage the file in the versions
+of SQLite that today's Pythons carry); readers have their own, which cannot write. Bounded
+queries run on the loop's thread: a page of 24 costs less than the hop to another thread.
+Unbounded ones take that hop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+import trio
+
+from ..changes import Batch, Outcome
+from ..errors import StoreError
+from ..queries import Query
+from .base import UNBOUNDED, Statistics
+from .migrate import migrate, packaged
+from .read import answer
+from .sql import Statements, connect, prepare_reader, prepare_writer
+from .transaction import Transactions
+from .writer import Inline, WriterThread
+
+T = TypeVar("T")
+
+
+@attrs.define
+class _Counters:
+    batches: int = 0
+    queries: int = 0
+
+
+class SqliteStore:
+    """A `Store`; made by `open_sqlite`."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        writer: WriterThread | Inline,
+        statements: tuple[Statements, Statements, Statements],
+    ) -> None:
+        self._transactions = transactions
+        self._writer = writer
+        self._statements = statements  # the writer's, the loop's reader, the thread's reader
+        self._counters = _Counters()
+        self._one_reader = trio.CapacityLimiter(1)
+        self._inline = isinstance(writer, Inline)
+
+    async def fetch(self, query: Query[T]) -> T:
+        """Answer from the latest commit; a checkpoint only if the query is unbounded."""
+        self._counters.queries += 1
+        _, near, far = self._statements
+        try:
+            if self._inline or type(query) not in UNBOUNDED:
+                return answer(near, query)
+            return await trio.to_thread.run_sync(answer, far, query, limiter=self._one_reader)
+        except sqlite3.Error as error:
+            raise StoreError(f"{type(error).__name__}: {error}") from error
+
+    async def commit(self, batch: Batch) -> Outcome:
+        """Sleep until the batch is synced, and answer for it alone."""
+        self._counters.batches += 1
+        result = await self._writer.commit(batch)
+        if isinstance(result, StoreError):
+            raise result
+        return result
+
+    def statistics(self) -> Statistics:
+        return Statistics(
+            batches=self._counters.batches,
+            transactions=self._transactions.count,
+            statements=sum(statements.count for statements in self._statements),
+            queries=self._counters.queries,
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_sqlite(
+    path: Path,
+    *,
+    inline: bool = False,
+    migrations: Traversable | None = None,
+    factory: type[sqlite3.Connection] = sqlite3.Connection,
+) -> AsyncIterator[SqliteStore]:
+    """Open or make the file, bring its schema up to date, and close it at the end.
+
+    `inline` runs everything on the loop's thread. Raises SchemaError for a file that is newer
+    or not ours, StoreError if it cannot be opened. Leaving writes what waits.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            writer = _open_writer(stack, path, migrations or packaged(), factory)
+            readers = [_open_reader(stack, path, factory) for _ in range(2)]
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{path}: {error}") from error
+        transactions = Transactions(writer)
+        thread = Inline(transactions) if inline else WriterThread(transactions)
+        try:
+            yield SqliteStore(transactions, thread, (writer, readers[0], readers[1]))
+        finally:
+            await thread.aclose()
+
+
+def _open_writer(
+    stack: contextlib.ExitStack,
+    path: Path,
+    migrations: Traversable,
+    factory: type[sqlite3.Connection],
+) -> Statements:
+    # Made here, so that nobody else may read it; SQLite gives its log the same mode.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = stack.enter_context(contextlib.closing(connect(path, factory)))
+    migrate(connection, path, migrations)
+    prepare_writer(connection)
+    return Statements(connection)
+
+
+def _open_reader(
+    stack: contextlib.ExitStack, path: Path, factory: type[sqlite3.Connection]
+) -> Statements:
+    # Closed before the writer, whose closing checkpoints.
+    connection = stack.enter_context(contextlib.closing(connect(path, factory)))
+    prepare_reader(connection)
+    return Statements(connection)

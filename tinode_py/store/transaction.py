@@ -1,0 +1,114 @@
+"""Many batches in one transaction, each with an outcome of its own.
+
+First attempt: all batches that hold nothing but hot changes together, in bulk, then the others
+one by one. If the bulk does not fit (a message that is not its topic's next), everything is
+rolled back and the second attempt writes each batch by itself. Batches that wait together were
+sent by tasks that do not wait for each other, so any order among them is right.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from ..changes import AppendMessage, Batch, Committed, Outcome, SetMarks
+from ..errors import StoreError
+from .apply import BatchRefused, apply
+from .hot import Hot
+from .sql import Statements
+
+Result = Outcome | StoreError
+
+_HOT = frozenset({AppendMessage, SetMarks})
+
+# What one batch's own values can cause: text that is no UTF-8, a number beyond 64 bits, a value
+# too large. The other batches are not to blame.
+_BAD_VALUES = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    ValueError,
+    OverflowError,
+)
+
+
+class Transactions:
+    """Writes through the one connection that may. Not for two threads at a time."""
+
+    def __init__(self, db: Statements) -> None:
+        self._db = db
+        self.count = 0
+
+    def write(self, batches: Sequence[Batch]) -> list[Result]:
+        """Write and sync `batches`; one result for each, in order.
+
+        If the disk, and not a batch, is at fault, nothing is written and every result is a
+        StoreError; a later call may succeed.
+        """
+        try:
+            return self._bulk(batches) or self._one_by_one(batches)
+        except sqlite3.Error as error:
+            return [StoreError(f"{type(error).__name__}: {error}") for _ in batches]
+
+    def _bulk(self, batches: Sequence[Batch]) -> list[Result] | None:
+        """The first attempt; None if the second is needed."""
+        hot = Hot()
+        cold: list[int] = []
+        results: list[Result] = [Committed()] * len(batches)
+        try:
+            for index, batch in enumerate(batches):
+                if not _HOT.issuperset(map(type, batch.changes)):
+                    cold.append(index)
+                elif not all(map(hot.add, batch.changes)):
+                    return None
+            self._begin()
+            if not hot.write(self._db):
+                return None
+            for index in cold:
+                results[index] = self._by_itself(batches[index])
+            self._commit()
+        except _BAD_VALUES:
+            return None
+        finally:
+            self._roll_back()
+        return results
+
+    def _one_by_one(self, batches: Sequence[Batch]) -> list[Result]:
+        try:
+            self._begin()
+            results = [self._by_itself(batch) for batch in batches]
+            self._commit()
+        finally:
+            self._roll_back()
+        return results
+
+    def _by_itself(self, batch: Batch) -> Result:
+        run = self._db.connection.execute
+        run("SAVEPOINT batch")
+        try:
+            for change in batch.changes:
+                apply(self._db, change)
+        except BatchRefused as refused:
+            result: Result = refused.outcome
+        except _BAD_VALUES as error:
+            result = StoreError(f"{type(error).__name__}: {error}")
+        else:
+            run("RELEASE batch")
+            return Committed()
+        run("ROLLBACK TO batch")
+        run("RELEASE batch")
+        return result
+
+    def _begin(self) -> None:
+        self._roll_back()  # what a failed rollback may have left
+        self._db.connection.execute("BEGIN IMMEDIATE")
+
+    def _commit(self) -> None:
+        self._db.connection.execute("COMMIT")
+        self.count += 1
+
+    def _roll_back(self) -> None:
+        """End an open transaction; after some errors SQLite has already ended it itself."""
+        if self._db.connection.in_transaction:
+            self._db.connection.execute("ROLLBACK")

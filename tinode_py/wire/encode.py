@@ -1,0 +1,138 @@
+"""From a packet to the finished bytes that a socket takes.
+
+A packet becomes plain values once; JSON and CBOR differ only in what they do with JSON text
+inside. {data}, sent more often than all others together, has a path of its own.
+"""
+
+from __future__ import annotations
+
+import enum
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import msgspec
+
+from . import cbor, packets
+from .frames import binary_frame, text_frame
+from .shape import CLASSES, Field, Kind, fields_of
+from .times import time_text
+
+_json_text = msgspec.json.Encoder().encode
+
+
+class Form(enum.Enum):
+    """The finished forms of a packet to a client."""
+
+    JSON_FRAME = "a websocket text frame with JSON"
+    CBOR_FRAME = "a websocket binary frame with CBOR"
+    JSON_LINE = "JSON and a line feed"
+
+
+def encode(packet: packets.ServerPacket, form: Form) -> bytes:
+    """The packet as the bytes to write. Equal packets give equal bytes."""
+    if form is Form.JSON_FRAME:
+        return text_frame(encode_json(packet))
+    if form is Form.JSON_LINE:
+        return encode_json(packet) + b"\n"
+    return binary_frame(encode_cbor(packet))
+
+
+def encode_json(packet: packets.ServerPacket) -> bytes:
+    """The packet as JSON; JSON text inside is the bytes that came, never re-encoded."""
+    if type(packet) is packets.Data:
+        return _data_text(packet)
+    return _json_text(_AS_JSON.packet(packet))
+
+
+def encode_cbor(packet: packets.ServerPacket) -> bytes:
+    """The packet as a CBOR map with text keys: times are text; no tags, lengths definite."""
+    return cbor.dumps(_AS_CBOR.packet(packet))
+
+
+def _data_text(data: packets.Data) -> bytes:
+    sender = b',"from":' + _json_text(data.from_) if data.from_ else b""
+    head = b',"head":' + data.head if data.head is not None else b""
+    return b'{"data":{"topic":%b%b,"ts":"%b","seq":%d%b,"content":%b}}' % (
+        _json_text(data.topic),
+        sender,
+        time_text(data.ts).encode(),
+        data.seq,
+        head,
+        data.content,
+    )
+
+
+# Of one member: its name in the packet; whether only None is left out, not every empty value;
+# and what turns it into a plain value.
+_Member = tuple[str, bool, Callable[[Any], Any] | None]
+# Of one class: what reads all members at once, and how to send each.
+_Plan = tuple[Callable[[Any], tuple[Any, ...]], tuple[_Member, ...]]
+
+
+def _plans(writer: _Writer) -> Mapping[type[Any], _Plan]:
+    return {cls: writer.plan(cls) for cls in CLASSES}
+
+
+@attrs.frozen
+class _Writer:
+    """Turns packets into plain values; `leaf` takes the JSON text inside."""
+
+    leaf: Callable[[bytes], Any]
+    plans: Mapping[type[Any], _Plan] = attrs.field(
+        init=False, default=attrs.Factory(_plans, takes_self=True)
+    )
+
+    def packet(self, packet: packets.ServerPacket) -> dict[str, Any]:
+        members = self.members(packet)
+        if type(packet) is packets.Ctrl and packet.null_params and packet.params is None:
+            members["params"] = None
+        return {packets.PACKETS[type(packet)]: members}
+
+    def members(self, part: Any) -> dict[str, Any]:
+        """The members of a packet or part that are present."""
+        read, plan = self.plans[type(part)]
+        members: dict[str, Any] = {}
+        for place, value in enumerate(read(part)):
+            wire, keep, step = plan[place]
+            if value or (keep and value is not None):
+                members[wire] = value if step is None else step(value)
+        return members
+
+    def many(self, parts: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return [self.members(part) for part in parts]
+
+    def param(self, value: Any) -> Any:
+        """A value among `Ctrl.params`, which are free in form."""
+        if isinstance(value, dict):
+            return {name: self.param(member) for name, member in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.param(item) for item in value]
+        if isinstance(value, packets.Timestamp):
+            return time_text(value.at)
+        if isinstance(value, packets.RawJson):
+            return self.leaf(value.text)
+        return self.members(value) if type(value) in self.plans else value
+
+    def plan(self, cls: type[Any]) -> _Plan:
+        """How to read the members of a class (it has two at least), and how to send them."""
+        fields = fields_of(cls)
+        return operator.attrgetter(*(field.name for field in fields)), tuple(
+            (field.wire, field.required or field.none_only, self.step(field)) for field in fields
+        )
+
+    def step(self, field: Field) -> Callable[[Any], Any] | None:
+        """What turns a present member into a plain value, if anything must."""
+        if field.kind is Kind.PART:
+            return self.many if field.many else self.members
+        steps: dict[Kind, Callable[[Any], Any]] = {
+            Kind.TIME: time_text,
+            Kind.JSON: self.leaf,
+            Kind.PARAMS: self.param,
+        }
+        return steps.get(field.kind)
+
+
+_AS_JSON = _Writer(msgspec.Raw)
+_AS_CBOR = _Writer(cbor.from_json)

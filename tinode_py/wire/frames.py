@@ -1,0 +1,51 @@
+"""Finished websocket frames as a server sends them.
+
+Server frames are not masked and we offer no compression, so one finished frame serves every
+reader. Each function returns one whole frame, FIN set, with the shortest length encoding.
+"""
+
+from __future__ import annotations
+
+_TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
+CONTROL_PAYLOAD = 125  # the most that a control frame may carry
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A text message; `payload` is UTF-8."""
+    return _frame(_TEXT, payload)
+
+
+def binary_frame(payload: bytes) -> bytes:
+    """A binary message."""
+    return _frame(_BINARY, payload)
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    """A close with its code; the reason is cut, at a character, to what fits."""
+    text = reason.encode()[: CONTROL_PAYLOAD - 2].decode(errors="ignore")
+    return _frame(_CLOSE, code.to_bytes(2, "big") + text.encode())
+
+
+def ping_frame(payload: bytes = b"") -> bytes:
+    """A ping. Raises ValueError beyond 125 bytes."""
+    return _control(_PING, payload)
+
+
+def pong_frame(payload: bytes = b"") -> bytes:
+    """The answer to a ping. Raises ValueError beyond 125 bytes."""
+    return _control(_PONG, payload)
+
+
+def _control(head: int, payload: bytes) -> bytes:
+    if len(payload) > CONTROL_PAYLOAD:
+        raise ValueError(f"a control frame carries at most {CONTROL_PAYLOAD} bytes")
+    return _frame(head, payload)
+
+
+def _frame(head: int, payload: bytes) -> bytes:
+    length = len(payload)
+    if length < 126:
+        return bytes((head, length)) + payload
+    if length < 65_536:
+        return bytes((head, 126, length >> 8, length & 255)) + payload
+    return bytes((head, 127)) + length.to_bytes(8, "big") + payload

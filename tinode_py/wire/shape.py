@@ -1,0 +1,126 @@
+"""The packet classes as data: which members they have, of which kind, and when one is absent.
+
+Decoding, encoding, the schemas and the documentation all go by what this module reads off the
+classes in `packets.py`, so that a new member is written down once.
+"""
+
+from __future__ import annotations
+
+import enum
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from . import packets
+
+
+class Kind(enum.Enum):
+    TEXT = "text"
+    NUMBER = "number"
+    FLAG = "flag"
+    JSON = "JSON"
+    TIME = "time"
+    BINARY = "binary"
+    PARAMS = "params"
+    PART = "part"
+
+
+_KINDS: dict[Any, Kind] = {
+    str: Kind.TEXT,
+    int: Kind.NUMBER,
+    bool: Kind.FLAG,
+    packets.Json: Kind.JSON,
+    packets.Time: Kind.TIME,
+    packets.Base64: Kind.BINARY,
+}
+
+# Members that steer the encoder and are not sent themselves.
+_NOT_SENT = {(packets.Ctrl, "null_params")}
+# Classes that only mark a value for the encoder, and the pair of request and extra.
+_PARAM_MARKS = {packets.Timestamp, packets.RawJson, packets.ClientPacket}
+
+
+@attrs.frozen
+class Field:
+    """One member. `name` is the attribute, `wire` the name in a packet; `part` is the class of
+    a `PART`. `none_only`: None alone means absent, else any empty value does."""
+
+    name: str
+    wire: str
+    kind: Kind
+    part: type[Any] | None
+    many: bool
+    required: bool
+    none_only: bool
+    default: Any
+
+    @property
+    def null_is_value(self) -> bool:
+        """Whether JSON `null` in this member is a value rather than its absence."""
+        return self.wire == "content"
+
+
+def fields_of(cls: type[Any]) -> tuple[Field, ...]:
+    """The members of a packet class, in the order in which they are written down."""
+    return _FIELDS[cls]
+
+
+def folded_names(cls: type[Any]) -> Mapping[str, Field]:
+    """The members of a packet class by case-folded name."""
+    return _FOLDED[cls]
+
+
+def _read_fields(cls: type[Any]) -> tuple[Field, ...]:
+    hints = typing.get_type_hints(cls)
+    return tuple(
+        _field(attribute, hints[attribute.name])
+        for attribute in attrs.fields(cls)
+        if (cls, attribute.name) not in _NOT_SENT
+    )
+
+
+def _field(attribute: Any, hint: Any) -> Field:
+    inner, nullable = _without_none(hint)
+    many = typing.get_origin(inner) is tuple
+    if many:
+        inner = typing.get_args(inner)[0]
+    if typing.get_origin(inner) is dict:
+        kind, part = Kind.PARAMS, None
+    elif attrs.has(inner):
+        kind, part = Kind.PART, inner
+    else:
+        kind, part = _KINDS[inner], None
+    return Field(
+        name=attribute.name,
+        wire=attribute.name.rstrip("_"),
+        kind=kind,
+        part=part,
+        many=many,
+        required=attribute.default is attrs.NOTHING,
+        none_only=nullable and not many,
+        default=attribute.default,
+    )
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        (inner,) = [one for one in typing.get_args(hint) if one is not type(None)]
+        return inner, True
+    return hint, False
+
+
+# All packet classes and parts, in the order of packets.py.
+CLASSES: tuple[type[Any], ...] = tuple(
+    one
+    for one in vars(packets).values()
+    if isinstance(one, type) and attrs.has(one) and one not in _PARAM_MARKS
+)
+_FIELDS: Mapping[type[Any], tuple[Field, ...]] = types.MappingProxyType(
+    {cls: _read_fields(cls) for cls in CLASSES}
+)
+_FOLDED: Mapping[type[Any], Mapping[str, Field]] = types.MappingProxyType(
+    {cls: {field.wire.casefold(): field for field in fields} for cls, fields in _FIELDS.items()}
+)

@@ -1,0 +1,202 @@
+"""What each change means, on dicts: a function per change, listed in `ARMS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from ..changes import (
+    AppendMessage,
+    Change,
+    Conflict,
+    DeleteMessages,
+    DeleteTopic,
+    DeleteUser,
+    Outcome,
+    PutLogin,
+    PutSecret,
+    PutSubscription,
+    PutTopic,
+    PutUser,
+    SetMarks,
+    Stale,
+)
+from ..ids import channel_of, group_of
+from ..records import State
+from .base import ALIAS
+from .ranges import merged
+from .tables import Tables
+
+
+class Refused(Exception):
+    """The batch must be undone and answered with `outcome`."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+def _claim_tags(tables: Tables, owner: str, tags: tuple[str, ...]) -> None:
+    unique = {tag for tag in tags if tag.startswith(ALIAS)}
+    if not unique:
+        return
+    for name, other in tables.owners():
+        if name != owner and not unique.isdisjoint(other.tags):
+            raise Refused(Conflict("tags"))
+
+
+def _put_user(tables: Tables, change: PutUser) -> None:
+    _claim_tags(tables, change.user.id, change.user.tags)
+    tables.users.put(change.user.id, change.user)
+
+
+def _put_login(tables: Tables, change: PutLogin) -> None:
+    login = change.login
+    key = (login.scheme, login.name)
+    known = tables.logins.rows.get(key)
+    if known is not None and known.user != login.user:
+        raise Refused(Conflict("auth"))
+    for other in list(tables.logins.rows.values()):
+        if (other.user, other.scheme) == (login.user, login.scheme):
+            tables.logins.drop((other.scheme, other.name))
+    tables.logins.put(key, login)
+
+
+def _put_topic(tables: Tables, change: PutTopic) -> None:
+    _claim_tags(tables, change.topic.name, change.topic.tags)
+    tables.topics.put(change.topic.name, change.topic)
+
+
+def _put_subscription(tables: Tables, change: PutSubscription) -> None:
+    sub = change.subscription
+    tables.subscriptions.put((sub.topic, sub.user), sub)
+
+
+def _append_message(tables: Tables, change: AppendMessage) -> None:
+    message = change.message
+    topic = tables.topics.rows.get(message.topic)
+    key = (message.topic, message.seq)
+    if topic is None or message.seq != topic.seq + 1 or key in tables.messages.rows:
+        raise Refused(Stale())
+    touched = max(topic.touched, message.ts)
+    tables.topics.put(topic.name, attrs.evolve(topic, seq=message.seq, touched=touched))
+    tables.messages.put(key, message)
+
+
+def _set_marks(tables: Tables, change: SetMarks) -> None:
+    key = (change.topic, change.user)
+    sub = tables.subscriptions.rows.get(key)
+    if sub is not None:
+        read, recv = max(sub.read, change.read), max(sub.recv, change.recv)
+        tables.subscriptions.put(key, attrs.evolve(sub, read=read, recv=recv))
+
+
+def _delete_messages(tables: Tables, change: DeleteMessages) -> None:
+    topic = tables.topics.rows.get(change.topic)
+    if topic is None or topic.delid > change.delid:
+        raise Refused(Stale())
+    tables.topics.put(topic.name, attrs.evolve(topic, delid=change.delid))
+    if change.ranges:
+        key = (change.topic, change.user, change.delid)
+        known = tables.deletions.rows.get(key, ())
+        tables.deletions.put(key, tuple(merged([*known, *change.ranges])))
+    if change.user:
+        _raise_clear(tables, change)
+        return
+    for name, seq in list(tables.messages.rows):
+        if name == change.topic and any(r.low <= seq < r.hi for r in change.ranges):
+            tables.messages.drop((name, seq))
+
+
+def _raise_clear(tables: Tables, change: DeleteMessages) -> None:
+    for name in (change.topic, channel_of(change.topic)):
+        sub = tables.subscriptions.rows.get((name, change.user))
+        if sub is not None:
+            clear = max(sub.clear, change.delid)
+            tables.subscriptions.put((name, change.user), attrs.evolve(sub, clear=clear))
+
+
+def _delete_topic(tables: Tables, change: DeleteTopic) -> None:
+    name = change.topic
+    tables.topics.drop(name)
+    for sub in list(tables.subscriptions.rows):
+        if sub[0] in (name, channel_of(name)):
+            tables.subscriptions.drop(sub)
+    for message in list(tables.messages.rows):
+        if message[0] == name:
+            tables.messages.drop(message)
+    for deletion in list(tables.deletions.rows):
+        if deletion[0] == name:
+            tables.deletions.drop(deletion)
+
+
+def _delete_user(tables: Tables, change: DeleteUser) -> None:
+    for key, login in list(tables.logins.rows.items()):
+        if login.user == change.user:
+            tables.logins.drop(key)
+    if change.hard:
+        _remove_user(tables, change.user)
+    else:
+        _blank_user(tables, change.user, change.now)
+
+
+def _remove_user(tables: Tables, user: str) -> None:
+    topics = set()
+    for name, member in list(tables.subscriptions.rows):
+        if member == user:
+            topics.add(group_of(name) if name.startswith("chn") else name)
+            tables.subscriptions.drop((name, member))
+    for key in list(tables.deletions.rows):
+        if key[0] in topics and key[1] == user:
+            tables.deletions.drop(key)
+    tables.users.drop(user)
+
+
+def _blank_user(tables: Tables, user: str, now: int) -> None:
+    for key, sub in list(tables.subscriptions.rows.items()):
+        if sub.user != user:
+            continue
+        if not sub.deleted:
+            sub = attrs.evolve(sub, deleted=now, updated=now)
+        tables.subscriptions.put(key, attrs.evolve(sub, private=None))
+    account = tables.users.rows.get(user)
+    if account is not None:
+        blank = attrs.evolve(
+            account,
+            updated=now,
+            state=State.DELETED,
+            public=None,
+            trusted=None,
+            private=None,
+            query=None,
+            tags=(),
+            last_seen=0,
+            user_agent="",
+        )
+        tables.users.put(user, blank)
+
+
+def _put_secret(tables: Tables, change: PutSecret) -> None:
+    if change.name not in tables.secrets.rows:
+        tables.secrets.put(change.name, change.value)
+
+
+ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
+    PutUser: _put_user,
+    PutLogin: _put_login,
+    PutTopic: _put_topic,
+    PutSubscription: _put_subscription,
+    AppendMessage: _append_message,
+    SetMarks: _set_marks,
+    DeleteMessages: _delete_messages,
+    DeleteTopic: _delete_topic,
+    DeleteUser: _delete_user,
+    PutSecret: _put_secret,
+}
+
+
+def apply(tables: Tables, change: Change) -> None:
+    """Make one change, or raise Refused: the caller then undoes the batch."""
+    ARMS[type(change)](tables, change)

@@ -1,0 +1,219 @@
+"""What each query means, on dicts: a function per query, listed in `ARMS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from ..ids import channel_of, group_of, p2p_peer
+from ..queries import (
+    ContactsOf,
+    DeletionsIn,
+    FindByTags,
+    GroupsOwnedBy,
+    LoginByName,
+    LoginsOf,
+    MembersOf,
+    MessageAt,
+    MessagesIn,
+    OwnerOfTag,
+    Query,
+    SecretNamed,
+    SubscriptionOf,
+    TopicByName,
+    UserById,
+    UsersById,
+)
+from ..records import (
+    Contact,
+    Deletions,
+    Found,
+    Login,
+    Message,
+    Range,
+    State,
+    Subscription,
+    Topic,
+    User,
+)
+from .base import ALIAS, ALIAS_WEIGHT
+from .ranges import merged
+from .tables import Tables
+
+T = TypeVar("T")
+
+
+def _live(tables: Tables, name: str) -> User | None:
+    user = tables.users.rows.get(name)
+    return None if user is None or user.state is State.DELETED else user
+
+
+def _user(tables: Tables, query: UserById) -> User | None:
+    return _live(tables, query.user)
+
+
+def _users(tables: Tables, query: UsersById) -> dict[str, User]:
+    found = ((name, _live(tables, name)) for name in query.users)
+    return {name: user for name, user in found if user is not None}
+
+
+def _login(tables: Tables, query: LoginByName) -> Login | None:
+    return tables.logins.rows.get((query.scheme, query.name))
+
+
+def _logins(tables: Tables, query: LoginsOf) -> tuple[Login, ...]:
+    found = (login for login in tables.logins.rows.values() if login.user == query.user)
+    return tuple(sorted(found, key=lambda login: login.scheme))
+
+
+def _topic(tables: Tables, query: TopicByName) -> Topic | None:
+    return tables.topics.rows.get(query.topic)
+
+
+def _members(tables: Tables, query: MembersOf) -> tuple[Subscription, ...]:
+    found = (
+        sub
+        for sub in tables.subscriptions.rows.values()
+        if sub.topic == query.topic and (query.former or not sub.deleted)
+    )
+    return tuple(sorted(found, key=lambda sub: (sub.created, sub.user)))
+
+
+def _subscription(tables: Tables, query: SubscriptionOf) -> Subscription | None:
+    return tables.subscriptions.rows.get((query.topic, query.user))
+
+
+def _contacts(tables: Tables, query: ContactsOf) -> tuple[Contact, ...]:
+    found: list[Contact] = []
+    for sub in tables.subscriptions.rows.values():
+        listed = not sub.deleted or 0 < query.since < sub.deleted
+        if sub.user == query.user and listed and query.topic in ("", sub.topic):
+            found += _contact(tables, sub)
+    return tuple(sorted(found, key=lambda c: (-c.topic.touched, c.subscription.topic)))
+
+
+def _contact(tables: Tables, sub: Subscription) -> Iterator[Contact]:
+    name = group_of(sub.topic) if sub.topic.startswith("chn") else sub.topic
+    topic = tables.topics.rows.get(name)
+    if topic is not None:
+        p2p = name.startswith("p2p")
+        yield Contact(sub, topic, _live(tables, p2p_peer(name, sub.user)) if p2p else None)
+
+
+def _messages(tables: Tables, query: MessagesIn) -> tuple[Message, ...]:
+    topic = tables.topics.rows.get(query.topic)
+    last = 0 if topic is None else topic.seq
+    hidden = [
+        item
+        for (name, user, _), ranges in tables.deletions.rows.items()
+        if name == query.topic and user == query.user
+        for item in ranges
+    ]
+    page: list[Message] = []
+    for asked in reversed(query.ranges):
+        for seq in range(min(asked.hi - 1, last), max(asked.low, 1) - 1, -1):
+            if len(page) >= query.limit:
+                return tuple(page)
+            message = tables.messages.rows.get((query.topic, seq))
+            if message is not None and not any(r.low <= seq < r.hi for r in hidden):
+                page.append(message)
+    return tuple(page)
+
+
+def _message(tables: Tables, query: MessageAt) -> Message | None:
+    return tables.messages.rows.get((query.topic, query.seq))
+
+
+def _deletions(tables: Tables, query: DeletionsIn) -> Deletions | None:
+    numbered: dict[int, list[Range]] = {}
+    for (topic, user, delid), ranges in tables.deletions.rows.items():
+        wanted = query.since <= delid and (not query.before or delid < query.before)
+        if topic == query.topic and user in ("", query.user) and wanted and ranges:
+            numbered.setdefault(delid, []).extend(ranges)
+    taken: list[Range] = []
+    clear = 0
+    for delid in sorted(numbered):
+        if taken and len(taken) + len(numbered[delid]) > query.limit:
+            break
+        taken += numbered[delid]
+        clear = delid
+    return Deletions(clear, tuple(merged(taken))) if taken else None
+
+
+def _found(tables: Tables, query: FindByTags) -> tuple[Found, ...]:
+    results = []
+    for name, owner in tables.owners():
+        found = _match(tables, query, name, owner)
+        if found is not None:
+            results.append(found)
+    results.sort(key=_rank)
+    return tuple(results[: query.limit])
+
+
+def _match(tables: Tables, query: FindByTags, name: str, owner: User | Topic) -> Found | None:
+    visible = owner.state is not State.DELETED if query.any_state else owner.state is State.OK
+    has = set(owner.tags)
+    if query.required:
+        fits = all(not has.isdisjoint(either) for either in query.required)
+    else:
+        fits = not has.isdisjoint(query.optional)
+    if not visible or not fits or name == query.exclude:
+        return None
+    asked = {*query.optional, *(tag for either in query.required for tag in either)}
+    tags = tuple(sorted(has & asked))
+    if isinstance(owner, User):
+        return Found(tags, user=owner)
+    return Found(tags, topic=owner, members=_count(tables, name))
+
+
+def _count(tables: Tables, topic: str) -> int:
+    names = (topic, channel_of(topic))
+    return sum(not s.deleted for s in tables.subscriptions.rows.values() if s.topic in names)
+
+
+def _rank(found: Found) -> tuple[int, int, str]:
+    weight = sum(ALIAS_WEIGHT if tag.startswith(ALIAS) else 1 for tag in found.tags)
+    owner = found.user.id if found.user else found.topic.name if found.topic else ""
+    return (-weight, -found.members, owner)
+
+
+def _owner_of_tag(tables: Tables, query: OwnerOfTag) -> str | None:
+    if query.tag.startswith(ALIAS):
+        for name, owner in tables.owners():
+            if query.tag in owner.tags:
+                return name
+    return None
+
+
+def _groups(tables: Tables, query: GroupsOwnedBy) -> tuple[str, ...]:
+    found = (t.name for t in tables.topics.rows.values() if query.user and t.owner == query.user)
+    return tuple(sorted(name for name in found if name.startswith("grp")))
+
+
+def _secret(tables: Tables, query: SecretNamed) -> bytes | None:
+    return tables.secrets.rows.get(query.name)
+
+
+ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
+    UserById: _user,
+    UsersById: _users,
+    LoginByName: _login,
+    LoginsOf: _logins,
+    TopicByName: _topic,
+    MembersOf: _members,
+    SubscriptionOf: _subscription,
+    ContactsOf: _contacts,
+    MessagesIn: _messages,
+    MessageAt: _message,
+    DeletionsIn: _deletions,
+    FindByTags: _found,
+    OwnerOfTag: _owner_of_tag,
+    GroupsOwnedBy: _groups,
+    SecretNamed: _secret,
+}
+
+
+def answer(tables: Tables, query: Query[T]) -> T:
+    """The answer to one query."""
+    result: T = ARMS[type(query)](tables, query)
+    return result

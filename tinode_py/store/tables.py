@@ -1,0 +1,68 @@
+"""Dicts that can take back what was done to them since a mark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from ..records import Login, Message, Range, Subscription, Topic, User
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_Undo = list[Callable[[], object]]
+
+
+class Table(Generic[K, V]):
+    """A dict to be read as `rows` and changed through `put` and `drop` alone."""
+
+    def __init__(self, undo: _Undo) -> None:
+        self.rows: dict[K, V] = {}
+        self._undo = undo
+
+    def put(self, key: K, value: V) -> None:
+        self._remember(key)
+        self.rows[key] = value
+
+    def drop(self, key: K) -> None:
+        """Remove a row, if it is there."""
+        self._remember(key)
+        self.rows.pop(key, None)
+
+    def _remember(self, key: K) -> None:
+        if key in self.rows:
+            before = self.rows[key]
+            self._undo.append(lambda: self.rows.__setitem__(key, before))
+        else:
+            self._undo.append(lambda: self.rows.pop(key, None))
+
+
+class Tables:
+    """Everything a memory store keeps."""
+
+    def __init__(self) -> None:
+        self._undo: _Undo = []
+        self.users: Table[str, User] = Table(self._undo)
+        self.logins: Table[tuple[str, str], Login] = Table(self._undo)  # scheme, name
+        self.topics: Table[str, Topic] = Table(self._undo)
+        self.subscriptions: Table[tuple[str, str], Subscription] = Table(self._undo)
+        self.messages: Table[tuple[str, int], Message] = Table(self._undo)
+        # topic, user ("" for all), number
+        self.deletions: Table[tuple[str, str, int], tuple[Range, ...]] = Table(self._undo)
+        self.secrets: Table[str, bytes] = Table(self._undo)
+
+    def mark(self) -> int:
+        return len(self._undo)
+
+    def owners(self) -> list[tuple[str, User | Topic]]:
+        """Everyone who may have tags, by name."""
+        return [*self.users.rows.items(), *self.topics.rows.items()]
+
+    def undo(self, mark: int) -> None:
+        """Take back everything since `mark`."""
+        while len(self._undo) > mark:
+            self._undo.pop()()
+
+    def forget(self) -> None:
+        """Nothing until now will be taken back."""
+        self._undo.clear()

@@ -77,6 +77,18 @@ class _Text:
     raw: str
 
 
+def database(settings: Settings) -> Path | None:
+    """The SQLite file that `server.store` names; None for `memory:`. ConfigError otherwise."""
+    store = settings.server.store
+    if not store:
+        return Path(settings.server.data) / "tinode.db"
+    if store == "memory:":
+        return None
+    if store.startswith("sqlite:///") and len(store) > len("sqlite:///"):
+        return Path(store.removeprefix("sqlite:///"))
+    raise ConfigError("server.store", "wants sqlite:///path or memory:")
+
+
 def load(
     file: Path | None = None,
     environ: Mapping[str, str] | None = None,

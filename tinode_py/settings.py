@@ -76,7 +76,7 @@ class Basic:
     hash_memory: int = key(19456, "Memory of one argon2id hash.", unit="KiB", low=8)
     hash_passes: int = key(2, "Passes of one argon2id hash.", low=1, high=100)
     threads: int = key(1, "Passwords checked at the same time.", low=1, high=64)
-    waiting: int = key(1000, "Passwords waiting to be checked; more are answered 503.", low=1)
+    waiting: int = key(200, "Passwords waiting to be checked; more are answered 503.", low=1)
 
 
 @attrs.frozen

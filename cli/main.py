@@ -1,0 +1,52 @@
+"""The main group, and what becomes of errors: one line each, and an exit code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tinode_py.config import ConfigError
+from tinode_py.errors import StoreError
+from tinode_py.store.lock import LockedError
+from tinode_py.store.migrate import SchemaError
+
+from .failure import Failure, Unusable
+from .serve import serve
+from .user import user
+
+_EXPECTED = (ConfigError, LockedError, SchemaError, StoreError)
+
+
+class Commands(click.Group):
+    """A group that turns the errors which are expected into exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (*_EXPECTED, BaseExceptionGroup) as error:
+            found = _only(error)
+            if isinstance(found, click.ClickException):
+                raise found from error
+            if isinstance(found, StoreError):
+                raise Failure(str(found)) from error
+            if isinstance(found, _EXPECTED):
+                raise Unusable(str(found)) from error
+            raise
+
+
+def _only(error: BaseException) -> BaseException:
+    """The one error that a nursery wrapped, or the group itself."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tinode-py", prog_name="tinode-py")
+def main() -> None:
+    """A chat server that speaks the Tinode protocol."""
+
+
+main.add_command(serve)
+main.add_command(user)

@@ -1,0 +1,29 @@
+"""Hashes of passwords: argon2id, with its cost as arguments. Blocks for one hash."""
+
+from __future__ import annotations
+
+import argon2
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+
+class Argon2:
+    """Encodes and verifies passwords. Safe to use in several threads.
+
+    `memory` is in KiB. Making it costs one hash. Old hashes stay valid at another cost: an
+    encoded hash names its own.
+    """
+
+    def __init__(self, *, memory: int = 19456, passes: int = 2) -> None:
+        self._hasher = argon2.PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=1)
+        self._nobody = self._hasher.hash("")  # what an unknown login is verified against
+
+    def encode(self, password: str) -> str:
+        """A salted hash in the PHC text form."""
+        return self._hasher.hash(password)
+
+    def verify(self, password: str, encoded: str | None) -> bool:
+        """Whether the password is right, in constant time; None costs as much, and is False."""
+        try:
+            return self._hasher.verify(encoded or self._nobody, password) and encoded is not None
+        except (VerifyMismatchError, InvalidHashError):
+            return False

@@ -11,6 +11,9 @@ import attrs
 # Well below the depth at which the recursion of the JSON and CBOR libraries ends in an error.
 DEEPEST = 300
 
+_NAMES = frozenset({"topic", "user", "obo"})
+_RANGES = frozenset({"ranges", "delseq"})
+
 
 def _fits_the_stack(_self: object, _field: object, depth: int) -> None:
     if not 1 <= depth <= DEEPEST:
@@ -38,6 +41,21 @@ class WireLimits:
     name_length: int = 64
     text_length: int = 4096
     number: int = 2**31 - 1
+
+    @property
+    def lowest(self) -> int:
+        """The lowest integer."""
+        return -self.number - 1
+
+    def text(self, member: str) -> int:
+        """The greatest length of a text, by the member's name on the wire."""
+        if member == "id":
+            return self.id_length
+        return self.name_length if member in _NAMES else self.text_length
+
+    def items(self, member: str) -> int:
+        """The greatest number of items, by the member's name on the wire."""
+        return self.ranges_length if member in _RANGES else self.array_length
 
 
 class Malformed(ValueError):

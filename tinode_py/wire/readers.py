@@ -20,9 +20,6 @@ from .limits import WireLimits
 from .shape import Field, Kind, fields_of
 from .times import parse_time
 
-_NAMES = {"topic", "user", "obo"}
-_RANGES = {"ranges", "delseq"}
-
 
 @attrs.frozen
 class Reader:
@@ -107,8 +104,8 @@ def _builder(
 def _member_type(field: Field, of_part: Reader | None, limits: WireLimits) -> Any:
     """The type by which the library judges a member."""
     one: Any = {
-        Kind.TEXT: Annotated[str, msgspec.Meta(max_length=_text_length(field, limits))],
-        Kind.NUMBER: Annotated[int, msgspec.Meta(ge=-limits.number - 1, le=limits.number)],
+        Kind.TEXT: Annotated[str, msgspec.Meta(max_length=limits.text(field.wire))],
+        Kind.NUMBER: Annotated[int, msgspec.Meta(ge=limits.lowest, le=limits.number)],
         Kind.FLAG: bool,
         Kind.JSON: msgspec.Raw,
         Kind.TIME: Annotated[str, msgspec.Meta(max_length=limits.name_length)],
@@ -117,15 +114,8 @@ def _member_type(field: Field, of_part: Reader | None, limits: WireLimits) -> An
     if of_part is not None:
         one = of_part.struct
     if field.many:
-        most = limits.ranges_length if field.wire in _RANGES else limits.array_length
-        one = Annotated[tuple[one, ...], msgspec.Meta(max_length=most)]
+        one = Annotated[tuple[one, ...], msgspec.Meta(max_length=limits.items(field.wire))]
     return one | None if field.default is None and field.kind is not Kind.JSON else one
-
-
-def _text_length(field: Field, limits: WireLimits) -> int:
-    if field.wire == "id":
-        return limits.id_length
-    return limits.name_length if field.wire in _NAMES else limits.text_length
 
 
 def _step(field: Field, of_part: Reader | None) -> Callable[[Any], Any] | None:

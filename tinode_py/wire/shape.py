@@ -7,9 +7,11 @@ classes in `packets.py`, so that a new member is written down once.
 from __future__ import annotations
 
 import enum
+import inspect
+import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -46,7 +48,8 @@ _PARAM_MARKS = {packets.Timestamp, packets.RawJson, packets.ClientPacket}
 @attrs.frozen
 class Field:
     """One member. `name` is the attribute, `wire` the name in a packet; `part` is the class of
-    a `PART`. `none_only`: None alone means absent, else any empty value does."""
+    a `PART`. `none_only`: None alone means absent, else any empty value does.
+    """
 
     name: str
     wire: str
@@ -71,6 +74,31 @@ def fields_of(cls: type[Any]) -> tuple[Field, ...]:
 def folded_names(cls: type[Any]) -> Mapping[str, Field]:
     """The members of a packet class by case-folded name."""
     return _FOLDED[cls]
+
+
+def with_parts(classes: Iterable[type[Any]]) -> list[type[Any]]:
+    """These classes, each followed by the parts it is made of; none twice."""
+    found: dict[type[Any], None] = {}
+    for cls in classes:
+        found.setdefault(cls)
+        parts = [field.part for field in fields_of(cls) if field.part is not None]
+        for part in with_parts(parts):
+            found.setdefault(part)
+    return list(found)
+
+
+def summary_of(cls: type[Any]) -> str:
+    """The docstring up to its list of members, as one paragraph."""
+    return " ".join(inspect.cleandoc(cls.__doc__ or "").partition("- `")[0].split())
+
+
+def meaning_of(cls: type[Any], field: Field) -> str:
+    """What the class's docstring says of a member. Raises KeyError if it says nothing."""
+    meanings: dict[str, str] = {}
+    for line in re.split(r"^- (?=`)", inspect.cleandoc(cls.__doc__ or ""), flags=re.MULTILINE)[1:]:
+        names, _, meaning = line.partition(": ")
+        meanings |= dict.fromkeys(re.findall(r"`(\w+)`", names), " ".join(meaning.split()))
+    return meanings[field.wire]
 
 
 def _read_fields(cls: type[Any]) -> tuple[Field, ...]:

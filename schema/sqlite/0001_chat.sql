@@ -17,10 +17,15 @@ CREATE TABLE account (
     private TEXT,
     tags TEXT NOT NULL,
     want INTEGER NOT NULL,
-    query TEXT,
     last_seen INTEGER NOT NULL,
     user_agent TEXT NOT NULL,
     serial INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The persistent query of a user's search topic.
+CREATE TABLE find_query (
+    user TEXT PRIMARY KEY,
+    query TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE login (

@@ -19,6 +19,7 @@ from ..changes import (
     DeleteTopic,
     DeleteUser,
     Outcome,
+    PutFindQuery,
     PutLogin,
     PutSecret,
     PutSubscription,
@@ -49,6 +50,8 @@ _PUT_TOPIC = rows.upsert("topic", rows.TOPIC_COLUMNS)
 _PUT_TAIL = rows.upsert("topic_tail", rows.TAIL_COLUMNS)
 _PUT_SUBSCRIPTION = rows.upsert("subscription", rows.SUBSCRIPTION_COLUMNS, 2)
 
+_PUT_FIND_QUERY = rows.upsert("find_query", ("user", "query"))
+
 _DROP_TAGS = """
 DELETE FROM tag WHERE owner = ?1 AND tag NOT IN (SELECT value FROM json_each(?2))"""
 _ADD_TAGS = """
@@ -74,7 +77,7 @@ SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?3)"""
 
 _BLANK_USER = """
 UPDATE account SET state = ?2, updated = ?3, public = NULL, trusted = NULL, private = NULL,
-    query = NULL, tags = '[]', last_seen = 0, user_agent = '' WHERE id = ?1"""
+    tags = '[]', last_seen = 0, user_agent = '' WHERE id = ?1"""
 _END_SUBSCRIPTIONS = """
 UPDATE subscription SET deleted = ?2, updated = ?2, private = NULL
 WHERE user = ?1 AND deleted = 0"""
@@ -173,6 +176,7 @@ def _delete_user(db: Statements, change: DeleteUser) -> None:
     user = change.user
     db.run("DELETE FROM login WHERE user = ?", (user,))
     db.run("DELETE FROM tag WHERE owner = ?", (user,))
+    db.run("DELETE FROM find_query WHERE user = ?", (user,))
     if change.hard:
         for table in ("deletion", "hidden"):
             db.run(f"DELETE FROM {table} WHERE user = ?1 AND topic IN {_TOPICS_OF}", (user,))
@@ -182,6 +186,13 @@ def _delete_user(db: Statements, change: DeleteUser) -> None:
         db.run(_END_SUBSCRIPTIONS, (user, change.now))
         db.run(_BLANK_FORMER, (user,))
         db.run(_BLANK_USER, (user, State.DELETED.value, change.now))
+
+
+def _put_find_query(db: Statements, change: PutFindQuery) -> None:
+    if change.query is None:
+        db.run("DELETE FROM find_query WHERE user = ?", (change.user,))
+    else:
+        db.run(_PUT_FIND_QUERY, (change.user, change.query.decode()))
 
 
 def _put_secret(db: Statements, change: PutSecret) -> None:
@@ -201,6 +212,7 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     DeleteMessages: _delete_messages,
     DeleteTopic: _delete_topic,
     DeleteUser: _delete_user,
+    PutFindQuery: _put_find_query,
     PutSecret: _put_secret,
 }
 

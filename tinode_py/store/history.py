@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..queries import DeletionsIn, MessageAt, MessagesIn
+from ..queries import DeletionsIn, MessageAt, MessagesIn, SeqSince
 from ..records import Deletions, Message, Range
 from . import rows
 from .ranges import merged, without
@@ -23,6 +23,7 @@ _ABOVE_ALL = 2**62
 
 _MESSAGE = f"SELECT {rows.selected('m', rows.MESSAGE_COLUMNS)} FROM "
 _AT = f"{_MESSAGE} message AS m WHERE m.topic = ? AND m.seq = ?"
+_NEXT = "SELECT seq, ts FROM message WHERE topic = ? AND seq >= ? ORDER BY seq LIMIT 1"
 _IN_ONE = f"""{_MESSAGE} message AS m
 WHERE m.topic = ?1 AND m.seq >= ?2 AND m.seq < ?3 ORDER BY m.seq DESC LIMIT ?4"""
 _IN_MANY = f"""{_MESSAGE} json_each(?2) AS r CROSS JOIN message AS m
@@ -88,6 +89,22 @@ def _hidden(db: Statements, topic: str, user: str, top: int) -> Iterator[Range]:
 def message_at(db: Statements, query: MessageAt) -> Message | None:
     row = db.row(_AT, (query.topic, query.seq))
     return None if row is None else rows.message_of(row)
+
+
+def seq_since(db: Statements, query: SeqSince) -> int:
+    """By bisection: an index by time would be written with every message."""
+    row = db.row("SELECT seq FROM topic_tail WHERE topic = ?", (query.topic,))
+    low, high, found = 1, 1 if row is None else row[0] + 1, 0
+    while low < high:
+        middle = (low + high) // 2
+        row = db.row(_NEXT, (query.topic, middle))
+        if row is None:
+            high = middle
+        elif row[1] >= query.ts:
+            high, found = middle, row[0]
+        else:
+            low = row[0] + 1
+    return found
 
 
 def deletions_in(db: Statements, query: DeletionsIn) -> Deletions | None:

@@ -15,6 +15,7 @@ from ..changes import (
     DeleteTopic,
     DeleteUser,
     Outcome,
+    PutFindQuery,
     PutLogin,
     PutSecret,
     PutSubscription,
@@ -136,6 +137,7 @@ def _delete_user(tables: Tables, change: DeleteUser) -> None:
     for key, login in list(tables.logins.rows.items()):
         if login.user == change.user:
             tables.logins.drop(key)
+    tables.find_queries.drop(change.user)
     if change.hard:
         _remove_user(tables, change.user)
     else:
@@ -170,12 +172,18 @@ def _blank_user(tables: Tables, user: str, now: int) -> None:
             public=None,
             trusted=None,
             private=None,
-            query=None,
             tags=(),
             last_seen=0,
             user_agent="",
         )
         tables.users.put(user, blank)
+
+
+def _put_find_query(tables: Tables, change: PutFindQuery) -> None:
+    if change.query is None:
+        tables.find_queries.drop(change.user)
+    else:
+        tables.find_queries.put(change.user, change.query)
 
 
 def _put_secret(tables: Tables, change: PutSecret) -> None:
@@ -193,6 +201,7 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     DeleteMessages: _delete_messages,
     DeleteTopic: _delete_topic,
     DeleteUser: _delete_user,
+    PutFindQuery: _put_find_query,
     PutSecret: _put_secret,
 }
 

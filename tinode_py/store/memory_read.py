@@ -10,6 +10,7 @@ from ..queries import (
     ContactsOf,
     DeletionsIn,
     FindByTags,
+    FindQueryOf,
     GroupsOwnedBy,
     LoginByName,
     LoginsOf,
@@ -19,6 +20,7 @@ from ..queries import (
     OwnerOfTag,
     Query,
     SecretNamed,
+    SeqSince,
     SubscriptionOf,
     TopicByName,
     UserById,
@@ -124,6 +126,15 @@ def _message(tables: Tables, query: MessageAt) -> Message | None:
     return tables.messages.rows.get((query.topic, query.seq))
 
 
+def _seq_since(tables: Tables, query: SeqSince) -> int:
+    found = (
+        message.seq
+        for message in tables.messages.rows.values()
+        if message.topic == query.topic and message.ts >= query.ts
+    )
+    return min(found, default=0)
+
+
 def _deletions(tables: Tables, query: DeletionsIn) -> Deletions | None:
     numbered: dict[int, list[Range]] = {}
     for (topic, user, delid), ranges in tables.deletions.rows.items():
@@ -177,6 +188,10 @@ def _rank(found: Found) -> tuple[int, int, str]:
     return (-weight, -found.members, owner)
 
 
+def _find_query(tables: Tables, query: FindQueryOf) -> bytes | None:
+    return tables.find_queries.rows.get(query.user)
+
+
 def _owner_of_tag(tables: Tables, query: OwnerOfTag) -> str | None:
     if query.tag.startswith(ALIAS):
         for name, owner in tables.owners():
@@ -205,8 +220,10 @@ ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     ContactsOf: _contacts,
     MessagesIn: _messages,
     MessageAt: _message,
+    SeqSince: _seq_since,
     DeletionsIn: _deletions,
     FindByTags: _found,
+    FindQueryOf: _find_query,
     OwnerOfTag: _owner_of_tag,
     GroupsOwnedBy: _groups,
     SecretNamed: _secret,

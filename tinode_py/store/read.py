@@ -1,7 +1,7 @@
 """How each query is answered from SQLite: a function per query, listed in `ARMS`.
 
 Every one is driven by an index; a test reads the plans. Each is one statement, or a fixed
-number of them, but for a page of history with holes (`history`).
+number of them, but for what `history` says.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ..queries import (
     ContactsOf,
     DeletionsIn,
     FindByTags,
+    FindQueryOf,
     GroupsOwnedBy,
     LoginByName,
     LoginsOf,
@@ -24,6 +25,7 @@ from ..queries import (
     OwnerOfTag,
     Query,
     SecretNamed,
+    SeqSince,
     SubscriptionOf,
     TopicByName,
     UserById,
@@ -32,7 +34,7 @@ from ..queries import (
 from ..records import Contact, Found, Login, Subscription, Topic, User
 from . import rows
 from .base import ALIAS, ALIAS_WEIGHT
-from .history import deletions_in, message_at, messages_in
+from .history import deletions_in, message_at, messages_in, seq_since
 from .sql import Row, Statements
 
 T = TypeVar("T")
@@ -173,6 +175,11 @@ def _found(db: Statements, query: FindByTags) -> tuple[Found, ...]:
     )
 
 
+def _find_query(db: Statements, query: FindQueryOf) -> bytes | None:
+    row = db.row("SELECT CAST(query AS BLOB) FROM find_query WHERE user = ?", (query.user,))
+    return None if row is None else row[0]
+
+
 def _owner_of_tag(db: Statements, query: OwnerOfTag) -> str | None:
     if not query.tag.startswith(ALIAS):
         return None
@@ -205,8 +212,10 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     ContactsOf: _contacts,
     MessagesIn: messages_in,
     MessageAt: message_at,
+    SeqSince: seq_since,
     DeletionsIn: deletions_in,
     FindByTags: _found,
+    FindQueryOf: _find_query,
     OwnerOfTag: _owner_of_tag,
     GroupsOwnedBy: _groups,
     SecretNamed: _secret,

@@ -20,7 +20,7 @@ _TAGS = msgspec.json.Decoder(tuple[str, ...])
 
 USER_COLUMNS = (
     *("id", "created", "updated", "state", "auth", "anon", "public", "trusted", "private"),
-    *("tags", "want", "query", "last_seen", "user_agent", "serial"),
+    *("tags", "want", "last_seen", "user_agent", "serial"),
 )
 LOGIN_COLUMNS = ("scheme", "name", "user", "secret", "level", "expires")
 TOPIC_COLUMNS = (
@@ -66,7 +66,7 @@ def user_row(user: User) -> Row:
     return (
         *(user.id, user.created, user.updated, user.state.value, user.auth, user.anon),
         *(text(user.public), text(user.trusted), text(user.private), encoded(user.tags)),
-        *(user.want, text(user.query), user.last_seen, user.user_agent, user.serial),
+        *(user.want, user.last_seen, user.user_agent, user.serial),
     )
 
 
@@ -83,10 +83,9 @@ def user_of(row: Row) -> User:
         private=row[8],
         tags=_TAGS.decode(row[9]),
         want=row[10],
-        query=row[11],
-        last_seen=row[12],
-        user_agent=row[13],
-        serial=row[14],
+        last_seen=row[11],
+        user_agent=row[12],
+        serial=row[13],
     )
 
 

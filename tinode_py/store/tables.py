@@ -49,6 +49,7 @@ class Tables:
         self.messages: Table[tuple[str, int], Message] = Table(self._undo)
         # topic, user ("" for all), number
         self.deletions: Table[tuple[str, str, int], tuple[Range, ...]] = Table(self._undo)
+        self.find_queries: Table[str, bytes] = Table(self._undo)
         self.secrets: Table[str, bytes] = Table(self._undo)
 
     def mark(self) -> int:

@@ -1,0 +1,163 @@
+"""Every durable change, as data. A store applies them; so does the topic's state in memory.
+
+A record is owned by one task (a user's by his `me` topic, a subscription's by its topic), so
+rows are replaced whole. Only what every publication touches is changed by parts.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from .records import Login, Message, Range, Subscription, Topic, User
+
+
+@attrs.frozen
+class PutUser:
+    """Create or replace an account. Conflict if a unique tag (`alias:`) is someone else's."""
+
+    user: User
+
+
+@attrs.frozen
+class PutLogin:
+    """Create or replace a login; `(scheme, name)` is unique: Conflict if another user has it.
+
+    A user has one login per scheme: an earlier one under another name ends.
+    """
+
+    login: Login
+
+
+@attrs.frozen
+class PutTopic:
+    """Create or replace a topic. Conflict if a unique tag is someone else's.
+
+    `seq`, `touched` and `delid` are written, too: they must be what the owner's earlier changes
+    have made them.
+    """
+
+    topic: Topic
+
+
+@attrs.frozen
+class PutSubscription:
+    subscription: Subscription
+
+
+@attrs.frozen
+class AppendMessage:
+    """Store a message and raise the topic's `seq` and `touched` with it.
+
+    Refused as Stale if `seq` is not the topic's `seq` + 1, or the topic is gone: it has another
+    owner. So numbers are dense, and none is given out twice, whatever was deleted.
+    """
+
+    message: Message
+
+
+@attrs.frozen
+class SetMarks:
+    """How far a user has received and read a topic. `topic` is `chn…` for a reader.
+
+    Never lowers a mark; does nothing where there is no subscription.
+    """
+
+    topic: str
+    user: str
+    read: int
+    recv: int
+
+
+@attrs.frozen
+class DeleteMessages:
+    """Delete ranges of messages: for all (`user=""`: content is wiped), or for one user.
+
+    The topic's `delid` becomes `delid`; Stale if it was higher, or the topic is gone. A soft
+    deletion also raises the user's `clear`, a reader's too. `topic` is never `chn…`.
+    """
+
+    topic: str
+    delid: int
+    user: str
+    ranges: tuple[Range, ...]
+    now: int
+
+
+@attrs.frozen
+class DeleteTopic:
+    """Remove a topic, its subscriptions (readers', too), messages and deletions."""
+
+    topic: str
+
+
+@attrs.frozen
+class DeleteUser:
+    """End an account: its logins, its subscriptions, its tags.
+
+    `hard` removes the rows, with what the user had deleted for himself; else the account stays
+    with state `del`, its subscriptions as ended at `now`, both without personal data. Messages
+    in others' topics and the peers' side of p2p topics stay. Topics that end with the account
+    (groups that it owns, its notes) are ended by a DeleteTopic each, beside this change.
+    """
+
+    user: str
+    hard: bool
+    now: int
+
+
+@attrs.frozen
+class PutFindQuery:
+    """Keep the persistent query of a user's `fnd` topic, JSON text; None: there is none."""
+
+    user: str
+    query: bytes | None
+
+
+@attrs.frozen
+class PutSecret:
+    """Keep a server secret (token key, API salt) under a name, if none is kept yet."""
+
+    name: str
+    value: bytes
+
+
+Change = (
+    PutUser
+    | PutLogin
+    | PutTopic
+    | PutSubscription
+    | AppendMessage
+    | SetMarks
+    | DeleteMessages
+    | DeleteTopic
+    | DeleteUser
+    | PutFindQuery
+    | PutSecret
+)
+
+
+@attrs.frozen
+class Batch:
+    """What one task wants written at once: all of it or nothing."""
+
+    changes: tuple[Change, ...]
+
+
+@attrs.frozen
+class Committed:
+    """The batch is stored and synced."""
+
+
+@attrs.frozen
+class Conflict:
+    """A unique name in the batch belongs to someone else; `what` is `auth` or `tags`."""
+
+    what: str
+
+
+@attrs.frozen
+class Stale:
+    """The writer no longer owns what it writes: it must drop its state and load again."""
+
+
+Outcome = Committed | Conflict | Stale

@@ -1,0 +1,187 @@
+"""Every question that the store answers, as data, each with the type of its answer.
+
+A query is *bounded* (keys, or a page) unless it says otherwise: bounded ones are answered on
+the caller's thread.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import attrs
+
+from .records import (
+    Contact,
+    Deletions,
+    Found,
+    Login,
+    Message,
+    Range,
+    Subscription,
+    Topic,
+    User,
+)
+
+T = TypeVar("T")
+
+
+class Query(Generic[T]):
+    """A question whose answer is a T."""
+
+
+@attrs.frozen
+class UserById(Query[User | None]):
+    """An account, also a suspended one; None if unknown or deleted."""
+
+    user: str
+
+
+@attrs.frozen
+class UsersById(Query[dict[str, User]]):
+    """Accounts by id, those unknown or deleted left out."""
+
+    users: tuple[str, ...]
+
+
+@attrs.frozen
+class LoginByName(Query[Login | None]):
+    scheme: str
+    name: str
+
+
+@attrs.frozen
+class LoginsOf(Query[tuple[Login, ...]]):
+    user: str
+
+
+@attrs.frozen
+class TopicByName(Query[Topic | None]):
+    topic: str
+
+
+@attrs.frozen
+class MembersOf(Query[tuple[Subscription, ...]]):
+    """All subscriptions of a topic, without channel readers. Unbounded.
+
+    `former` adds those that have ended (`deleted` set). Ordered by time of creation.
+    """
+
+    topic: str
+    former: bool = False
+
+
+@attrs.frozen
+class SubscriptionOf(Query[Subscription | None]):
+    """One row, also one that has ended. `topic` may be `chn…`."""
+
+    topic: str
+    user: str
+
+
+@attrs.frozen
+class ContactsOf(Query[tuple[Contact, ...]]):
+    """The contact list of a user: his live subscriptions with their topics. Unbounded.
+
+    `since` > 0 adds those that ended after that time; `topic` (as in the subscription: `chn…`
+    for a reader) narrows to one. Without rows whose topic is gone. Ordered by `touched`, newest
+    first.
+    """
+
+    user: str
+    since: int = 0
+    topic: str = ""
+
+
+@attrs.frozen
+class MessagesIn(Query[tuple[Message, ...]]):
+    """A page of history for one user, newest first, at most `limit` rows.
+
+    Without what was deleted for all or for him. `ranges` are sorted and do not overlap; they
+    are never expanded number by number.
+    """
+
+    topic: str
+    user: str
+    ranges: tuple[Range, ...]
+    limit: int
+
+
+@attrs.frozen
+class MessageAt(Query[Message | None]):
+    """One message, None if it never was or was deleted for all."""
+
+    topic: str
+    seq: int
+
+
+@attrs.frozen
+class SeqSince(Query[int]):
+    """The lowest number of a message published at or after `ts`; 0 if there is none.
+
+    The times in a topic must not run backwards; where they do, the answer may be a later number.
+    """
+
+    topic: str
+    ts: int
+
+
+@attrs.frozen
+class DeletionsIn(Query[Deletions | None]):
+    """What `user` must forget, of deletions numbered `since` up to, not including, `before`.
+
+    `before=0`: no upper bound; None if nothing. Deletions are taken whole, the lowest number
+    first, as long as they have at most `limit` ranges together (the first in any case), then
+    merged and sorted. `clear` is the highest number taken: asking on from `clear + 1` misses
+    nothing.
+    """
+
+    topic: str
+    user: str
+    since: int
+    before: int
+    limit: int
+
+
+@attrs.frozen
+class FindByTags(Query[tuple[Found, ...]]):
+    """Users and topics by exact tags. Unbounded.
+
+    `required` is a conjunction of alternatives; `optional` tags count if `required` is empty
+    (any one must match) and otherwise only raise the rank. Users are found by prefixed tags
+    and plain ones alike. Users and topics are found only in state ok unless `any_state`, never
+    in state del. Ordered by the number of matched tags, most first (an `alias:` counts for 20),
+    then by members (a channel's readers are counted), at most `limit` rows; the matched tags
+    of each are sorted. The user or topic named `exclude` is left out.
+    """
+
+    required: tuple[tuple[str, ...], ...]
+    optional: tuple[str, ...]
+    exclude: str
+    any_state: bool
+    limit: int
+
+
+@attrs.frozen
+class FindQueryOf(Query[bytes | None]):
+    """The persistent query of a user's `fnd` topic, as JSON text."""
+
+    user: str
+
+
+@attrs.frozen
+class OwnerOfTag(Query[str | None]):
+    """Who has a unique tag (`alias:`): `usr…` or `grp…`; None if free, or not unique."""
+
+    tag: str
+
+
+@attrs.frozen
+class GroupsOwnedBy(Query[tuple[str, ...]]):
+    """Names of the groups that a user owns, sorted. Unbounded."""
+
+    user: str
+
+
+@attrs.frozen
+class SecretNamed(Query[bytes | None]):
+    name: str

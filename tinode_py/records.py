@@ -1,0 +1,152 @@
+"""What the store keeps, as frozen records.
+
+Times are milliseconds since 1970 in UTC; 0 means never. Fields named `public`, `private`,
+`trusted`, `head`, `content` and `aux` hold JSON text as bytes, exactly as it came, or None.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from . import access
+
+
+class State(enum.Enum):
+    """The state of an account or a topic."""
+
+    OK = "ok"
+    SUSPENDED = "susp"
+    UNDEFINED = "undef"
+    DELETED = "del"
+
+
+@attrs.frozen
+class Range:
+    """Message numbers from `low` up to, not including, `hi`."""
+
+    low: int
+    hi: int
+
+
+@attrs.frozen
+class User:
+    """An account, with what belongs to its `me` topic."""
+
+    id: str
+    created: int
+    updated: int
+    state: State = State.OK
+    auth: int = access.ACCOUNT_AUTH  # default access of others, by their level
+    anon: int = access.NONE
+    public: bytes | None = None
+    trusted: bytes | None = None
+    private: bytes | None = None
+    tags: tuple[str, ...] = ()
+    want: int = access.ME  # own mode on `me`; given is always JPS
+    last_seen: int = 0
+    user_agent: str = ""
+    serial: int = 0  # raised when every token of this account must end
+
+
+@attrs.frozen
+class Login:
+    """A way to log in: what `scheme` verifies under the unique name `name`.
+
+    `secret` is an encoded hash, never a password. `level` is what the login grants.
+    """
+
+    scheme: str
+    name: str
+    user: str
+    secret: str
+    level: access.Level = access.Level.AUTH
+    expires: int = 0
+
+
+@attrs.frozen
+class Topic:
+    """A p2p conversation, a group, or a user's notes to himself."""
+
+    name: str
+    created: int
+    updated: int
+    touched: int = 0  # time of the last message, or of creation
+    owner: str = ""
+    state: State = State.OK
+    channel: bool = False
+    auth: int = access.NONE
+    anon: int = access.NONE
+    public: bytes | None = None
+    trusted: bytes | None = None
+    aux: bytes | None = None
+    tags: tuple[str, ...] = ()
+    seq: int = 0  # number of the last message
+    delid: int = 0  # number of the last deletion, hard or soft
+    readers: int = 0  # subscriptions to the channel address
+
+
+@attrs.frozen
+class Subscription:
+    """One user in one topic. Readers of a channel have `topic="chn…"`."""
+
+    topic: str
+    user: str
+    created: int
+    updated: int
+    want: int
+    given: int
+    private: bytes | None = None
+    read: int = 0
+    recv: int = 0
+    clear: int = 0  # number of the last deletion that concerned this user
+    deleted: int = 0
+
+    @property
+    def mode(self) -> int:
+        return self.want & self.given
+
+
+@attrs.frozen
+class Message:
+    """A published message. `content` is JSON text; `head` a JSON object or None."""
+
+    topic: str
+    seq: int
+    sender: str
+    ts: int
+    head: bytes | None
+    content: bytes
+
+
+@attrs.frozen
+class Contact:
+    """One row of a user's contact list: his subscription beside the topic's own row.
+
+    `peer` is the other user of a p2p conversation, None if that account is gone. `members`
+    counts a group's members and its channel's readers.
+    """
+
+    subscription: Subscription
+    topic: Topic
+    peer: User | None = None
+    members: int = 0
+
+
+@attrs.frozen
+class Found:
+    """One result of a search: a user, or a topic, with the tags that matched."""
+
+    tags: tuple[str, ...]
+    user: User | None = None
+    topic: Topic | None = None
+    members: int = 0
+
+
+@attrs.frozen
+class Deletions:
+    """What a user must forget: the highest deletion number and the merged ranges."""
+
+    clear: int
+    ranges: tuple[Range, ...]

@@ -6,16 +6,18 @@ import json
 
 import attrs
 
-from tinode_py import access
 from tinode_py.access import Level
 from tinode_py.auth.basic import SCHEME, check_login, check_password
 from tinode_py.auth.passwords import Argon2
-from tinode_py.changes import Batch, Conflict, PutLogin, PutUser
+from tinode_py.changes import Batch, Conflict, PutLogin
 from tinode_py.config import Settings
+from tinode_py.core.account import creation, new_user
+from tinode_py.core.decision import Env
 from tinode_py.errors import Refused
 from tinode_py.queries import LoginByName
-from tinode_py.records import Login, User
+from tinode_py.records import Login
 from tinode_py.store.base import Store
+from tinode_py.wire.packets import Acc, Json, SetDesc
 
 from .failure import Failure
 
@@ -47,22 +49,22 @@ async def create(store: Store, settings: Settings, wanted: NewAccount) -> None:
         ) from None
     hasher = Argon2(memory=rules.hash_memory, passes=rules.hash_passes)
     row = Login(SCHEME, login, wanted.user, hasher.encode(wanted.password))
-    outcome = await store.commit(Batch((PutUser(_account(settings, wanted, login)), PutLogin(row))))
+    account = new_user(wanted.user, _request(wanted), row, Env(settings, wanted.now, _nobody))
+    outcome = await store.commit(Batch(creation(account, row)))
     if isinstance(outcome, Conflict):
         raise Failure(f"the login {login!r} is taken")
 
 
-def _account(settings: Settings, wanted: NewAccount, login: str) -> User:
-    others = access.DELETE if settings.messages.p2p_delete else access.NONE
-    public = json.dumps({"fn": wanted.name}, ensure_ascii=False).encode() if wanted.name else None
-    return User(
-        wanted.user,
-        created=wanted.now,
-        updated=wanted.now,
-        auth=access.ACCOUNT_AUTH | others,
-        public=public,
-        tags=(f"{SCHEME}:{login}",),
-    )
+def _request(wanted: NewAccount) -> Acc:
+    if not wanted.name:
+        return Acc(user="new")
+    public = json.dumps({"fn": wanted.name}, ensure_ascii=False).encode()
+    return Acc(user="new", desc=SetDesc(public=Json(public)))
+
+
+def _nobody(name: str) -> bool:
+    """Who is online while no server runs."""
+    return False
 
 
 async def find(store: Store, login: str) -> Login:

@@ -128,18 +128,19 @@ class PasswordChecker:
         self._addresses.add(origin.address, now)
 
     async def _run(self, origin: Origin, login: str, work: Callable[[], T]) -> T:
-        async with self._thread(_Place(origin, login)):
+        async with self.thread(origin, login):
             if self._inline:
                 await trio.lowlevel.checkpoint()
                 return work()
             return await trio.to_thread.run_sync(work, limiter=self._limiter)
 
     @asynccontextmanager
-    async def _thread(self, place: _Place) -> AsyncIterator[None]:
+    async def thread(self, origin: Origin, login: str) -> AsyncIterator[None]:
+        """One of the threads, for the block, after waiting in turn; Refused with 503 as `check`."""
         if self._free:
             self._free -= 1
         else:
-            await self._wait(place)
+            await self._wait(_Place(origin, login))
         try:
             yield
         finally:

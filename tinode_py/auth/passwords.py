@@ -22,8 +22,11 @@ class Argon2:
         return self._hasher.hash(password)
 
     def verify(self, password: str, encoded: str | None) -> bool:
-        """Whether the password is right, in constant time; None costs as much, and is False."""
+        """Whether the password is right, in constant time.
+
+        Without a hash it costs as much, and is False.
+        """
         try:
-            return self._hasher.verify(encoded or self._nobody, password) and encoded is not None
+            return self._hasher.verify(encoded or self._nobody, password) and bool(encoded)
         except (VerifyMismatchError, InvalidHashError):
             return False

@@ -1,0 +1,185 @@
+"""Whatever is done to them, the memory store and the SQLite store answer alike."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.store.made import ANN, BOB, CAT, CHANNEL, GROUP, OTHER, PAIR
+from tinode_py import changes as c
+from tinode_py import queries as q
+from tinode_py.access import Level
+from tinode_py.records import Login, Message, Range, State, Subscription, Topic, User
+from tinode_py.store.memory import MemoryStore
+from tinode_py.store.sqlite import open_sqlite
+
+users = st.sampled_from([ANN, BOB, CAT])
+topics = st.sampled_from([GROUP, OTHER, PAIR])
+times = st.integers(1, 5)
+json = st.sampled_from([None, b'{"a" : 1}', '"ž🐴\\u0000"'.encode(), b"[1.0e5]"])
+tags = st.lists(st.sampled_from(["cook", "tel:1", "alias:x", "alias:y"]), max_size=3, unique=True)
+states = st.sampled_from(list(State))
+ranges = st.lists(
+    st.tuples(st.integers(1, 9), st.integers(0, 4)).map(lambda p: Range(p[0], p[0] + p[1])),
+    max_size=3,
+).map(tuple)
+members = st.one_of(
+    st.tuples(st.sampled_from([GROUP, OTHER, CHANNEL]), users),
+    st.tuples(st.just(PAIR), st.sampled_from([ANN, BOB])),
+)
+
+put_user = st.builds(
+    User,
+    *(users, times, times),
+    state=states,
+    public=json,
+    private=json,
+    tags=tags.map(tuple),
+    user_agent=st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=3),
+).map(c.PutUser)
+put_login = st.builds(
+    Login,
+    st.sampled_from(["basic", "rest"]),
+    st.sampled_from(["n", "m"]),
+    users,
+    st.sampled_from(["s", "t"]),
+    st.sampled_from(list(Level)),
+).map(c.PutLogin)
+put_topic = st.builds(
+    Topic,
+    *(topics, times, times),
+    owner=st.one_of(st.just(""), users),
+    state=states,
+    channel=st.booleans(),
+    public=json,
+    aux=json,
+    tags=tags.map(tuple),
+    readers=times,
+).map(c.PutTopic)
+put_subscription = st.builds(
+    lambda at, **fields: Subscription(*at, **fields),
+    members,
+    created=times,
+    updated=times,
+    want=times,
+    given=times,
+    private=json,
+    read=times,
+    deleted=st.sampled_from([0, 0, 3, 6]),
+).map(c.PutSubscription)
+# Numbers here are distances to what the topic has: see `_placed`.
+append = st.builds(
+    Message,
+    topics,
+    st.sampled_from([1, 1, 1, 1, 2, 0]),
+    users,
+    times,
+    head=json,
+    content=json.map(lambda text: text or b"1"),
+).map(c.AppendMessage)
+delete_messages = st.builds(
+    c.DeleteMessages,
+    topics,
+    st.sampled_from([1, 1, 1, -1]),
+    st.one_of(st.just(""), users),
+    ranges,
+    times,
+)
+change = st.one_of(
+    put_user,
+    put_login,
+    put_topic,
+    put_subscription,
+    append,
+    append,
+    append,
+    members.flatmap(lambda at: st.builds(c.SetMarks, *map(st.just, at), times, times)),
+    delete_messages,
+    delete_messages,
+    st.builds(c.DeleteTopic, topics),
+    st.builds(c.DeleteUser, users, st.booleans(), times),
+    st.builds(c.PutFindQuery, users, json),
+    st.builds(c.PutSecret, st.just("key"), st.binary(max_size=3)),
+)
+batches = st.lists(st.lists(change, max_size=4), max_size=12)
+
+QUERIES: list[q.Query[Any]] = [
+    *(q.UserById(user) for user in (ANN, BOB, CAT)),
+    q.UsersById((ANN, BOB, CAT)),
+    *(q.LoginByName(scheme, name) for scheme in ("basic", "rest") for name in ("n", "m")),
+    *(q.LoginsOf(user) for user in (ANN, BOB)),
+    *(q.TopicByName(topic) for topic in (GROUP, OTHER, PAIR)),
+    *(q.MembersOf(at, former) for at in (GROUP, CHANNEL, PAIR) for former in (False, True)),
+    *(q.SubscriptionOf(at, user) for at in (GROUP, CHANNEL, PAIR) for user in (ANN, BOB)),
+    *(q.ContactsOf(user, since) for user in (ANN, CAT) for since in (0, 4)),
+    *(q.ContactsOf(ANN, 0, topic) for topic in (GROUP, CHANNEL, PAIR)),
+    *(q.MessagesIn(GROUP, user, (Range(1, 90),), 9) for user in (ANN, BOB, CAT)),
+    q.MessagesIn(PAIR, ANN, (Range(1, 3), Range(4, 6), Range(7, 2**31)), 3),
+    *(q.MessageAt(GROUP, seq) for seq in (1, 2, 3)),
+    *(q.SeqSince(GROUP, ts) for ts in (0, 1002, 1004, 9000)),
+    *(q.DeletionsIn(GROUP, user, 0, 0, n) for user in (ANN, BOB) for n in (1, 3, 50)),
+    q.DeletionsIn(PAIR, ANN, 2, 4, 50),
+    q.FindByTags((), ("cook", "tel:1", "alias:x"), ANN, False, 9),
+    q.FindByTags((("cook", "alias:y"), ("tel:1",)), ("alias:x",), "", True, 2),
+    q.FindQueryOf(ANN),
+    *(q.OwnerOfTag(tag) for tag in ("alias:x", "alias:y", "cook")),
+    *(q.GroupsOwnedBy(user) for user in (ANN, BOB)),
+    q.SecretNamed("key"),
+]
+
+
+def test_every_query_is_asked():
+    asked = {type(query) for query in QUERIES}
+    known = {item for item in vars(q).values() if isinstance(item, type)}
+    assert asked == {item for item in known if issubclass(item, q.Query)} - {q.Query}
+
+
+def _placed(known: dict[str, Topic], item: c.Change) -> c.Change:
+    """The change as an owner would make it, who knows his topics' numbers; or nearly so."""
+    if isinstance(item, c.PutTopic):
+        old = known.get(item.topic.name)
+        if old is not None:
+            item = c.PutTopic(
+                attrs.evolve(item.topic, seq=old.seq, touched=old.touched, delid=old.delid)
+            )
+        known[item.topic.name] = item.topic
+    elif isinstance(item, c.AppendMessage) and item.message.topic in known:
+        topic = known[item.message.topic]
+        seq = topic.seq + item.message.seq
+        item = c.AppendMessage(attrs.evolve(item.message, seq=seq, ts=1000 + seq))
+        known[topic.name] = attrs.evolve(topic, seq=seq, touched=1000 + seq)
+    elif isinstance(item, c.DeleteMessages) and item.topic in known:
+        topic = known[item.topic]
+        item = attrs.evolve(item, delid=topic.delid + item.delid)
+        known[topic.name] = attrs.evolve(topic, delid=item.delid)
+    elif isinstance(item, c.DeleteTopic):
+        known.pop(item.topic, None)
+    return item
+
+
+async def _alike(plan: list[list[c.Change]], path: Path) -> None:
+    memory = MemoryStore()
+    known: dict[str, Topic] = {}
+    async with open_sqlite(path, inline=True) as sqlite:
+        for changes in plan:
+            before = dict(known)
+            batch = c.Batch(tuple(_placed(known, item) for item in changes))
+            outcome = await memory.commit(batch)
+            assert await sqlite.commit(batch) == outcome, batch
+            if outcome != c.Committed():
+                known = before
+            for query in QUERIES:
+                assert await sqlite.fetch(query) == await memory.fetch(query), query
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(batches)
+def test_the_stores_answer_alike(plan):
+    with tempfile.TemporaryDirectory() as folder:
+        trio.run(_alike, plan, Path(folder, "t.db"))

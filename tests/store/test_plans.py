@@ -1,0 +1,129 @@
+"""No statement looks through a table: each is driven by an index."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.store.made import (
+    ALL,
+    ANN,
+    BOB,
+    CHANNEL,
+    GROUP,
+    PAIR,
+    append,
+    people,
+    published,
+    put,
+    sub,
+    topic,
+    user,
+)
+from tinode_py import changes as c
+from tinode_py import queries as q
+from tinode_py.access import Level
+from tinode_py.records import Login, Range
+from tinode_py.store import apply, read
+from tinode_py.store.sqlite import open_sqlite
+
+QUERIES = [
+    q.UserById(ANN),
+    q.UsersById((ANN, BOB)),
+    q.LoginByName("basic", "ann"),
+    q.LoginsOf(ANN),
+    q.TopicByName(GROUP),
+    q.MembersOf(GROUP),
+    q.SubscriptionOf(GROUP, ANN),
+    q.ContactsOf(ANN),
+    q.ContactsOf(ANN, 5, PAIR),
+    q.MessagesIn(GROUP, ANN, ALL, 24),
+    q.MessagesIn(GROUP, ANN, (Range(1, 3), Range(5, 9)), 24),
+    q.MessageAt(GROUP, 1),
+    q.SeqSince(GROUP, 102),
+    q.DeletionsIn(GROUP, ANN, 0, 0, 1),
+    q.FindByTags((("a", "b"), ("c",)), ("d",), ANN, False, 10),
+    q.FindByTags((), ("d",), ANN, False, 10),
+    q.FindQueryOf(ANN),
+    q.OwnerOfTag("alias:a"),
+    q.GroupsOwnedBy(ANN),
+    q.SecretNamed("a"),
+]
+CHANGES: list[c.Change] = [
+    c.PutUser(user(ANN, tags=("a",))),
+    c.PutLogin(Login("basic", "ann", ANN, "s", Level.AUTH)),
+    c.PutTopic(topic(GROUP, tags=("d",), seq=5)),
+    c.PutSubscription(sub(CHANNEL, BOB)),
+    append(6),
+    c.SetMarks(GROUP, ANN, 1, 1),
+    c.DeleteMessages(GROUP, 1, "", (Range(1, 2),), 5),
+    c.DeleteMessages(GROUP, 2, ANN, (Range(1, 4),), 5),
+    c.DeleteMessages(GROUP, 3, ANN, (Range(2, 5), Range(7, 8)), 5),
+    c.PutFindQuery(ANN, b'"a"'),
+    c.PutFindQuery(ANN, None),
+    c.DeleteTopic(GROUP),
+    c.DeleteUser(ANN, False, 5),
+    c.DeleteUser(ANN, True, 5),
+    c.PutSecret("a", b"b"),
+]
+# What may be walked through from end to end: lists given with the statement, and results.
+HARMLESS = re.compile(r"SCAN (j|r|h|c|hit|candidate|json_each|CONSTANT ROW|\d+ CONSTANT ROWS?)\b")
+
+
+def test_every_query_and_change_is_looked_at():
+    assert {type(query) for query in QUERIES} == set(read.ARMS)
+    assert {type(change) for change in CHANGES} == set(apply.ARMS)
+
+
+@pytest.fixture
+async def filled(tmp_path):
+    async with open_sqlite(tmp_path / "t.db", inline=True) as store:
+        await people(store)
+        await published(store, 5)
+        await put(store, c.PutTopic(topic(PAIR)))
+        yield store
+
+
+def _traced(statements):
+    ran: list[str] = []
+    statements.connection.set_trace_callback(ran.append)
+    return ran
+
+
+def _check(connection, ran):
+    connection.set_trace_callback(None)
+    assert ran
+    for sql in ran:
+        if not sql.lstrip().startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")):
+            continue
+        for *_, step in connection.execute("EXPLAIN QUERY PLAN " + sql).fetchall():
+            assert not step.startswith("SCAN") or HARMLESS.match(step), f"{step}\n{sql}"
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: type(query).__name__)
+async def test_queries_scan_no_table(filled, query):
+    _, near, _ = filled._statements
+    ran = _traced(near)
+    await filled.fetch(query)
+    _check(near.connection, ran)
+
+
+async def test_changes_scan_no_table(filled):
+    writer, _, _ = filled._statements
+    ran = _traced(writer)
+    for change in CHANGES:
+        await put(filled, change)
+    _check(writer.connection, ran)
+
+
+async def test_a_page_is_read_in_order(filled):
+    _, near, _ = filled._statements
+    ran = _traced(near)
+    await filled.fetch(q.MessagesIn(GROUP, ANN, ALL, 24))
+    near.connection.set_trace_callback(None)
+    assert len(ran) == 2
+    for sql in ran:
+        steps = [row[3] for row in near.connection.execute("EXPLAIN QUERY PLAN " + sql)]
+        assert len(steps) == 1
+        assert steps[0].startswith("SEARCH"), steps

@@ -14,7 +14,7 @@ from tinode_py.wire import packets as p
 from tinode_py.wire.cbor import check, from_json
 from tinode_py.wire.codec import Malformed, WireLimits, decode_cbor
 
-SLOWEST = 0.25  # seconds; a machine under load is some times slower than the 50 ms aimed at
+SLOWEST = 0.25  # seconds of the processor, far above the 50 ms aimed at
 
 
 def publication(content: bytes) -> bytes:
@@ -159,10 +159,10 @@ def test_deep_nesting_is_refused(opening: bytes):
 def test_huge_declared_lengths_are_refused_at_once(first: int):
     width = 4 if first & 31 == 26 else 8
     for length in (2**31, 2 ** (8 * width) - 1):
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(Malformed, match="too early"):
             content_of(bytes([first]) + length.to_bytes(width, "big") + bytes(100))
-        assert time.perf_counter() - started < SLOWEST
+        assert time.process_time() - started < SLOWEST
 
 
 @pytest.mark.parametrize(
@@ -226,10 +226,10 @@ def colliding_keys(size: int) -> bytes:
     ids=["colliding keys", "numbers", "arrays", "nested", "wide numbers", "keys"],
 )
 def test_no_packet_of_the_greatest_size_holds_the_loop_up(item: bytes):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Malformed):
         content_of(item[:131_000])
-    assert time.perf_counter() - started < SLOWEST
+    assert time.process_time() - started < SLOWEST
 
 
 def test_integers_of_json_beyond_64_bits_become_floats():

@@ -35,7 +35,14 @@ def _size(first: int) -> int:
     return 1 + info if major in (_BYTES, _TEXT) else 1
 
 
+def _items(first: int) -> int:
+    """How many items a short array, or pairs a short map, of this first byte holds, else 0."""
+    info = first & 31
+    return info if first >> 5 in (_ARRAY, _MAP) and info < 24 else 0
+
+
 _SIZES = tuple(map(_size, range(256)))
+_ITEMS = tuple(map(_items, range(256)))
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _JSON = msgspec.json.Decoder()
 
@@ -100,7 +107,11 @@ def check(data: bytes, depth: int) -> None:
             if size:
                 place += size
                 continue
-            number, place = _head(data, place)
+            number = _ITEMS[first]
+            if number:
+                place += 1
+            else:
+                number, place = _head(data, place)
             if first < _ARRAYS:
                 place += number
             elif first < _TAGS:

@@ -19,11 +19,12 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-# A pair, or a lone surrogate (group 1), or any other escape, so that `\\ud800` is left alone.
+# A lone surrogate (group 1), or all that stands before the next one, so that `\\ud800`, which is
+# an escaped backslash, is passed over as a whole.
 _ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
+    rb"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])"
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})++"
+    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _LONG_NUMBER = re.compile(rb"[0-9]{309}")
@@ -37,7 +38,7 @@ def checked_text(data: bytes | str, limits: WireLimits) -> bytes:
     """
     text = data if isinstance(data, bytes) and data.isascii() else _utf8(data)
     if len(text) > limits.message_size:
-        raise Malformed(f"larger than {limits.message_size} bytes as JSON")
+        raise Malformed(f"larger than {limits.message_size} bytes")
     depth = limits.depth
     if len(text) > depth and text.count(b"[") + text.count(b"{") > depth:
         check_depth(text, depth)

@@ -7,13 +7,15 @@ import sqlite3
 import pytest
 import trio
 
-from tests.store.made import GROUP, append, people, put, seen
+from tests.store.made import GROUP, PAIR, append, people, put, seen
 from tinode_py.changes import Batch
 from tinode_py.errors import StoreError
 from tinode_py.queries import TopicByName
 from tinode_py.store.sqlite import open_sqlite
 
-LARGE = b'"' + b"x" * 100_000 + b'"'
+LARGE = (append(3, content=b'"' + b"x" * 300_000 + b'"'),)
+LARGE_NEXT = (append(2, content=b'"' + b"x" * 30_000 + b'"'),)
+MANY = tuple(append(seq, content=b'"' + b"x" * 10_000 + b'"') for seq in range(3, 40))
 
 
 class Faulty(sqlite3.Connection):
@@ -27,15 +29,6 @@ class Faulty(sqlite3.Connection):
         return super().execute(sql, parameters)
 
 
-class Small(sqlite3.Connection):
-    """A database that may not grow much: SQLite's own 'database or disk is full'."""
-
-    def execute(self, sql, parameters=(), /):
-        if sql.startswith("BEGIN") and self.in_transaction is False:
-            super().execute("PRAGMA max_page_count = 60")
-        return super().execute(sql, parameters)
-
-
 @pytest.fixture
 def faulty():
     class Mine(Faulty):
@@ -46,24 +39,27 @@ def faulty():
 
 @pytest.mark.parametrize("inline", [True, False])
 async def test_disk_full(tmp_path, inline):
-    async with open_sqlite(tmp_path / "t.db", inline=inline, factory=Small) as store:
+    async with open_sqlite(tmp_path / "t.db", inline=inline) as store:
         await people(store)
         await put(store, append(1))
-        with pytest.raises(StoreError, match="full"):
-            await store.commit(Batch((append(2), append(3, content=LARGE * 3))))
+        await put(store, append(1, PAIR))
+        store._statements[0].connection.execute("PRAGMA max_page_count = 60")
+        for content in (LARGE, MANY):
+            with pytest.raises(StoreError, match="full"):
+                await store.commit(Batch((append(2), *content)))
         assert await seen(store) == [1]
         await put(store, append(2))
         assert await seen(store) == [2, 1]
 
 
 @pytest.mark.parametrize("inline", [True, False])
-@pytest.mark.parametrize("fault", ["BEGIN", "COMMIT", "\nUPDATE", "INSERT", "UPDATE"])
+@pytest.mark.parametrize("fault", ["BEGIN", "COMMIT", "INSERT INTO hot", "INSERT INTO message"])
 async def test_an_io_error_at_any_step(tmp_path, inline, fault, faulty):
     async with open_sqlite(tmp_path / "t.db", inline=inline, factory=faulty) as store:
         await people(store)
-        faulty.faults = (fault.strip(),)
+        faulty.faults = (fault,)
         with pytest.raises(StoreError, match="I/O"):
-            await store.commit(Batch((append(1),)))
+            await store.commit(Batch((append(1), *LARGE_NEXT)))
         faulty.faults = ()
         assert await seen(store) == []
         await put(store, append(1))
@@ -76,7 +72,7 @@ async def test_a_rollback_that_fails_is_made_up_for(tmp_path, faulty):
         faulty.faults = ("COMMIT", "ROLLBACK")
         for _ in range(2):
             with pytest.raises(StoreError):
-                await store.commit(Batch((append(1),)))
+                await store.commit(Batch((append(1), *LARGE_NEXT)))
         faulty.faults = ()
         assert await seen(store) == []
         await put(store, append(1))
@@ -93,7 +89,7 @@ async def test_everyone_who_waits_is_told(tmp_path, faulty):
 
     async with open_sqlite(tmp_path / "t.db", factory=faulty) as store:
         await people(store)
-        faulty.faults = ("COMMIT",)
+        faulty.faults = ("INSERT INTO hot",)
         async with trio.open_nursery() as nursery:
             for n in range(50):
                 nursery.start_soon(attempt, store, f"{GROUP}{n}")

@@ -178,6 +178,8 @@ def _match(tables: Tables, query: FindByTags, name: str, owner: User | Topic) ->
 
 
 def _count(tables: Tables, topic: str) -> int:
+    if not topic.startswith("grp"):
+        return 0
     names = (topic, channel_of(topic))
     return sum(not s.deleted for s in tables.subscriptions.rows.values() if s.topic in names)
 

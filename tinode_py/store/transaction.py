@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from ..changes import AppendMessage, Batch, Committed, Outcome, SetMarks
 from ..errors import StoreError
 from .apply import BatchRefused, apply
-from .hot import Hot
+from .hot import Hot, prepare
 from .sql import Statements
 
 Result = Outcome | StoreError
@@ -37,6 +37,7 @@ class Transactions:
     """Writes through the one connection that may. Not for two threads at a time."""
 
     def __init__(self, db: Statements) -> None:
+        prepare(db)
         self._db = db
         self.count = 0
 
@@ -47,6 +48,7 @@ class Transactions:
         StoreError; a later call may succeed.
         """
         try:
+            self._roll_back()  # what a rollback that failed may have left
             return self._bulk(batches) or self._one_by_one(batches)
         except sqlite3.Error as error:
             return [StoreError(f"{type(error).__name__}: {error}") for _ in batches]
@@ -62,6 +64,8 @@ class Transactions:
                     cold.append(index)
                 elif not all(map(hot.add, batch.changes)):
                     return None
+            if hot.one_statement and not cold:
+                return results if self._hot_alone(hot) else None
             self._begin()
             if not hot.write(self._db):
                 return None
@@ -73,6 +77,11 @@ class Transactions:
         finally:
             self._roll_back()
         return results
+
+    def _hot_alone(self, hot: Hot) -> bool:
+        written = hot.write(self._db)
+        self.count += written
+        return written
 
     def _one_by_one(self, batches: Sequence[Batch]) -> list[Result]:
         try:
@@ -101,7 +110,6 @@ class Transactions:
         return result
 
     def _begin(self) -> None:
-        self._roll_back()  # what a failed rollback may have left
         self._db.connection.execute("BEGIN IMMEDIATE")
 
     def _commit(self) -> None:

@@ -1,0 +1,228 @@
+"""One session's way out: finished frames, in order, without anybody waiting.
+
+Here belongs how frames reach a connection and when a reader counts as slow. What is in them
+is not known here, except that a close frame is the last.
+
+- `push` is synchronous. If nothing waits, it writes to the non-blocking descriptor at once,
+  without a task switch. What the socket does not take is queued, and a flush task, started in
+  the connection's own nursery, joins what waits and ends when the queue is empty. Streams
+  without a usable descriptor (TLS, in memory) always take that second way.
+- A frame is written whole or the connection is reset: nothing is ever sent after half a frame.
+- Over `limit` bytes, or without progress for `stall` seconds, the reader is *slow*: `on_slow`
+  is told and the socket is reset. There is no way to tell the peer: its buffers are full.
+- The descriptor is never touched after `detach`, `finish` (once flushed) or `abort`: its number
+  may belong to somebody else by then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import attrs
+import trio
+
+from ..wire.frames import close_frame
+from .sockets import reset, socket_of
+
+JOINED = 65_536  # bytes of waiting frames that share one write
+PIECE = 16_384  # bytes given to a stream at once: progress is seen no finer (one TLS record)
+SlowBy = Literal["bytes", "time"]
+
+
+@attrs.frozen
+class ConnectionInfo:
+    """Where a session comes from."""
+
+    address: str  # of the client; behind a proxy what the proxy says, if it is trusted
+    kind: Literal["ws", "lp"]
+    api_key: str
+
+
+class Outlet(Protocol):
+    """Where a session's frames go. No method blocks or raises."""
+
+    def push(self, frame: bytes) -> None:
+        """Send one finished frame after those before it; dropped once the outlet is closed."""
+
+    def finish(self, code: int = 1000, reason: str = "") -> None:
+        """Send what is queued, then a close with `code`; then the connection ends."""
+
+    def abort(self) -> None:
+        """End the connection now; what is queued is forgotten."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether frames are dropped from now on."""
+
+    @property
+    def queued(self) -> int:
+        """Bytes that the connection has not taken yet."""
+
+
+class SocketOutbox:
+    """The outlet of a websocket over `stream`.
+
+    Belongs to one connection, whose tasks live in `nursery`; its cancel scope is the
+    connection's. After `finish` the peer has `linger` seconds to close, then the scope ends.
+    """
+
+    __slots__ = (
+        "_direct", "_emptied", "_fd", "_flushing", "_limit", "_linger", "_nursery", "_on_slow", "_open",
+        "_queue", "_queued", "_stall", "_stream",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        stream: trio.abc.SendStream,
+        nursery: trio.Nursery,
+        *,
+        limit: int,
+        stall: float,
+        linger: float,
+        on_slow: Callable[[SlowBy], None],
+    ) -> None:
+        self._stream = stream
+        self._nursery = nursery
+        self._limit = limit
+        self._stall = stall
+        self._linger = linger
+        self._on_slow = on_slow
+        self._queue: deque[bytes | memoryview] = deque()
+        self._queued = 0
+        self._emptied: trio.Event | None = None  # somebody waits for an empty queue
+        self._flushing = False
+        self._open = True
+        sock = socket_of(stream) if isinstance(stream, trio.SocketStream) else None
+        self._fd = -1 if sock is None else sock.fileno()
+        self._direct = self._fd != -1  # nothing waits, and there is a descriptor
+
+    @property
+    def closed(self) -> bool:
+        return not self._open
+
+    @property
+    def queued(self) -> int:
+        return self._queued
+
+    def push(self, frame: bytes) -> None:
+        if self._direct:
+            try:
+                sent = os.write(self._fd, frame)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self._lose()
+                return
+            if sent != len(frame):
+                self._wait(frame, sent)
+        elif self._open:
+            self._wait(frame, 0)
+
+    def push_last(self, frame: bytes) -> None:
+        """Send a close frame; only the first one goes out, and nothing after it."""
+        if not self._open:
+            return
+        self.push(frame)
+        self._open = self._direct = False
+        self._end_within(self._linger)
+
+    def finish(self, code: int = 1000, reason: str = "") -> None:
+        self.push_last(close_frame(code, reason))
+
+    def abort(self) -> None:
+        self.detach()
+        reset(self._stream)
+        self._nursery.cancel_scope.cancel()
+
+    def detach(self) -> None:
+        """Drop what is queued and touch the connection no more; it is left as it is."""
+        self._open = self._direct = False
+        self._queue.clear()
+        self._queued = 0
+        self._tell_emptied()
+
+    async def flushed(self) -> None:
+        """Wait until nothing is queued: all was taken by the connection, or dropped."""
+        while self._queue:
+            if self._emptied is None:
+                self._emptied = trio.Event()
+            await self._emptied.wait()
+
+    def _tell_emptied(self) -> None:
+        if self._emptied is not None:
+            self._emptied.set()
+            self._emptied = None
+
+    def _lose(self) -> None:
+        """The peer is gone. What it sent before may still be read; then the reader ends."""
+        self.detach()
+        self._end_within(min(1.0, self._linger))
+
+    def _end_within(self, seconds: float) -> None:
+        scope = self._nursery.cancel_scope
+        scope.deadline = min(scope.deadline, trio.current_time() + seconds)
+
+    def _wait(self, frame: bytes, sent: int) -> None:
+        self._direct = False
+        self._queue.append(memoryview(frame)[sent:] if sent else frame)
+        self._queued += len(frame) - sent
+        if self._queued > self._limit:
+            self._slow("bytes")
+        elif not self._flushing:
+            self._flushing = True
+            self._nursery.start_soon(self._flush)
+
+    def _slow(self, by: SlowBy) -> None:
+        self._on_slow(by)
+        self.abort()
+
+    async def _flush(self) -> None:
+        """Write what waits, until nothing does. Cancelled in mid-frame, the stream is broken."""
+        write = self._write_piece if self._fd == -1 else self._write_some
+        try:
+            while self._queue:
+                with trio.move_on_after(self._stall) as timer:
+                    await write()
+                if timer.cancelled_caught:
+                    self._slow("time")
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            self._lose()
+        self._flushing = False
+        self._direct = self._open and self._fd != -1
+        self._tell_emptied()
+
+    async def _write_some(self) -> None:
+        await trio.lowlevel.wait_writable(self._fd)
+        if not self._queue:
+            return  # detached meanwhile
+        waiting = self._joined(JOINED)
+        with contextlib.suppress(BlockingIOError):
+            self._sent(waiting, os.write(self._fd, waiting))
+
+    async def _write_piece(self) -> None:
+        piece = memoryview(self._joined(PIECE))[:PIECE]
+        await self._stream.send_all(piece)
+        if self._queue:
+            self._sent(self._queue[0], len(piece))
+
+    def _joined(self, size: int) -> bytes | memoryview:
+        """What waits first, made one piece of about `size` bytes if it was several."""
+        parts: list[bytes | memoryview] = []
+        total = 0
+        while self._queue and total < size:
+            parts.append(self._queue.popleft())
+            total += len(parts[-1])
+        whole = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._queue.appendleft(whole)
+        return whole
+
+    def _sent(self, waiting: bytes | memoryview, count: int) -> None:
+        self._queued -= count
+        if count == len(waiting):
+            self._queue.popleft()
+        else:
+            self._queue[0] = memoryview(waiting)[count:]

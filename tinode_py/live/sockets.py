@@ -1,0 +1,30 @@
+"""What a stream has beneath it: the socket, if there is one, and how to break it off."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import trio
+
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+def socket_of(stream: object) -> trio.socket.SocketType | None:
+    """The socket under a plain or a TLS stream; None under others (in-memory streams)."""
+    if isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    return stream.socket if isinstance(stream, trio.SocketStream) else None
+
+
+def reset(stream: object) -> None:
+    """Close the socket under `stream` now: what is unsent is forgotten, the peer gets a reset.
+
+    Never blocks; tasks that wait for the socket wake with ClosedResourceError. Does nothing to
+    a stream without a socket, or one closed before.
+    """
+    sock = socket_of(stream)
+    if sock is None or sock.fileno() == -1:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+    sock.close()

@@ -1,0 +1,71 @@
+"""API keys: 24 bytes that a salt validates, or any text that the operator listed.
+
+Not a secret and no protection: every client carries one in the open. It tells our clients
+from strangers who guess addresses.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import struct
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qs
+
+_FORM = re.compile(r"[A-Za-z0-9_-]{32}")
+_VERSION = 1
+_SIGNED = 8  # bytes before the signature
+
+
+def make_key(salt: bytes, app_id: int = 1, sequence: int = 1, root: bool = False) -> str:
+    """A key that `salt` validates: 32 characters of base64url."""
+    signed = struct.pack("<BIHB", _VERSION, app_id, sequence, root)
+    return base64.urlsafe_b64encode(signed + _signature(salt, signed)).decode("ascii")
+
+
+def _signature(salt: bytes, signed: bytes) -> bytes:
+    return hmac.new(salt, signed, hashlib.md5).digest()
+
+
+class ApiKeys:
+    """The keys that are valid here: signed with `salt` (empty: none is), or one of `listed`.
+
+    Raises ValueError if `salt` is not base64.
+    """
+
+    def __init__(self, salt: str, listed: Iterable[str] = ()) -> None:
+        try:
+            self._salt = base64.b64decode(salt, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"not base64: {error}") from None
+        self._listed = tuple(key.encode() for key in listed)
+
+    def valid(self, key: str) -> bool:
+        """Whether `key` opens the door; compared in constant time."""
+        given = key.encode(errors="replace")
+        listed = [hmac.compare_digest(given, known) for known in self._listed]
+        return any(listed) or self._signed(key)
+
+    def _signed(self, key: str) -> bool:
+        if not self._salt or not _FORM.fullmatch(key):
+            return False
+        raw = base64.urlsafe_b64decode(key)
+        expected = _signature(self._salt, raw[:_SIGNED])
+        return hmac.compare_digest(raw[_SIGNED:], expected) and raw[0] == _VERSION
+
+
+def find_key(header: str, query: str, form: Mapping[str, str], cookies: str) -> str:
+    """The key of a request: the first that is not empty of header, query, form and cookie."""
+    named = parse_qs(query, errors="replace").get("apikey", [""])
+    return header or named[0] or form.get("apikey", "") or _cookie(cookies)
+
+
+def _cookie(cookies: str) -> str:
+    for pair in re.split("[;,]", cookies):
+        name, _, value = pair.strip().partition("=")
+        if name == "apikey" and value:
+            return value.strip('"')
+    return ""

@@ -1,0 +1,83 @@
+"""How much one websocket message may be, judged by the heads of its frames.
+
+The library counts characters, not bytes, and does not count empty fragments; and it judges
+after it has kept what came. This walks over the bytes first, and keeps none.
+"""
+
+from __future__ import annotations
+
+TOO_BIG = 1009
+POLICY = 1008
+_FIN, _OPCODE, _MASKED, _LENGTH = 0x80, 0x0F, 0x80, 0x7F
+_LAST_DATA_OPCODE = 2
+_LONGEST_HEAD = 14
+
+
+class MessageBounds:
+    """Follows the frames of one client; says where a message goes too far.
+
+    A message may have `limit` bytes of payload, and fragments in proportion. Whether frames are
+    correct in all else is not judged here.
+    """
+
+    __slots__ = ("_head", "_limit", "_most_parts", "_parts", "_size", "_skip", "broken")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._most_parts = 1024 + limit // 32
+        self._head = b""  # of a frame head that is not complete
+        self._skip = 0  # bytes of payload still to come
+        self._size = 0  # of the message so far
+        self._parts = 0
+        self.broken = 0  # the close code once a bound was passed
+
+    def admit(self, data: bytes) -> int:
+        """How many bytes of `data` may pass: all, or those before the frame that is too much."""
+        size = len(data)
+        position = min(self._skip, size)
+        self._skip -= position
+        while position < size:
+            start = len(self._head)
+            head = self._head + data[position : position + _LONGEST_HEAD - start]
+            length = _head_length(head)
+            if len(head) < length:
+                self._head = head
+                return size
+            payload = _payload_length(head)
+            if not self._allowed(head[0], payload):
+                return position
+            self._head = b""
+            position += length - start
+            self._skip = max(0, payload - (size - position))
+            position = min(size, position + payload)
+        return position
+
+    def _allowed(self, first: int, payload: int) -> bool:
+        opcode = first & _OPCODE
+        if opcode > _LAST_DATA_OPCODE:
+            return True  # control frames: the library refuses long ones
+        if opcode:
+            self._size = self._parts = 0
+        self._size += payload
+        self._parts += 1
+        if self._size > self._limit:
+            self.broken = TOO_BIG
+        elif self._parts > self._most_parts:
+            self.broken = POLICY
+        return not self.broken
+
+
+def _head_length(head: bytes) -> int:
+    """Of the frame whose first bytes these are; with fewer than two, two."""
+    if len(head) < 2:
+        return 2
+    short = head[1] & _LENGTH
+    extended = 2 if short == 126 else 8 if short == 127 else 0
+    return 2 + extended + (4 if head[1] & _MASKED else 0)
+
+
+def _payload_length(head: bytes) -> int:
+    short = head[1] & _LENGTH
+    if short < 126:
+        return short
+    return int.from_bytes(head[2:4] if short == 126 else head[2:10], "big")

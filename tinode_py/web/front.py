@@ -1,0 +1,294 @@
+"""One port: every connection begins here, and every request's head passes here.
+
+A connection is read until its first head is complete (bounded in size and time). A good
+websocket handshake takes the connection over; all else is HTTP, until a head comes that is
+not. What a connection does wrong ends that connection and no other.
+
+`drain` is the end: no more is accepted, new requests are answered 503, what is under way is
+given time, the rest is broken off.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import attrs
+import trio
+
+from ..config import Settings
+from ..live.outbox import ConnectionInfo, SlowBy, SocketOutbox
+from ..live.sockets import reset, socket_of
+from .answers import bare_answer
+from .closing import close_gently, close_now
+from .handshake import PATH, Doors, key_of, library_request
+from .head import BadRequest, RequestHead, Requests
+from .http import (
+    App,
+    Caller,
+    HttpLimits,
+    HttpStream,
+    Receive,
+    Scope,
+    Send,
+    hypercorn_config,
+    serve_http,
+)
+from .listen import serve
+from .stream import Silence
+from .tls import TlsContext
+from .websocket import Accepted, NewSession, SocketLimits, serve_websocket
+
+LOG = logging.getLogger(__name__)
+_GOING_AWAY = 1001
+_NO_FORM: Mapping[str, str] = {}
+_LINGER = 2.0  # seconds for a peer to take a last answer
+_LOST = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)
+
+
+@attrs.frozen
+class FrontStatistics:
+    """Counts since the start, except `connections` and `sockets`, which are of now."""
+
+    connections: int
+    sockets: int
+    accepted: int
+    refused: int
+    slow_by_bytes: int
+    slow_by_time: int
+
+
+@attrs.frozen
+class _Upgraded:
+    """A connection that is to be a websocket."""
+
+    stream: trio.abc.Stream
+    accepted: Accepted
+    info: ConnectionInfo
+
+
+class Front:
+    """The server's side of all connections.
+
+    `serve` (or `adopt` while it runs) gives it connections; `drain` and then the cancellation
+    of `serve` end it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        new_session: NewSession,
+        app: App,
+        doors: Doors,
+        tls: TlsContext | None = None,
+    ) -> None:
+        web, limits, server = settings.web, settings.limits, settings.server
+        self._new_session = new_session
+        self._app = app
+        self._doors = doors
+        self._tls = tls
+        self._forwarded_for = web.forwarded_for
+        self._head_size, self._head_timeout = web.head_size, web.head_timeout
+        ping = min(server.ping_seconds, server.read_timeout)
+        self._socket_limits = SocketLimits(
+            message_size=limits.message_size,
+            outbox=limits.outbox,
+            write_timeout=limits.write_timeout,
+            silence=Silence(ping, server.read_timeout),
+        )
+        self._http_limits = HttpLimits(
+            head_size=web.head_size,
+            read_timeout=server.read_timeout,
+            write_timeout=limits.write_timeout,
+        )
+        self._hypercorn = hypercorn_config(self._http_limits, LOG)
+        self._accepting = trio.CancelScope()
+        self._nursery: trio.Nursery | None = None
+        self._streams: set[trio.abc.Stream] = set()
+        self._outboxes: set[SocketOutbox] = set()
+        self._requests = 0  # being answered
+        self._changed = trio.Event()
+        self._slow = {"bytes": 0, "time": 0}
+        self._accepted = self._refused = 0
+        self.draining = False
+
+    def statistics(self) -> FrontStatistics:
+        return FrontStatistics(
+            connections=len(self._streams),
+            sockets=len(self._outboxes),
+            accepted=self._accepted,
+            refused=self._refused,
+            slow_by_bytes=self._slow["bytes"],
+            slow_by_time=self._slow["time"],
+        )
+
+    async def serve(
+        self,
+        listeners: list[trio.SocketListener],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Accept and serve until cancelled; `started` as soon as connections are taken."""
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            with self._accepting:
+                await serve(listeners, self.serve_connection, self._nursery)
+            await trio.sleep_forever()
+
+    def adopt(self, stream: trio.abc.Stream) -> None:
+        """Serve a connection that no listener accepted, for instance an in-memory stream."""
+        if self._nursery is None:
+            raise RuntimeError("the front does not serve yet")
+        self._nursery.start_soon(self.serve_connection, stream)
+
+    def begin_drain(self) -> None:
+        """Accept no more connections; answer new requests on those there are with 503."""
+        self.draining = True
+        self._accepting.cancel()
+
+    def close_sessions(self) -> None:
+        """Tell every websocket that is still open that we are going away (1001)."""
+        for outbox in tuple(self._outboxes):
+            outbox.finish(_GOING_AWAY)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until nothing is under way, at most for `seconds`; then break off the rest."""
+        self.begin_drain()
+        with trio.move_on_after(seconds):
+            while self._outboxes or self._requests:
+                self._changed = trio.Event()
+                await self._changed.wait()
+        for stream in tuple(self._streams):
+            if socket_of(stream) is None:
+                await trio.aclose_forcefully(stream)
+            reset(stream)
+
+    async def serve_connection(self, stream: trio.abc.Stream) -> None:
+        """Serve one connection to its end and close it. Raises nothing but Cancelled."""
+        self._accepted += 1
+        self._streams.add(stream)
+        try:
+            upgraded = await self._begin(stream)
+            if upgraded:
+                await self._serve_socket(upgraded)
+        except Exception as error:
+            if not _only_lost(error):
+                LOG.exception("a connection failed")
+        finally:
+            self._streams.discard(stream)
+            self._changed.set()
+            await trio.aclose_forcefully(stream)
+
+    async def _begin(self, stream: trio.abc.Stream) -> _Upgraded | None:
+        """Serve a connection until it becomes a websocket; None if it ended before."""
+        address = _address(stream)
+        if self._tls:
+            stream = await self._secured(stream, self._tls)
+        requests = Requests(stream, self._head_size, self._head_timeout)
+        try:
+            head = await requests.head()
+        except BadRequest as error:
+            await self._refuse(stream, error.status)
+            return None
+        while head and self._is_plain(head):
+            head = await self._serve_plain(stream, requests, head, address)
+        if not head:
+            await close_now(stream, _LINGER)
+            return None
+        info = ConnectionInfo(self._client(head, address), "ws", key_of(head, _NO_FORM))
+        return _Upgraded(stream, Accepted(library_request(head), requests.take_rest()), info)
+
+    async def _secured(self, stream: trio.abc.Stream, tls: TlsContext) -> trio.abc.Stream:
+        secured = tls.wrap(stream)
+        with trio.fail_after(self._head_timeout):
+            await secured.do_handshake()
+        return secured
+
+    async def _serve_socket(self, upgraded: _Upgraded) -> None:
+        await serve_websocket(
+            upgraded.stream,
+            upgraded.accepted,
+            upgraded.info,
+            self._new_session,
+            self._socket_limits,
+            self._outboxes,
+            self._count_slow,
+        )
+
+    async def _serve_plain(
+        self, stream: trio.abc.Stream, requests: Requests, head: RequestHead, address: str
+    ) -> RequestHead | None:
+        """Answer requests until the connection ends (None) or a head comes that is not plain."""
+        below = HttpStream(stream, requests, head, self._is_plain, self._http_limits)
+        caller = Caller(lambda head: self._client(head, address), "https" if self._tls else "http")
+        await serve_http(below, self._counted, caller, self._hypercorn)
+        if below.refused:
+            await self._refuse(stream, below.refused)
+        elif below.next_head is None:
+            await close_gently(stream, _LINGER)
+        return below.next_head
+
+    async def _refuse(self, stream: trio.abc.Stream, status: int) -> None:
+        """Say why and close; who was too slow is told nothing."""
+        self._refused += 1
+        if status != HTTPStatus.REQUEST_TIMEOUT:
+            with trio.move_on_after(_LINGER):
+                await stream.send_all(bare_answer(status))
+            await close_gently(stream, _LINGER)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._requests += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._requests -= 1
+            self._changed.set()
+
+    def _is_plain(self, head: RequestHead) -> bool:
+        if head.path != PATH or self.draining:
+            return True
+        return self._doors.refusal(head, _NO_FORM) is not None
+
+    def _client(self, head: RequestHead, address: str) -> str:
+        if not self._forwarded_for:
+            return address
+        return forwarded_address(head.header("x-forwarded-for")) or address
+
+    def _count_slow(self, by: SlowBy) -> None:
+        self._slow[by] += 1
+
+
+def forwarded_address(value: str) -> str:
+    """The public address nearest to us in an `X-Forwarded-For`; empty if there is none.
+
+    What stands before it was written by whoever sent it, and proves nothing.
+    """
+    for text in reversed(value.split(",")):
+        try:
+            address = ipaddress.ip_address(text.strip())
+        except ValueError:
+            return ""
+        if address.is_global:
+            return str(address)
+    return ""
+
+
+def _address(stream: trio.abc.Stream) -> str:
+    """The peer's address without its port; what kind of stream it is if it has none."""
+    sock = socket_of(stream)
+    if sock is None:
+        return "memory"
+    try:
+        peer = sock.getpeername()
+    except OSError:
+        return "gone"
+    return str(peer[0]) if isinstance(peer, tuple) else "unix"
+
+
+def _only_lost(error: BaseException) -> bool:
+    """Whether nothing but the connection failed."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_only_lost(inner) for inner in error.exceptions)
+    return isinstance(error, _LOST)

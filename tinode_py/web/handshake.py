@@ -1,0 +1,83 @@
+"""Who may open a websocket, decided from the request's head.
+
+The order is the reference's: the API key, the method, the handshake; then the origin.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+import attrs
+
+from ..errors import DENIED, KEY_REQUIRED, NOT_ALLOWED, Answer
+from ..settings import Web
+from .apikey import ApiKeys, find_key
+from .head import RequestHead
+
+PATH = "/v0/channels"
+BAD_HANDSHAKE = Answer(400, "Bad Request")
+_VERSION = "13"
+_NONCE = 16  # bytes
+
+
+@attrs.frozen
+class Doors:
+    """What a client must show: a key, and, where `origins` are listed, one of these."""
+
+    keys: ApiKeys
+    origins: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, web: Web) -> Doors:
+        """As the settings say. ValueError if the salt is not base64."""
+        origins = frozenset(origin.lower().rstrip("/") for origin in web.origins)
+        return cls(ApiKeys(web.api_salt, web.api_keys), origins)
+
+    def refusal(self, head: RequestHead, form: Mapping[str, str]) -> Answer | None:
+        """Why `head` opens no websocket; None: it does."""
+        if not self.keys.valid(key_of(head, form)):
+            return KEY_REQUIRED
+        if head.method != "GET":
+            return NOT_ALLOWED
+        if not _proper(head):
+            return BAD_HANDSHAKE
+        origin = head.header("origin").lower()
+        if self.origins and origin and origin not in self.origins:
+            return DENIED  # those without an origin are not browsers, and could send any
+        return None
+
+
+def key_of(head: RequestHead, form: Mapping[str, str]) -> str:
+    return find_key(head.header("x-tinode-apikey"), head.query, form, head.header("cookie"))
+
+
+def library_request(head: RequestHead) -> bytes:
+    """A plain handshake for the library with the client's nonce and nothing else of his."""
+    nonce = head.header("sec-websocket-key")
+    return (
+        f"GET {PATH} HTTP/1.1\r\nHost: tinode\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: {_VERSION}\r\nSec-WebSocket-Key: {nonce}\r\n\r\n"
+    ).encode("ascii")
+
+
+def _proper(head: RequestHead) -> bool:
+    return (
+        head.version == "1.1"
+        and "websocket" in _tokens(head.header("upgrade"))
+        and "upgrade" in _tokens(head.header("connection"))
+        and head.header("sec-websocket-version") == _VERSION
+        and _is_nonce(head.header("sec-websocket-key"))
+    )
+
+
+def _tokens(value: str) -> list[str]:
+    return [token.strip().lower() for token in value.split(",")]
+
+
+def _is_nonce(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == _NONCE
+    except (binascii.Error, ValueError):
+        return False

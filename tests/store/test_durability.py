@@ -25,6 +25,8 @@ from tinode_py.queries import (
 from tinode_py.store.base import Store
 from tinode_py.store.sqlite import open_sqlite
 
+ROOT = Path(__file__).parents[2]
+
 EVERYTHING: list[Query[Any]] = [
     UsersById((ANN, BOB)),
     TopicByName(GROUP),
@@ -101,7 +103,7 @@ async def _check(store: Store, name: str, last: int) -> None:
 def _killed_after(path: Path, lines: int) -> list[str]:
     """What a writing process printed until it was killed, at that many lines or a few more."""
     command = [sys.executable, "-c", WRITER, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         heard = [process.stdout.readline() for _ in range(lines)]
         process.send_signal(signal.SIGKILL)

@@ -127,3 +127,19 @@ async def test_a_page_is_read_in_order(filled):
         steps = [row[3] for row in near.connection.execute("EXPLAIN QUERY PLAN " + sql)]
         assert len(steps) == 1
         assert steps[0].startswith("SEARCH"), steps
+
+
+async def test_the_trigger_of_hot_changes_scans_no_table(filled):
+    connection = filled._statements[0].connection
+    (trigger,) = connection.execute(
+        "SELECT sql FROM sqlite_temp_master WHERE name = 'hot_write'"
+    ).fetchone()
+    body = trigger[trigger.index("BEGIN") + 5 : trigger.rindex("END")]
+    writes = [part for part in body.split(";") if part.strip() and "RAISE" not in part]
+    assert len(writes) == 3
+    for write in writes:
+        sql = re.sub(r"new\.\w+", "?", write)
+        steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + sql, ("[]",))]
+        assert [step for step in steps if step.startswith("SCAN")] == [
+            "SCAN json_each VIRTUAL TABLE INDEX 1:"
+        ], steps

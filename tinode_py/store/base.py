@@ -4,7 +4,8 @@ What a store guarantees:
 
 - `commit` returns when the changes are on disk (synced), and answers batch by batch: one
   batch's Conflict or Stale undoes that batch alone.
-- What `commit` acknowledged, `fetch` shows, on every node.
+- What `commit` acknowledged, `fetch` shows, on every node. One `fetch` may see commits that
+  arrive while it runs.
 - Disk full, an I/O error or a lost connection raise `errors.StoreError` and write nothing;
   the store lives on, and a later commit may succeed. So does a value that no store can hold
   (text that is not UTF-8, a number beyond 64 bits), for the batch that has it.

@@ -157,3 +157,12 @@ async def test_a_closed_store_refuses(tmp_path):
         await store.commit(HOT)
     with pytest.raises(StoreError):
         await store.fetch(UserById(ANN))
+
+
+async def test_an_error_nobody_foresaw_reaches_the_sender_and_the_store_lives_on(tmp_path):
+    async with open_sqlite(tmp_path / "t.db") as store:
+        await people(store)
+        with pytest.raises(KeyError):
+            await store.commit(Batch((object(),)))  # type: ignore[arg-type]
+        await put(store, append(1))
+        assert await seen(store) == [1]

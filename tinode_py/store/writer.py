@@ -101,14 +101,13 @@ class WriterThread:
 
 
 def _deliver(group: Sequence[_Waiting], results: _Results) -> None:
-    if isinstance(results, outcome.Error):
-        for waiting in group:
-            if waiting.task is not None:
-                trio.lowlevel.reschedule(waiting.task, results)
-        return
-    for waiting, result in zip(group, results.value, strict=True):
+    if isinstance(results, outcome.Value):
+        each = [outcome.Value(result) for result in results.value]
+    else:
+        each = [results] * len(group)
+    for waiting, result in zip(group, each, strict=True):
         if waiting.task is not None:
-            trio.lowlevel.reschedule(waiting.task, outcome.Value(result))
+            trio.lowlevel.reschedule(waiting.task, result)
 
 
 class Inline:

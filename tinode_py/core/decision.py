@@ -1,0 +1,368 @@
+"""The words in which the core speaks: events that come in, effects that go out.
+
+Rules of this layer: no Trio, no SQL, no sockets, no clock. A topic's task hands an event, the
+facts that it needs and an `Env` to a `decide` function and gets a `Decision`, or `Refused` is
+raised and nothing has changed. Deciding never changes the state; applying the changes does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from ..access import Level
+from ..changes import Change
+from ..config import Settings
+from ..errors import Answer
+from ..queries import Query
+from ..records import Login, Message, Subscription
+from ..wire.packets import Ctrl, Data, Info, Meta, Pres, Request, Time
+
+Facts = Mapping[Query[Any], Any]
+
+
+@attrs.frozen
+class Env:
+    """What a decision may know besides state, event and facts.
+
+    `now` is milliseconds since 1970; `online` tells whether a user (`usr…`) or a group
+    (`grp…`) is online as far as this server knows.
+    """
+
+    settings: Settings
+    now: int
+    online: Callable[[str], bool]
+
+
+# --- events: what reaches a topic --------------------------------------------------------
+
+
+@attrs.frozen
+class Caller:
+    """The session that asks, and for whom. `actor` differs from `user` when root acts for
+    someone else (`extra.obo`).
+    """
+
+    sid: str
+    user: str
+    level: Level
+    actor: str
+    user_agent: str = ""
+    background: bool = False
+
+    @property
+    def is_root(self) -> bool:
+        return self.level is Level.ROOT
+
+
+@attrs.frozen
+class Asked:
+    """A client's request. `named` is the topic as the client called it."""
+
+    caller: Caller
+    request: Request
+    named: str
+    attachments: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Gone:
+    """A session's connection has ended, or its user left everything at once."""
+
+    sid: str
+    user_agent: str = ""
+
+
+@attrs.frozen
+class Awake:
+    """A background session has lasted long enough to count as being here."""
+
+    sid: str
+
+
+@attrs.frozen
+class Active:
+    """On `me`: another of the user's sessions is the one that he uses now."""
+
+    user_agent: str
+
+
+@attrs.frozen
+class Woken:
+    """The time that the state asked to be woken at has come."""
+
+
+@attrs.frozen
+class Presence:
+    """Another topic's state has changed: `on`, `off`, `ua`, `upd` of `src`, for a `me` topic
+    (or, `upd` of a member, for a group). `ask`: the peer is asked to say `on` in turn.
+    """
+
+    src: str
+    what: str
+    user_agent: str = ""
+    ask: bool = False
+
+
+@attrs.frozen
+class Deliver:
+    """A ready packet for the sessions on `me`, except those in `skip`.
+
+    `always`: passes even where the user's own mode on `me` has no P (acs, gone).
+    """
+
+    packet: Pres | Info
+    skip: frozenset[str] = frozenset()
+    always: bool = False
+
+
+@attrs.frozen
+class ContactChanged:
+    """The user's subscription to `topic` is now in force with `mode`; None: it has ended.
+
+    `address` is the topic as the user calls it.
+    """
+
+    topic: str
+    address: str
+    mode: int | None
+
+
+@attrs.frozen
+class Introduce:
+    """The first session came to `me`: exchange presence with the contacts."""
+
+
+@attrs.frozen
+class UserEnded:
+    """A member's account was deleted: drop his sessions and his membership."""
+
+    user: str
+
+
+@attrs.frozen
+class TopicEnded:
+    """The topic was deleted with its owner's account."""
+
+
+@attrs.frozen
+class NewLogin:
+    """{acc} of a session that may change this account: what the scheme made of its secret."""
+
+    asked: Asked
+    login: Login
+
+
+Notice = (
+    Gone
+    | Awake
+    | Active
+    | Woken
+    | Presence
+    | Deliver
+    | ContactChanged
+    | Introduce
+    | UserEnded
+    | TopicEnded
+    | NewLogin
+)
+Event = Asked | Notice
+
+
+# --- effects: what is done after the commit ----------------------------------------------
+
+
+@attrs.frozen
+class Attached:
+    """A session in a topic's table, and in which role."""
+
+    sid: str
+    user: str
+    level: Level
+    reader: bool = False
+    background: bool = False
+    user_agent: str = ""
+
+
+@attrs.frozen
+class Reply:
+    """One packet to one session."""
+
+    sid: str
+    packet: Ctrl | Meta | Data | Pres | Info
+
+
+@attrs.frozen
+class Broadcast:
+    """One packet to some attached sessions; each sees the topic under his own name."""
+
+    packet: Pres | Info
+    sids: tuple[str, ...]
+
+
+@attrs.frozen
+class Publish:
+    """A message to every attached session that may read, except `skip`; and word of it
+    (`pres msg`) to the members who are on `me` without being attached here.
+    """
+
+    message: Message
+    skip: str = ""
+
+
+@attrs.frozen
+class Attach:
+    """The session is in the table from now on. `reader`: the row of a channel's reader."""
+
+    attached: Attached
+    reader: Subscription | None = None
+
+
+@attrs.frozen
+class Detach:
+    sid: str
+
+
+@attrs.frozen
+class EndSessions:
+    """Tell every session of a user that it is evicted, and close it; `last` comes last."""
+
+    user: str
+    packet: Ctrl
+    last: str = ""
+
+
+@attrs.frozen
+class Told:
+    """On `me`: the sessions here were told that a contact is online, or no longer."""
+
+    topic: str
+    online: bool
+
+
+@attrs.frozen
+class Line:
+    """On `me`: one subscription of the user, with its mode in force."""
+
+    topic: str
+    address: str
+    mode: int
+    told: bool = False
+
+    @property
+    def peer(self) -> str:
+        """The other user of a p2p conversation, "" for any other topic."""
+        return self.address if self.address.startswith("usr") else ""
+
+
+@attrs.frozen
+class Contacts:
+    """On `me`: a line of the book of subscriptions is new, changed, or gone (`line` None)."""
+
+    topic: str
+    line: Line | None
+
+
+@attrs.frozen
+class Tell:
+    """A notice to another topic if it is loaded; if not, nobody is there to hear."""
+
+    topic: str
+    notice: Notice
+
+
+@attrs.frozen
+class Online:
+    """The topic (a user's `me`, a group) is online from now on, or no longer."""
+
+    on: bool
+
+
+@attrs.frozen
+class Retire:
+    """The topic is no more: unload it."""
+
+
+@attrs.frozen
+class Agent:
+    """On `me`: the user agent in use, and when to tell contacts of it (0: no need)."""
+
+    user_agent: str
+    tell_at: int = 0
+    told: bool = False
+
+
+@attrs.frozen
+class Kept:
+    """On `fnd`: the query of one session, JSON text."""
+
+    sid: str
+    query: bytes
+
+
+Effect = (
+    Reply
+    | Broadcast
+    | Publish
+    | Attach
+    | Detach
+    | EndSessions
+    | Told
+    | Contacts
+    | Agent
+    | Kept
+    | Tell
+    | Online
+    | Retire
+)
+
+
+@attrs.frozen
+class Decision:
+    """What a request changes and causes. `then` is asked next, before all that waits."""
+
+    changes: tuple[Change, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    then: Asked | None = None
+
+    def __add__(self, other: Decision) -> Decision:
+        return Decision(
+            self.changes + other.changes, self.effects + other.effects, other.then or self.then
+        )
+
+
+NOTHING = Decision()
+
+
+def ctrl(
+    env: Env,
+    answer: Answer,
+    asked: Asked | None = None,
+    *,
+    topic: str | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> Ctrl:
+    """The {ctrl} that answers a request: its id, and the topic as the requester knows it."""
+    ident = getattr(asked.request, "id", "") if asked else ""
+    name = topic if topic is not None else asked.named if asked else ""
+    return Ctrl(
+        code=answer.code,
+        text=answer.text,
+        ts=Time(env.now),
+        id=ident,
+        topic=name,
+        params=dict(params) if params else None,
+    )
+
+
+def reply(
+    env: Env,
+    answer: Answer,
+    asked: Asked,
+    *,
+    topic: str | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> Reply:
+    return Reply(asked.caller.sid, ctrl(env, answer, asked, topic=topic, params=params))

@@ -1,0 +1,266 @@
+"""{set} on p2p conversations, groups and `slf`: descriptions, tags, aux (protocol notes, 5.8).
+
+Each part of a {set} is decided and committed by itself, in the order desc, sub, tags, cred,
+aux, so that one part sees what the part before it has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import attrs
+
+from ..access import APPROVE, JOIN, OWNER
+from ..changes import Change, PutSubscription, PutTopic
+from ..errors import DENIED, MALFORMED, NOT_ALLOWED, NOT_FOUND, NOT_MODIFIED, OK, Refused
+from ..ids import Kind
+from ..queries import OwnerOfTag, Query, SubscriptionOf
+from ..records import Subscription, Topic
+from ..wire.packets import DefAcs, Pres, Set, SetDesc, SetQuery
+from . import membership, presence, tags
+from .decision import Asked, Decision, Effect, Env, Facts, reply
+from .merge import DELETE, merge
+from .modes import acs, parse_mode
+from .state import TopicState
+
+PARTS = ("desc", "sub", "tags", "cred", "aux")
+
+
+def split(asked: Asked) -> tuple[Asked, Asked | None]:
+    """The request with its first part alone, and the rest of it."""
+    request = cast(Set, asked.request)
+    present = [name for name in PARTS if getattr(request, name) is not None]
+    if not present:
+        raise Refused(MALFORMED)
+    if len(present) == 1:
+        return asked, None
+    first, rest = present[0], present[1:]
+    none: dict[str, Any] = dict.fromkeys(rest)
+    only = attrs.evolve(request, **none)
+    none = {first: None}
+    others = attrs.evolve(request, **none)
+    return attrs.evolve(asked, request=only), attrs.evolve(asked, request=others)
+
+
+def needs(state: TopicState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
+    """The facts for the first part of a {set}."""
+    request = cast(Set, asked.request)
+    if not state.attached.get(asked.caller.sid):
+        address = asked.named if asked.named.startswith("chn") else state.name
+        return (SubscriptionOf(address, asked.caller.user),)
+    if request.desc is None and request.sub is not None and request.sub.user:
+        return membership.needs(state, request.sub.user)
+    if request.desc is None and request.sub is None and request.tags is not None:
+        chosen = tags.normal(request.tags, env.settings)
+        return tuple(OwnerOfTag(alias) for alias in tags.aliases(chosen))
+    return ()
+
+
+def set_part(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    """One part of a {set}, from an attached session."""
+    request = cast(Set, asked.request)
+    if request.desc is not None:
+        return _desc(state, asked, request.desc, env)
+    if request.sub is not None:
+        return membership.set_sub(state, asked, request.sub, facts, env)
+    if request.tags is not None:
+        return _tags(state, asked, request.tags, facts, env)
+    if request.cred is not None:
+        raise Refused(NOT_ALLOWED)
+    return _aux(state, asked, request, env)
+
+
+def from_outside(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    """{set} without being attached: one's own mode and `private`, nothing else."""
+    request = cast(Set, asked.request)
+    _check_outside(asked, request)
+    address = asked.named if asked.named.startswith("chn") else state.name
+    sub: Subscription | None = facts[SubscriptionOf(address, asked.caller.user)]
+    if sub is None or sub.deleted or state.topic is None:
+        raise Refused(NOT_FOUND)
+    new = sub
+    effects: list[Effect] = []
+    if request.sub and request.sub.mode:
+        change = membership.own_mode(state, sub, parse_mode(request.sub.mode), env)
+        if change.topic is not None or change.subscription.mode & OWNER != sub.mode & OWNER:
+            raise Refused(DENIED)
+        new = change.subscription
+    private_set = False
+    if request.desc and request.desc.private is not None:
+        private, private_set = merge(new.private, request.desc.private)
+        new = attrs.evolve(new, private=private, updated=env.now)
+    moded = (new.want, new.given) != (sub.want, sub.given)
+    if not moded and not private_set:
+        raise Refused(NOT_MODIFIED)
+    if moded and not new.mode & JOIN:
+        effects.extend(membership.evict(state, new.user, env, unsub=False))
+    params = {"acs": acs(new)} if request.sub and request.sub.mode else None
+    effects.append(reply(env, OK, asked, params=params))
+    effects.extend(_outside_notices(state, asked, sub, new, private_set=private_set))
+    return Decision((PutSubscription(new),), tuple(effects))
+
+
+def _check_outside(asked: Asked, request: Set) -> None:
+    if request.tags is not None or request.cred is not None or request.aux is not None:
+        raise Refused(DENIED)
+    if request.sub and request.sub.user and request.sub.user != asked.caller.user:
+        raise Refused(DENIED)
+    if request.desc is None and request.sub is None:
+        raise Refused(MALFORMED)
+
+
+def _outside_notices(
+    state: TopicState, asked: Asked, old: Subscription, new: Subscription, *, private_set: bool
+) -> Iterator[Effect]:
+    sid, user = asked.caller.sid, asked.caller.user
+    reader = asked.named.startswith("chn")
+    change = presence.ModeChange(old, new, user, sid, reader)
+    yield from presence.mode_changed(state, change)
+    if private_set:
+        yield updated_for_owner(state, user, sid, reader=reader)
+
+
+def updated_for_owner(state: TopicState, user: str, sid: str, *, reader: bool = False) -> Effect:
+    """The user's other sessions learn of what he changed himself."""
+    pres = Pres(topic="me", what="upd")
+    return presence.on_me(state, user, pres, everywhere=True, skip_sid=sid, reader=reader)
+
+
+# --- desc --------------------------------------------------------------------------------
+
+
+def _desc(state: TopicState, asked: Asked, part: SetDesc, env: Env) -> Decision:
+    caller = asked.caller
+    item = state.attached.get(caller.sid)
+    sub = state.subscription(item) if item else None
+    if item is None or sub is None:
+        raise Refused(DENIED)
+    if part.trusted is not None and not caller.is_root:
+        raise Refused(DENIED)
+    shared = part.public is not None or part.defacs is not None or part.trusted is not None
+    if shared and not _may_describe(state, asked, part):
+        raise Refused(DENIED)
+    topic, public_set = _described(state.record, part, env)
+    private, private_set = merge(sub.private, part.private)
+    changes: list[Change] = []
+    if topic != state.record:
+        changes.append(PutTopic(topic))
+    if private_set:
+        changes.append(PutSubscription(attrs.evolve(sub, private=private, updated=env.now)))
+    if not changes:
+        raise Refused(NOT_MODIFIED)
+    effects: list[Effect] = [reply(env, OK, asked)]
+    if public_set:
+        effects.extend(_public_changed(state, caller.user))
+    if public_set or private_set:
+        effects.append(updated_for_owner(state, caller.user, caller.sid, reader=item.reader))
+    return Decision(tuple(changes), tuple(effects))
+
+
+def _may_describe(state: TopicState, asked: Asked, part: SetDesc) -> bool:
+    if state.kind is Kind.P2P:
+        return False
+    if state.record.owner == asked.caller.user:
+        return True
+    only_trusted = part.public is None and part.defacs is None
+    return asked.caller.is_root and only_trusted
+
+
+def _described(topic: Topic, part: SetDesc, env: Env) -> tuple[Topic, bool]:
+    """The topic with its new description, and whether members should look at it again."""
+    public, public_set = merge(topic.public, part.public)
+    trusted, trusted_set = merge(topic.trusted, part.trusted)
+    auth, anon = _defaults(topic, part.defacs)
+    new = attrs.evolve(topic, public=public, trusted=trusted, auth=auth, anon=anon)
+    shown = public_set or trusted_set
+    if new != topic or shown:
+        new = attrs.evolve(new, updated=env.now)
+    return new, shown
+
+
+def _defaults(topic: Topic, defacs: DefAcs | None) -> tuple[int, int]:
+    if defacs is None:
+        return topic.auth, topic.anon
+    auth = parse_mode(defacs.auth) if defacs.auth else topic.auth
+    anon = parse_mode(defacs.anon) if defacs.anon else topic.anon
+    if (auth | anon) & OWNER:
+        raise Refused(MALFORMED)
+    return auth, anon
+
+
+def _public_changed(state: TopicState, user: str) -> Iterator[Effect]:
+    """All members look at the group again, whether they are attached or not."""
+    pres = Pres(topic="me", what="upd")
+    for sub in state.members():
+        if sub.user != user and sub.mode & JOIN:
+            yield presence.on_me(state, sub.user, pres, everywhere=True)
+    for row in state.readers.values():
+        if row.mode & JOIN:
+            yield presence.on_me(state, row.user, pres, everywhere=True, reader=True)
+
+
+# --- tags, aux ---------------------------------------------------------------------------
+
+
+def _tags(
+    state: TopicState, asked: Asked, wanted: tuple[str, ...], facts: Facts, env: Env
+) -> Decision:
+    caller = asked.caller
+    if state.kind is not Kind.GROUP:
+        raise Refused(NOT_ALLOWED)
+    if state.record.owner != caller.user:
+        raise Refused(DENIED)
+    new = changed_tags(state.record.tags, wanted, facts, state.name, env)
+    topic = attrs.evolve(state.record, tags=new, updated=env.now)
+    params = counted(state.record.tags, new)
+    effects: list[Effect] = [reply(env, OK, asked, params=params)]
+    own = (sid for sid in state.attached.of(caller.user) if sid != caller.sid)
+    effects.extend(presence.on_topic(state, own, "tags"))
+    return Decision((PutTopic(topic),), tuple(effects))
+
+
+def changed_tags(
+    old: tuple[str, ...], wanted: tuple[str, ...], facts: Facts, owner: str, env: Env
+) -> tuple[str, ...]:
+    """The new list of tags; Refused if it breaks a rule or changes nothing."""
+    if DELETE in wanted:  # means "no tags at all", which the reference answers like this
+        raise Refused(NOT_MODIFIED)
+    new = tags.normal(wanted, env.settings)
+    if not new:
+        raise Refused(NOT_MODIFIED)
+    if set(tags.restricted(new, env.settings)) != set(tags.restricted(old, env.settings)):
+        raise Refused(DENIED)
+    found = tags.aliases(new)
+    if len(found) > 1:
+        raise Refused(MALFORMED)
+    for alias in found:
+        if facts.get(OwnerOfTag(alias)) not in (None, owner):
+            raise Refused(MALFORMED)
+    if set(new) == set(old):
+        raise Refused(NOT_MODIFIED)
+    return new
+
+
+def counted(old: tuple[str, ...], new: tuple[str, ...]) -> dict[str, int]:
+    """How many tags came and went, for the answer; a zero is left out."""
+    found = {"added": len(set(new) - set(old)), "removed": len(set(old) - set(new))}
+    return {name: n for name, n in found.items() if n}
+
+
+def _aux(state: TopicState, asked: Asked, part: SetQuery, env: Env) -> Decision:
+    if state.kind not in (Kind.P2P, Kind.GROUP, Kind.SELF):
+        raise Refused(NOT_ALLOWED)
+    item = state.attached.get(asked.caller.sid)
+    mode = state.mode(item) if item else 0
+    if not mode & (APPROVE | OWNER):
+        raise Refused(DENIED)
+    aux, changed = merge(state.record.aux, part.aux)
+    if not changed or aux == state.record.aux:
+        raise Refused(NOT_MODIFIED)
+    others = (item.sid for item in state.attached if item.sid != asked.caller.sid)
+    effects: tuple[Effect, ...] = (
+        reply(env, OK, asked),
+        *presence.on_topic(state, others, "aux"),
+    )
+    return Decision((PutTopic(attrs.evolve(state.record, aux=aux)),), effects)

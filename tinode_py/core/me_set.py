@@ -1,0 +1,170 @@
+"""{set} on `me`: the account's description, its defaults, the own mode, tags (notes, 5.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import attrs
+
+from .. import access
+from ..access import APPROVE, JOIN, OWNER, PRES
+from ..changes import PutUser
+from ..errors import DENIED, EVICTED, MALFORMED, NOT_ALLOWED, NOT_MODIFIED, OK, Refused
+from ..queries import OwnerOfTag, Query
+from ..records import User
+from ..wire.packets import Acs, DefAcs, Pres, Set, SetDesc
+from . import describe, me, tags
+from .decision import (
+    Asked,
+    Decision,
+    Detach,
+    Effect,
+    Env,
+    Facts,
+    Introduce,
+    Online,
+    Presence,
+    Reply,
+    Tell,
+    ctrl,
+    reply,
+)
+from .me import MeState
+from .membership import p2p_mask
+from .merge import merge
+from .modes import parse_mode, show
+
+
+def needs(state: MeState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
+    """The facts for the first part of a {set} on `me`."""
+    request = cast(Set, asked.request)
+    if request.desc is None and request.sub is None and request.tags is not None:
+        chosen = tags.normal(request.tags, env.settings)
+        return tuple(OwnerOfTag(alias) for alias in tags.aliases(chosen))
+    return ()
+
+
+def set_part(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    """One part of a {set}."""
+    request = cast(Set, asked.request)
+    if not state.attached.get(asked.caller.sid):
+        return _from_outside(state, asked, env)
+    if request.desc is not None:
+        return _desc(state, asked, request.desc, env)
+    if request.sub is not None:
+        if request.sub.user not in ("", asked.caller.user):
+            raise Refused(DENIED)
+        return _mode(state, asked, request.sub.mode, env)
+    if request.tags is not None:
+        return _tags(state, asked, request.tags, facts, env)
+    if request.cred is not None:
+        return Decision(effects=(reply(env, OK, asked),))  # no validator is on: nothing to add
+    raise Refused(NOT_ALLOWED)
+
+
+def _others(state: MeState, asked: Asked, what: str, src: str = "") -> Iterator[Effect]:
+    skip = frozenset({asked.caller.sid})
+    return me.to_sessions(state, Pres(topic="me", what=what, src=src), skip)
+
+
+def _desc(state: MeState, asked: Asked, part: SetDesc, env: Env) -> Decision:
+    user = state.account
+    if part.trusted is not None and not asked.caller.is_root:
+        raise Refused(DENIED)
+    public, public_set = merge(user.public, part.public)
+    trusted, trusted_set = merge(user.trusted, part.trusted)
+    private, private_set = merge(user.private, part.private)
+    auth, anon = new_defaults(user, part.defacs, env)
+    new = attrs.evolve(user, public=public, trusted=trusted, private=private, auth=auth, anon=anon)
+    shown = public_set or trusted_set
+    if new == user and not shown and not private_set:
+        raise Refused(NOT_MODIFIED)
+    effects: list[Effect] = [reply(env, OK, asked)]
+    if shown or private_set:
+        effects.extend(_others(state, asked, "upd", "me"))
+    if shown:
+        effects.extend(_description_changed(state))
+    return Decision((PutUser(attrs.evolve(new, updated=env.now)),), tuple(effects))
+
+
+def _description_changed(state: MeState) -> Iterator[Effect]:
+    """Contacts, and the groups in which the user is, look at him again."""
+    for line in state.lines.values():
+        if line.peer:
+            yield Tell(line.peer, Presence(state.name, "upd"))
+        elif me.is_group(line):
+            yield Tell(line.topic, Presence(state.name, "upd"))
+
+
+def new_defaults(user: User, defacs: DefAcs | None, env: Env) -> tuple[int, int]:
+    """{set desc.defacs}: excess letters fall away, `A` is added to what is not nothing."""
+    if defacs is None:
+        return user.auth, user.anon
+    auth = parse_mode(defacs.auth) if defacs.auth else user.auth
+    anon = parse_mode(defacs.anon) if defacs.anon else user.anon
+    if (auth | anon) & OWNER:
+        raise Refused(MALFORMED)
+    if defacs.auth and auth:
+        auth = auth & access.ACCOUNT_AUTH | APPROVE
+    if defacs.anon and anon:
+        anon = anon & p2p_mask(env) | APPROVE
+    return auth, anon
+
+
+def _mode(state: MeState, asked: Asked, text: str, env: Env) -> Decision:
+    """The own mode on `me`: without P the user is invisible, and hears little."""
+    if not text:
+        raise Refused(NOT_MODIFIED)
+    user, mode = state.account, parse_mode(text)
+    if mode & OWNER:
+        raise Refused(DENIED)
+    want = mode & access.ME
+    if want == user.want:
+        raise Refused(NOT_MODIFIED)
+    new = attrs.evolve(user, want=want, updated=env.now)
+    effects: list[Effect] = [reply(env, OK, asked, params={"acs": show(want, access.ME)})]
+    skip = frozenset({asked.caller.sid})
+    dacs = Acs(want=access.delta(user.want, want) if user.want else access.text(want))
+    effects.extend(me.to_sessions(state, Pres(topic="me", what="acs", dacs=dacs), skip))
+    if not want & JOIN:
+        gone = tuple(_shut_out(state, env))
+        effects = [*gone, *effects]
+    if user.want & ~want & PRES:
+        effects.append(Online(False))
+        effects.extend(me.announce(state, "off", state.user_agent))
+    elif want & ~user.want & PRES and state.attached.anyone_online:
+        effects.extend((Online(True), Tell(state.name, Introduce())))
+    return Decision((PutUser(new),), tuple(effects))
+
+
+def _shut_out(state: MeState, env: Env) -> Iterator[Effect]:
+    """Without J nobody is here: the sessions are detached, and told."""
+    for item in state.attached:
+        yield Reply(item.sid, ctrl(env, EVICTED, topic="me", params={"unsub": False}))
+        yield Detach(item.sid)
+
+
+def _tags(
+    state: MeState, asked: Asked, wanted: tuple[str, ...], facts: Facts, env: Env
+) -> Decision:
+    user = state.account
+    new = describe.changed_tags(user.tags, wanted, facts, user.id, env)
+    params = describe.counted(user.tags, new)
+    effects = (reply(env, OK, asked, params=params), *_others(state, asked, "tags"))
+    return Decision((PutUser(attrs.evolve(user, tags=new, updated=env.now)),), effects)
+
+
+def _from_outside(state: MeState, asked: Asked, env: Env) -> Decision:
+    """{set} without being attached: `private` and the own mode only."""
+    request = cast(Set, asked.request)
+    if request.tags is not None or request.cred is not None or request.aux is not None:
+        raise Refused(DENIED)
+    if request.sub is not None and request.sub.user not in ("", asked.caller.user):
+        raise Refused(DENIED)
+    if request.sub is not None and request.sub.mode:
+        return _mode(state, asked, request.sub.mode, env)
+    private = request.desc.private if request.desc else None
+    if private is None:
+        raise Refused(NOT_MODIFIED)
+    return _desc(state, asked, SetDesc(private=private), env)

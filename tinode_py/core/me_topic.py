@@ -1,0 +1,305 @@
+"""The rules of a `me` topic: one door for every event, as `topic` is for conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import attrs
+
+from .. import access, ids
+from ..access import JOIN, PRES
+from ..changes import Change, PutUser
+from ..errors import (
+    ALREADY_SUBSCRIBED,
+    DENIED,
+    MALFORMED,
+    NO_ACTION,
+    NOT_JOINED,
+    OK,
+    USER_NOT_FOUND,
+    Refused,
+)
+from ..queries import Query
+from ..wire.packets import Acc, Del, Get, Leave, Note, Pres, Pub, Set, Sub
+from . import account, describe, me, me_get, me_set
+from .decision import (
+    NOTHING,
+    Active,
+    Agent,
+    Asked,
+    Attach,
+    Attached,
+    Awake,
+    ContactChanged,
+    Contacts,
+    Decision,
+    Deliver,
+    Detach,
+    Effect,
+    Env,
+    Event,
+    Facts,
+    Gone,
+    Introduce,
+    Line,
+    NewLogin,
+    Online,
+    Presence,
+    Retire,
+    Tell,
+    Woken,
+    reply,
+)
+from .me import MeState
+from .modes import show
+
+OFF_DELAY = 4000  # ms: a quick reconnect is nobody's business (protocol notes, 6.4)
+UA_DELAY = 5000  # ms: how long a new user agent must last to be told
+
+
+def needs(state: MeState, event: Event, env: Env) -> tuple[Query[Any], ...]:
+    """The facts that `decide` will look up."""
+    if not isinstance(event, Asked) or state.user is None:
+        return ()
+    match event.request:
+        case Get():
+            return me_get.needs(state, event)
+        case Set():
+            return me_set.needs(state, event, env)
+        case Del(what="user"):
+            return account.deletion_needs(state)
+        case _:
+            return ()
+
+
+def decide(state: MeState, event: Event, facts: Facts, env: Env) -> Decision:
+    """What an event changes and causes; Refused if a request breaks a rule."""
+    match event:
+        case Asked():
+            return _asked(state, event, facts, env)
+        case Gone():
+            return _gone(state, event, env)
+        case Awake():
+            return _awake(state, event)
+        case Active():
+            at = env.now + UA_DELAY if state.online else 0
+            return Decision(effects=(Agent(event.user_agent, at),))
+        case Woken():
+            return _woken(state, env)
+        case Presence():
+            return Decision(effects=tuple(_presence(state, event)))
+        case Deliver():
+            return _deliver(state, event)
+        case ContactChanged():
+            return Decision(effects=tuple(_contact_changed(state, event, env)))
+        case Introduce():
+            return Decision(effects=tuple(_introduce(state, env)))
+        case NewLogin():
+            return account.relogin(state, event, env)
+        case _:
+            return NOTHING  # notices for conversations
+
+
+def _asked(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    if state.user is None:
+        raise Refused(USER_NOT_FOUND)
+    match asked.request:
+        case Sub():
+            return _sub(state, asked, env)
+        case Leave():
+            return _leave(state, asked, env)
+        case Get():
+            return me_get.get(state, asked, facts, env)
+        case Set():
+            return _set(state, asked, facts, env)
+        case Pub():
+            raise Refused(DENIED)
+        case Note():
+            return NOTHING
+        case Del():
+            return _del(state, asked, facts, env)
+        case Acc():
+            return account.update(state, asked, env)
+        case _:
+            raise Refused(MALFORMED)
+
+
+# --- sessions ----------------------------------------------------------------------------
+
+
+def _sub(state: MeState, asked: Asked, env: Env) -> Decision:
+    caller, request = asked.caller, cast(Sub, asked.request)
+    if state.attached.get(caller.sid):
+        raise Refused(ALREADY_SUBSCRIBED)
+    if request.set and request.set.sub and request.set.sub.user:
+        raise Refused(MALFORMED)
+    item = Attached(
+        caller.sid,
+        caller.user,
+        caller.level,
+        background=caller.background,
+        user_agent=caller.user_agent,
+    )
+    changes: tuple[Change, ...] = ()
+    params = None
+    if not state.mode & JOIN:  # someone who shut himself out comes back
+        changes = (PutUser(attrs.evolve(state.account, want=access.ME, updated=env.now)),)
+        params = {"acs": show(access.ME, access.ME)}
+    effects: list[Effect] = [reply(env, OK, asked, params=params), Attach(item)]
+    if not caller.background and not state.online and (changes or state.mode & PRES):
+        effects.extend(_coming_online(state, caller.user_agent))
+    then = None
+    if request.get is not None:
+        query = attrs.asdict(request.get, recurse=False)
+        then = attrs.evolve(asked, request=Get(id=request.id, topic=asked.named, **query))
+    return Decision(changes, tuple(effects), then)
+
+
+def _coming_online(state: MeState, user_agent: str) -> tuple[Effect, ...]:
+    return (Agent(user_agent, told=True), Online(True), Tell(state.name, Introduce()))
+
+
+def _awake(state: MeState, event: Awake) -> Decision:
+    """A background session has stayed: from now on it counts."""
+    item = state.attached.get(event.sid)
+    if item is None or not item.background:
+        return NOTHING
+    effects: tuple[Effect, ...] = (Attach(attrs.evolve(item, background=False)),)
+    if not state.online and state.mode & PRES:
+        effects += _coming_online(state, item.user_agent)
+    return Decision(effects=effects)
+
+
+def _leave(state: MeState, asked: Asked, env: Env) -> Decision:
+    request = cast(Leave, asked.request)
+    if state.attached.get(asked.caller.sid) is None:
+        raise Refused(NOT_JOINED)
+    if request.unsub:
+        raise Refused(DENIED)
+    answer = Decision(effects=(reply(env, OK, asked),))
+    return answer + _departed(state, asked.caller.sid, asked.caller.user_agent, env)
+
+
+def _gone(state: MeState, event: Gone, env: Env) -> Decision:
+    if state.attached.get(event.sid) is None:
+        return NOTHING
+    return _departed(state, event.sid, event.user_agent, env)
+
+
+def _departed(state: MeState, sid: str, user_agent: str, env: Env) -> Decision:
+    """A session has left: when and with what the user was last seen is kept."""
+    if state.user is None:
+        return Decision(effects=(Detach(sid),))
+    seen = attrs.evolve(state.user, last_seen=env.now, user_agent=user_agent)
+    return Decision((PutUser(seen),), (Detach(sid),))
+
+
+def _set(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    if state.attached.get(asked.caller.sid) is None:
+        return me_set.set_part(state, asked, facts, env)
+    first, rest = describe.split(asked)
+    try:
+        decision = me_set.set_part(state, first, facts, env)
+    except Refused as no:
+        decision = Decision(effects=(reply(env, no.answer, asked, params=no.params),))
+    return attrs.evolve(decision, then=rest)
+
+
+def _del(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    request = cast(Del, asked.request)
+    match request.what:
+        case "user":
+            return account.delete(state, asked, facts, env)
+        case "topic":  # `me` ends with the account only; this session leaves it
+            return Decision(effects=(reply(env, OK, asked), Detach(asked.caller.sid)))
+        case "cred":
+            return Decision(effects=(reply(env, NO_ACTION, asked),))  # no validator is on
+        case "msg" | "sub":
+            raise Refused(DENIED)
+        case _:
+            raise Refused(MALFORMED)
+
+
+# --- presence ----------------------------------------------------------------------------
+
+
+def _introduce(state: MeState, env: Env) -> Iterator[Effect]:
+    """Say that the user is here, ask his peers whether they are, look which groups are."""
+    if not state.online:
+        return
+    yield from me.announce(state, "on", state.user_agent, ask=True)
+    for line in state.lines.values():
+        if me.is_group(line) and not line.address.startswith("chn") and env.online(line.topic):
+            yield from me.contact_on(state, line)
+
+
+def _line_of(state: MeState, src: str) -> Line | None:
+    if ids.is_user(src):
+        return state.lines.get(ids.p2p_name(state.name, src)) if src != state.name else None
+    return state.lines.get(src)
+
+
+def _presence(state: MeState, event: Presence) -> Iterator[Effect]:
+    line = _line_of(state, event.src)
+    if line is None:
+        return
+    match event.what:
+        case "on":
+            yield from me.contact_on(state, line, event.user_agent)
+            if event.ask and state.online and line.mode & JOIN:
+                yield Tell(event.src, Presence(state.name, "on"))
+        case "off":
+            yield from me.contact_off(state, line, event.user_agent)
+        case "ua" if line.told:
+            pres = Pres(topic="me", what="ua", src=line.address, ua=event.user_agent)
+            yield from me.to_sessions(state, pres)
+        case "upd" if line.mode & PRES and state.mode & PRES:
+            yield from me.to_sessions(state, Pres(topic="me", what="upd", src=line.address))
+        case _:
+            pass  # news that this user does not want
+
+
+def _deliver(state: MeState, event: Deliver) -> Decision:
+    if not event.always and not state.mode & PRES:
+        return NOTHING
+    return Decision(effects=tuple(me.to_sessions(state, event.packet, event.skip)))
+
+
+def _contact_changed(state: MeState, event: ContactChanged, env: Env) -> Iterator[Effect]:
+    """A subscription began, changed or ended: keep the book, and presence with it."""
+    old = state.lines.get(event.topic)
+    if event.mode is None:
+        if old is not None:
+            yield Contacts(event.topic, None)
+        return
+    wanted = bool(event.mode & PRES and event.mode & JOIN)
+    line = Line(event.topic, event.address, event.mode, bool(old and old.told))
+    yield Contacts(event.topic, line)
+    if not wanted:
+        yield from me.contact_off(state, line)
+    elif not line.told and state.online:
+        if line.peer:
+            yield Tell(line.peer, Presence(state.name, "on", ask=True))
+        elif me.is_group(line) and line.address == line.topic and env.online(line.topic):
+            yield from me.contact_on(state, line)
+
+
+# --- time --------------------------------------------------------------------------------
+
+
+def _woken(state: MeState, env: Env) -> Decision:
+    """The last session left a while ago, or another device has been in use for a while."""
+    if state.agent_at and env.now >= state.agent_at:
+        news = state.online and state.user_agent != state.told_agent
+        effects = tuple(me.announce(state, "ua", state.user_agent)) if news else ()
+        return Decision(effects=(Agent(state.user_agent, told=True), *effects))
+    if not state.off_at or env.now < state.off_at or state.attached.anyone_online:
+        return NOTHING
+    off: list[Effect] = []
+    if state.online:
+        off.append(Online(False))
+        off.extend(me.announce(state, "off", state.user_agent))
+    if not len(state.attached):
+        off.append(Retire())
+    return Decision(effects=tuple(off))

@@ -1,0 +1,61 @@
+"""Merging JSON documents, as {set} does with `public`, `private`, `trusted` and `aux`.
+
+Objects merge recursively; keys that are missing or null stay as they are; the string U+2421
+deletes a key, or the whole document; anything else replaces (protocol notes, 5.8).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+DELETE = "\u2421"
+
+_DELETE_TEXT = frozenset({b'"\xe2\x90\xa1"', b'"\\u2421"'})
+
+
+def is_delete(text: bytes | None) -> bool:
+    """Whether the JSON text is the deletion mark itself."""
+    return text in _DELETE_TEXT
+
+
+def merge(old: bytes | None, new: bytes | None) -> tuple[bytes | None, bool]:
+    """The merged document, and whether `new` asked for anything at all.
+
+    `{}` and null ask for nothing; a deletion inside an object always counts as asking.
+    """
+    if new is None or new.strip() in (b"null", b"{}"):
+        return old, False
+    if is_delete(new):
+        return None, old is not None
+    if not new.lstrip().startswith(b"{"):
+        return new, True
+    patch = msgspec.json.decode(new)
+    if old is None or not old.lstrip().startswith(b"{"):
+        return _keep_text(new, patch), True
+    return msgspec.json.encode(_merged(msgspec.json.decode(old), patch)), True
+
+
+def without_marks(text: bytes | None) -> bytes | None:
+    """A document as it is stored when nothing was there before: a lone mark is nothing."""
+    if text is None or is_delete(text) or text.strip() == b"null":
+        return None
+    return text
+
+
+def _keep_text(text: bytes, patch: Any) -> bytes:
+    cleaned = _merged({}, patch)
+    return text if cleaned == patch else msgspec.json.encode(cleaned)
+
+
+def _merged(old: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(old) if isinstance(old, dict) else {}
+    for key, value in patch.items():
+        if value == DELETE:
+            result.pop(key, None)
+        elif value is not None:
+            result[key] = _merged(result.get(key), value)
+    return result

@@ -1,0 +1,278 @@
+"""Publishing, deleting and marking messages (protocol notes, 5.5, 7, 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import msgspec
+
+from ..access import DELETE, PRES, READ, WRITE
+from ..changes import AppendMessage, Change, DeleteMessages, SetMarks
+from ..errors import (
+    ACCEPTED,
+    ATTACH_FIRST,
+    DENIED,
+    MALFORMED,
+    NOT_ALLOWED,
+    OK,
+    Refused,
+)
+from ..ids import Kind
+from ..queries import MessageAt, Query, SeqSince
+from ..records import Message, Range, Subscription
+from ..wire.packets import Del, Info, Note, Pres, Pub
+from . import presence, ranges
+from .decision import (
+    NOTHING,
+    Asked,
+    Attached,
+    Broadcast,
+    Decision,
+    Deliver,
+    Effect,
+    Env,
+    Facts,
+    Publish,
+    Reply,
+    Tell,
+    ctrl,
+    reply,
+)
+from .state import TopicState
+
+TYPING = frozenset({"kp", "kpa", "kpv", "data"})
+MARKS = frozenset({"read", "recv"})
+
+
+# --- {pub} -------------------------------------------------------------------------------
+
+
+def replaced(head: bytes | None) -> int:
+    """The message that an edit replaces (`head.replace`), 0 if it is no edit."""
+    if head is None or head.find(b'"replace"') < 0:
+        return 0
+    target = msgspec.json.decode(head).get("replace")
+    if not isinstance(target, str) or not target.startswith(":"):
+        return 0
+    digits = target[1:]
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 11 else 0
+
+
+def pub_needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
+    request = asked.request
+    assert isinstance(request, Pub)
+    target = replaced(request.head)
+    return (MessageAt(state.name, target),) if target else ()
+
+
+def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    """{pub}: give the message the next number, store it, send it."""
+    request, caller = asked.request, asked.caller
+    assert isinstance(request, Pub)
+    item = state.attached.get(caller.sid)
+    if item is None and state.kind is not Kind.SYS:
+        raise Refused(ATTACH_FIRST)
+    asked = _as_known(state, asked, item)
+    if not _may_write(state, item):
+        return Decision(effects=(reply(env, DENIED, asked),))
+    head = _head(request, caller.user, caller.actor)
+    if target := replaced(head):
+        _check_edit(facts[MessageAt(state.name, target)], caller.user, env)
+    seq = state.record.seq + 1
+    message = Message(
+        topic=state.name,
+        seq=seq,
+        sender=caller.user,
+        ts=env.now,
+        head=head,
+        content=request.content if request.content is not None else b"null",
+    )
+    effects: list[Effect] = []
+    if request.id:
+        effects.append(reply(env, ACCEPTED, asked, params={"seq": seq}))
+    effects.append(Publish(message, caller.sid if request.noecho else ""))
+    changes: tuple[Change, ...] = (AppendMessage(message),)
+    if state.member(caller.user):
+        changes += (SetMarks(state.name, caller.user, seq, seq),)
+    return Decision(changes, tuple(effects))
+
+
+def _as_known(state: TopicState, asked: Asked, item: Attached | None) -> Asked:
+    """A channel's reader is answered under the channel's name, however he called it."""
+    if item is None or not item.reader:
+        return asked
+    return attrs.evolve(asked, named=state.address(item.user, reader=True))
+
+
+def _may_write(state: TopicState, item: Attached | None) -> bool:
+    if state.kind is Kind.SYS:
+        return True
+    return item is not None and not item.reader and bool(state.mode(item) & WRITE)
+
+
+def _head(request: Pub, user: str, actor: str) -> bytes | None:
+    """The head without what only the server may say; with the real sender if root acts."""
+    head = request.head
+    if head is None:
+        fields = {}
+    elif head.find(b'"sender"') >= 0 or actor != user or len(head) < 3:
+        fields = msgspec.json.decode(head, type=dict[str, msgspec.Raw])
+        fields.pop("sender", None)
+    else:
+        return head
+    if actor != user:
+        fields["sender"] = msgspec.Raw(msgspec.json.encode(actor))
+    return msgspec.json.encode(fields) if fields else None
+
+
+def _check_edit(original: Message | None, user: str, env: Env) -> None:
+    """An edit may replace one's own message only, and only for `messages.edit_age`."""
+    if original is None or original.sender != user:
+        raise Refused(DENIED)
+    age = env.settings.messages.edit_age * 1000
+    if age and env.now - original.ts > age:
+        raise Refused(DENIED)
+
+
+# --- {del msg} ---------------------------------------------------------------------------
+
+
+def delete_needs(state: TopicState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
+    request = asked.request
+    assert isinstance(request, Del)
+    if request.hard and (age := env.settings.messages.delete_age):
+        return (SeqSince(state.name, env.now - age * 1000),)
+    return ()
+
+
+def delete(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    """{del msg}, for all (`hard`, with D) or for oneself."""
+    request, caller = asked.request, asked.caller
+    assert isinstance(request, Del)
+    item = state.attached.get(caller.sid)
+    if item is None:
+        raise Refused(ATTACH_FIRST)
+    if item.reader:
+        raise Refused(NOT_ALLOWED)
+    mode = state.mode(item)
+    if not mode & READ:
+        raise Refused(DENIED)
+    if not request.delseq:
+        raise Refused(MALFORMED)
+    found = ranges.to_delete(request.delseq, state.record.seq)
+    hard = request.hard and bool(mode & DELETE)
+    if hard:
+        found = _young_enough(state, caller.user, found, facts, env)
+    delid = state.record.delid + 1
+    change = DeleteMessages(state.name, delid, "" if hard else caller.user, found, env.now)
+    pres = Pres(
+        topic=state.name, what="del", src=caller.user, clear=delid, delseq=ranges.to_wire(found)
+    )
+    effects: tuple[Effect, ...] = (
+        *_deleted_here(state, pres, caller.sid, hard=hard),
+        *_deleted_on_me(state, pres, caller.sid, hard=hard),
+        reply(env, OK, asked, params={"del": delid}),
+    )
+    return Decision((change,), effects)
+
+
+def _young_enough(
+    state: TopicState, user: str, found: tuple[Range, ...], facts: Facts, env: Env
+) -> tuple[Range, ...]:
+    """What may still be deleted for all: everything for the owner, else what is not older
+    than `messages.delete_age`. Only that is announced.
+    """
+    age = env.settings.messages.delete_age
+    if not age or state.record.owner == user:
+        return found
+    first = facts[SeqSince(state.name, env.now - age * 1000)] or state.record.seq + 1
+    young = tuple(Range(max(r.low, first), r.hi) for r in found if r.hi > first)
+    if not young:
+        raise Refused(DENIED)
+    return young
+
+
+def _deleted_here(state: TopicState, pres: Pres, sid: str, *, hard: bool) -> Iterator[Effect]:
+    if hard:
+        sids = state.holders(READ, skip_sid=sid)
+    else:
+        sids = tuple(s for s in state.attached.of(pres.src) if s != sid)
+    if sids:
+        yield Broadcast(pres, sids)
+
+
+def _deleted_on_me(state: TopicState, pres: Pres, sid: str, *, hard: bool) -> Iterator[Effect]:
+    packet = Pres(topic="me", what="del", clear=pres.clear, act=pres.src)
+    for sub in state.members() if hard else filter(None, [state.member(pres.src)]):
+        if not hard or sub.mode & (READ | PRES) == READ | PRES:
+            yield presence.on_me(state, sub.user, packet, skip_sid=sid)
+
+
+# --- {note} ------------------------------------------------------------------------------
+
+
+def note(state: TopicState, asked: Asked, env: Env) -> Decision:
+    """{note}: typing, receipts. What breaks a rule is dropped in silence."""
+    request = asked.request
+    assert isinstance(request, Note)
+    item = state.attached.get(asked.caller.sid)
+    if item is None and request.what != "recv":
+        return Decision(effects=(Reply(asked.caller.sid, ctrl(env, ATTACH_FIRST, asked)),))
+    if state.topic is None or state.kind not in (Kind.P2P, Kind.GROUP, Kind.SELF):
+        return NOTHING
+    reader = item.reader if item else asked.named.startswith("chn")
+    user = asked.caller.user
+    sub = state.readers.get(user) if reader else state.member(user)
+    if sub is None:
+        return NOTHING
+    if request.what in MARKS:
+        return _mark(state, asked, sub, request, reader=reader)
+    if request.what in TYPING and not reader:
+        return _typing(state, asked, sub, request)
+    return NOTHING
+
+
+def _typing(state: TopicState, asked: Asked, sub: Subscription, request: Note) -> Decision:
+    if request.seq or not sub.mode & WRITE:
+        return NOTHING
+    if request.what == "data" and request.payload is None:
+        return NOTHING
+    payload = request.payload if request.what == "data" else None
+    info = Info(topic=state.name, what=request.what, from_=sub.user, payload=payload)
+    skip_user = sub.user if request.what == "kp" else ""
+    sids = state.holders(READ, skip_sid=asked.caller.sid, skip_user=skip_user, readers=False)
+    return Decision(effects=(Broadcast(info, sids),) if sids else ())
+
+
+def _mark(
+    state: TopicState, asked: Asked, sub: Subscription, request: Note, *, reader: bool
+) -> Decision:
+    seq, what = request.seq, request.what
+    held = sub.read if what == "read" else sub.recv
+    if not held < seq <= state.record.seq or not sub.mode & READ:
+        return NOTHING
+    read = seq if what == "read" else sub.read
+    change = SetMarks(sub.topic, sub.user, read, max(seq, sub.recv))
+    if reader:
+        return Decision((change,))
+    sid = asked.caller.sid
+    info = Info(topic=state.name, what=what, from_=sub.user, seq=seq)
+    effects: list[Effect] = []
+    if sids := state.holders(READ, skip_sid=sid, readers=False):
+        effects.append(Broadcast(info, sids))
+    own = Pres(topic="me", what=what, seq=seq)
+    effects.append(presence.on_me(state, sub.user, own, skip_sid=sid))
+    effects.extend(_marked_on_me(state, info, sid))
+    return Decision((change,), tuple(effects))
+
+
+def _marked_on_me(state: TopicState, info: Info, sid: str) -> Iterator[Effect]:
+    """Word of a receipt for members who are on `me` and not here."""
+    for sub in state.members():
+        if sub.mode & (READ | PRES) != READ | PRES:
+            continue
+        skip = frozenset((*state.attached.of(sub.user), sid))
+        packet = attrs.evolve(info, topic="me", src=state.address(sub.user))
+        yield Tell(sub.user, Deliver(packet, skip))

@@ -1,0 +1,461 @@
+"""{get} on p2p conversations, groups, `slf` and `sys` (protocol notes, 5.6 and 5.7).
+
+Every word of `what` is answered by itself: a {meta}, {data} packets with a closing {ctrl}, or
+a {ctrl} 204 that names the word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import attrs
+
+from .. import access, ids
+from ..access import ADMIN, JOIN, OWNER, PRES, READ, SHARE
+from ..errors import (
+    DELIVERED,
+    DENIED,
+    MALFORMED,
+    NO_CONTENT,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    TOPIC_NOT_FOUND,
+    USER_NOT_FOUND,
+    Refused,
+)
+from ..ids import Kind
+from ..queries import (
+    DeletionsIn,
+    MembersOf,
+    MessagesIn,
+    Query,
+    SubscriptionOf,
+    UserById,
+    UsersById,
+)
+from ..records import Deletions, Message, Range, Subscription, Topic, User
+from ..wire.packets import (
+    Acs,
+    Data,
+    DelValues,
+    Desc,
+    Get,
+    GetSub,
+    Json,
+    Meta,
+    Seen,
+    SubRow,
+    Time,
+)
+from . import ranges
+from .decision import Asked, Decision, Effect, Env, Facts, Reply, reply
+from .modes import acs, show, show_defaults
+from .state import TopicState
+
+PAGE = 100  # messages or deletions in one answer
+WORDS = ("desc", "sub", "data", "del", "tags", "cred", "aux")
+AFTER_SUB = ("desc", "sub", "tags", "cred", "aux", "data", "del")
+
+
+def words(request: Get) -> tuple[str, ...]:
+    """What is asked for, in the order in which it is answered; Refused if nothing known is."""
+    asked = set(request.what.split())
+    found = tuple(word for word in WORDS if word in asked)
+    if not found:
+        raise Refused(MALFORMED)
+    return found
+
+
+def json(text: bytes | None) -> Json | None:
+    return None if text is None else Json(text)
+
+
+def time(at: int) -> Time | None:
+    return Time(at) if at else None
+
+
+# --- facts -------------------------------------------------------------------------------
+
+
+def needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
+    """The facts for a {get}; none where it will be refused."""
+    request = asked.request
+    assert isinstance(request, Get)
+    user = asked.caller.user
+    if not state.attached.get(asked.caller.sid):
+        return _needs_from_outside(state, asked)
+    found: list[Query[Any]] = []
+    asked_for = request.what.split()
+    if "desc" in asked_for and state.kind is Kind.P2P:
+        found.append(UserById(ids.p2p_peer(state.name, user)))
+    if "sub" in asked_for:
+        found.extend(_needs_members(state, request))
+    if "data" in asked_for and (page := _page(state, asked)):
+        found.append(page)
+    if "del" in asked_for:
+        found.append(_deletions(state, asked))
+    return tuple(found)
+
+
+def _needs_from_outside(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
+    user = asked.caller.user
+    address = asked.named if asked.named.startswith("chn") else state.name
+    rows: tuple[Query[Any], ...] = (SubscriptionOf(address, user),)
+    if state.kind is Kind.P2P:
+        return (*rows, UserById(ids.p2p_peer(state.name, user)))
+    return rows
+
+
+def _needs_members(state: TopicState, request: Get) -> Iterator[Query[Any]]:
+    if state.kind is not Kind.GROUP:
+        return
+    yield UsersById(tuple(sorted(_listed(state, request.sub or GetSub()))))
+    if request.sub and request.sub.ims is not None:
+        yield MembersOf(state.name, former=True)
+
+
+def _listed(state: TopicState, query: GetSub) -> set[str]:
+    found = {sub.user for sub in state.members()} | set(state.readers)
+    return found & {query.user} if query.user else found
+
+
+def _page(state: TopicState, asked: Asked) -> MessagesIn | None:
+    """The page of history that a request names; None if it can hold nothing."""
+    request = cast(Get, asked.request)
+    query = request.data
+    last = state.topic.seq if state.topic else 0
+    if query is None:
+        found: tuple[Range, ...] = (Range(1, last + 1),) if last else ()
+        limit = PAGE
+    else:
+        limit = min(query.limit or PAGE, PAGE)
+        if query.ranges:
+            found = ranges.to_read(query.ranges, last)
+        else:
+            low, hi = max(query.since, 1), min(query.before or last + 1, last + 1)
+            found = (Range(low, hi),) if low < hi else ()
+    if not found or limit < 1:
+        return None
+    return MessagesIn(state.name, asked.caller.user, found, limit)
+
+
+def _deletions(state: TopicState, asked: Asked) -> DeletionsIn:
+    query = cast(Get, asked.request).del_
+    since, before, limit = (query.since, query.before, query.limit) if query else (0, 0, 0)
+    bound = min(limit, PAGE) if limit > 0 else PAGE
+    return DeletionsIn(state.name, asked.caller.user, max(since, 0), max(before, 0), bound)
+
+
+# --- answers -----------------------------------------------------------------------------
+
+
+def get(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    """Answer a {get}, from an attached session or from outside."""
+    request = asked.request
+    assert isinstance(request, Get)
+    if not state.attached.get(asked.caller.sid):
+        return _from_outside(state, asked, facts, env)
+    effects: list[Effect] = []
+    for word in words(request):
+        try:
+            effects.extend(_PARTS[word](state, asked, facts, env))
+        except Refused as no:
+            effects.append(reply(env, no.answer, asked, params=no.params))
+    return Decision(effects=tuple(effects))
+
+
+def empty(env: Env, asked: Asked, what: str) -> Reply:
+    return reply(env, NO_CONTENT, asked, params={"what": what})
+
+
+def answer(asked: Asked, env: Env, **parts: object) -> Reply:
+    request = cast(Get, asked.request)
+    meta = Meta(ts=Time(env.now), topic=asked.named, id=request.id, **parts)  # type: ignore[arg-type]
+    return Reply(asked.caller.sid, meta)
+
+
+def _mode(state: TopicState, asked: Asked) -> int:
+    item = state.attached.get(asked.caller.sid)
+    return state.mode(item) if item else 0
+
+
+def _is_reader(state: TopicState, asked: Asked) -> bool:
+    item = state.attached.get(asked.caller.sid)
+    return bool(item and item.reader)
+
+
+def unmodified(ims: Time | None, updated: int) -> bool:
+    return ims is not None and ims >= updated
+
+
+def member_count(state: TopicState) -> int:
+    return sum(1 for _ in state.members()) + (state.topic.readers if state.topic else 0)
+
+
+def _desc(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
+    query = cast(Get, asked.request).desc
+    if query and (query.user or query.topic or query.limit):
+        raise Refused(MALFORMED)
+    yield answer(asked, env, desc=describe(state, asked, facts, query.ims if query else None, env))
+
+
+def describe(state: TopicState, asked: Asked, facts: Facts, ims: Time | None, env: Env) -> Desc:
+    """{meta desc} for a session that is attached."""
+    topic, user = state.record, asked.caller.user
+    item = state.attached.get(asked.caller.sid)
+    sub = state.subscription(item) if item else None
+    if item is None or sub is None:
+        raise Refused(DENIED)
+    peer: User | None = None
+    public, trusted, updated = topic.public, topic.trusted, topic.updated
+    if state.kind is Kind.P2P:
+        peer = facts[UserById(ids.p2p_peer(state.name, user))]
+        public, trusted = (peer.public, peer.trusted) if peer else (None, None)
+        updated = max(updated, peer.updated) if peer else updated
+    stale = not unmodified(ims, max(updated, sub.updated))
+    desc = Desc(
+        created=time(topic.created) if ims is None else None,
+        updated=time(updated),
+        touched=time(topic.touched),
+        online=state.kind is Kind.GROUP and bool(sub.mode & PRES) and state.attached.anyone_online,
+        chan=topic.channel,
+        acs=_own_acs(state, sub),
+        public=json(public) if stale else None,
+        trusted=json(trusted) if stale else None,
+        private=json(sub.private) if stale else None,
+        subcnt=member_count(state) if state.kind is Kind.GROUP else 0,
+        seen=_seen(peer, sub, env),
+    )
+    if state.kind is Kind.SELF or (state.kind is Kind.GROUP and sub.mode & SHARE):
+        desc = attrs.evolve(desc, defacs=show_defaults(topic.auth, topic.anon))
+    return _with_counters(desc, topic, sub, reader=item.reader)
+
+
+def _with_counters(desc: Desc, topic: Topic, sub: Subscription, *, reader: bool) -> Desc:
+    if not sub.mode & READ:
+        return attrs.evolve(desc, touched=desc.updated)
+    desc = attrs.evolve(desc, seq=topic.seq, clear=max(topic.delid, sub.clear))
+    return desc if reader else attrs.evolve(desc, read=sub.read, recv=sub.recv)
+
+
+def _own_acs(state: TopicState, sub: Subscription) -> Acs:
+    if state.kind is Kind.SELF:
+        return show(sub.want, access.SELF)
+    return acs(sub)
+
+
+def _seen(peer: User | None, sub: Subscription, env: Env) -> Seen | None:
+    """When a peer who is not there now was there last, for those who follow his presence."""
+    if peer is None or not sub.mode & PRES or not peer.last_seen or env.online(peer.id):
+        return None
+    return Seen(Time(peer.last_seen), peer.user_agent)
+
+
+def _sub(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
+    query = cast(Get, asked.request).sub or GetSub()
+    rows = tuple(_rows(state, asked, facts, query))
+    if query.limit > 0:
+        rows = rows[: query.limit]
+    yield answer(asked, env, sub=rows) if rows else empty(env, asked, "sub")
+
+
+def _rows(state: TopicState, asked: Asked, facts: Facts, query: GetSub) -> Iterator[SubRow]:
+    user = asked.caller.user
+    if state.kind is Kind.SELF:
+        return
+    item = state.attached.get(asked.caller.sid)
+    own = state.subscription(item) if item else None
+    if item is None or own is None:
+        raise Refused(DENIED)
+    people: dict[str, User] = {}
+    if state.kind is Kind.GROUP:
+        people = facts[UsersById(tuple(sorted(_listed(state, query))))]
+    if item.reader:
+        subs = [own]
+    else:
+        subs = [s for s in state.members() if not query.user or s.user == query.user]
+    sees_all = bool(own.mode & SHARE)
+    for sub in subs:
+        visible = sees_all or sub.user == user or bool(sub.mode & (ADMIN & ~SHARE))
+        yield _row(state, sub, people.get(sub.user), query, own=sub.user == user, acs=visible)
+    if query.ims is not None and state.kind is Kind.GROUP and not item.reader:
+        yield from _ended_rows(facts[MembersOf(state.name, former=True)], query)
+
+
+def _row(
+    state: TopicState,
+    sub: Subscription,
+    person: User | None,
+    query: GetSub,
+    *,
+    own: bool,
+    acs: bool,
+) -> SubRow:
+    updated = max(sub.updated, person.updated if person else 0)
+    stale = not unmodified(query.ims, updated)
+    return SubRow(
+        user=sub.user,
+        updated=time(sub.updated),
+        online=state.kind is Kind.GROUP and _is_here(state, sub),
+        acs=show(sub.want, sub.given) if acs else Acs(),
+        read=sub.read if sub.mode & JOIN else 0,
+        recv=sub.recv if sub.mode & JOIN else 0,
+        clear=sub.clear if own else 0,
+        public=json(person.public) if person and stale else None,
+        trusted=json(person.trusted) if person and stale else None,
+        private=json(sub.private) if own and stale else None,
+    )
+
+
+def _is_here(state: TopicState, sub: Subscription) -> bool:
+    return state.attached.is_online(sub.user)
+
+
+def _ended_rows(subs: tuple[Subscription, ...], query: GetSub) -> Iterator[SubRow]:
+    for sub in subs:
+        if sub.deleted > (query.ims or 0) and (not query.user or query.user == sub.user):
+            yield SubRow(user=sub.user, deleted=time(sub.deleted), acs=Acs())
+
+
+def _data(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
+    query = cast(Get, asked.request).data
+    if not _mode(state, asked) & READ:
+        raise Refused(DENIED)
+    if query and (query.ims is not None or query.user or query.topic):
+        raise Refused(MALFORMED)
+    page = _page(state, asked)
+    messages: tuple[Message, ...] = facts[page] if page else ()
+    if not messages:
+        yield empty(env, asked, "data")
+        return
+    reader = _is_reader(state, asked)
+    for message in messages:
+        yield Reply(asked.caller.sid, to_data(message, asked.named, reader=reader))
+    yield reply(env, DELIVERED, asked, params={"what": "data", "count": len(messages)})
+
+
+def to_data(message: Message, address: str, *, reader: bool = False) -> Data:
+    """A message as somebody sees it; channel readers are not told who wrote."""
+    return Data(
+        topic=address,
+        seq=message.seq,
+        ts=Time(message.ts),
+        content=Json(message.content),
+        from_="" if reader else message.sender,
+        head=json(message.head),
+    )
+
+
+def _del(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
+    found: Deletions | None = facts[_deletions(state, asked)]
+    if found is None or not _mode(state, asked) & READ:
+        yield empty(env, asked, "del")
+        return
+    values = DelValues(clear=found.clear, delseq=ranges.to_wire(found.ranges))
+    yield answer(asked, env, del_=values)
+
+
+def _tags(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
+    if state.kind is not Kind.GROUP:
+        raise Refused(NOT_ALLOWED)
+    if state.record.owner != asked.caller.user:
+        raise Refused(DENIED)
+    found = state.record.tags
+    yield answer(asked, env, tags=found) if found else empty(env, asked, "tags")
+
+
+def _cred(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
+    raise Refused(NOT_ALLOWED)
+
+
+def _aux(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
+    if state.kind not in (Kind.P2P, Kind.GROUP, Kind.SELF):
+        raise Refused(NOT_ALLOWED)
+    aux = state.record.aux
+    yield answer(asked, env, aux=json(aux)) if aux else empty(env, asked, "aux")
+
+
+_PARTS: dict[str, Callable[[TopicState, Asked, Facts, Env], Iterator[Effect]]] = {
+    "desc": _desc,
+    "sub": _sub,
+    "data": _data,
+    "del": _del,
+    "tags": _tags,
+    "cred": _cred,
+    "aux": _aux,
+}
+
+
+# --- from outside ------------------------------------------------------------------------
+
+
+def _from_outside(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    """What a session that is not attached may learn (protocol notes, 5.7)."""
+    request = cast(Get, asked.request)
+    found = words(request)
+    if "desc" not in found and "sub" not in found:
+        raise Refused(DENIED)
+    if found == ("desc",):
+        if state.kind is Kind.SELF:
+            raise Refused(MALFORMED)
+        return Decision(effects=(answer(asked, env, desc=_stranger(state, asked, facts)),))
+    query = request.sub or GetSub()
+    if query.user and query.user != asked.caller.user:
+        raise Refused(DENIED)
+    sub = _row_of(state, asked, facts)
+    if sub is None:
+        raise Refused(NOT_FOUND)
+    if sub.deleted:
+        row = SubRow(deleted=time(sub.deleted), acs=Acs())
+    else:
+        row = _row(state, sub, None, query, own=True, acs=True)
+        row = attrs.evolve(row, online=False)
+    return Decision(effects=(answer(asked, env, sub=(row,)),))
+
+
+def _row_of(state: TopicState, asked: Asked, facts: Facts) -> Subscription | None:
+    address = asked.named if asked.named.startswith("chn") else state.name
+    row: Subscription | None = facts[SubscriptionOf(address, asked.caller.user)]
+    return row
+
+
+def _stranger(state: TopicState, asked: Asked, facts: Facts) -> Desc:
+    sub = _row_of(state, asked, facts)
+    if sub is not None and sub.deleted:
+        sub = None
+    if state.kind is Kind.P2P:
+        return _stranger_user(state, asked, sub, facts)
+    topic = state.topic
+    if topic is None:
+        raise Refused(TOPIC_NOT_FOUND)
+    default = topic.anon if asked.caller.level <= access.Level.ANON else topic.auth
+    if state.kind is Kind.SYS:
+        default = access.NONE
+    owner = topic.owner == asked.caller.user and bool(sub and sub.mode & OWNER)
+    return Desc(
+        created=time(topic.created),
+        updated=time(topic.updated),
+        chan=topic.channel,
+        acs=acs(sub) if sub else Acs(mode=access.text(default)),
+        defacs=show_defaults(topic.auth, topic.anon) if owner else None,
+        subcnt=member_count(state) if state.kind is Kind.GROUP else 0,
+        public=json(topic.public),
+        trusted=json(topic.trusted),
+        private=json(sub.private) if sub else None,
+    )
+
+
+def _stranger_user(state: TopicState, asked: Asked, sub: Subscription | None, facts: Facts) -> Desc:
+    peer: User | None = facts[UserById(ids.p2p_peer(state.name, asked.caller.user))]
+    if peer is None:
+        raise Refused(USER_NOT_FOUND)
+    anonymous = asked.caller.level <= access.Level.ANON
+    return Desc(
+        created=time(peer.created),
+        updated=time(peer.updated),
+        acs=acs(sub) if sub else Acs(mode=access.text(peer.anon if anonymous else peer.auth)),
+        public=json(peer.public),
+        trusted=json(peer.trusted),
+        private=json(sub.private) if sub else None,
+    )

@@ -1,0 +1,39 @@
+"""Access modes as packets carry them: reading, refusing, showing."""
+
+from __future__ import annotations
+
+from .. import access
+from ..errors import MALFORMED, Refused
+from ..records import Subscription
+from ..wire.packets import Acs, DefAcs
+
+
+def parse_mode(text: str) -> int:
+    """A mode that a client asks for; Refused (400) if it is none."""
+    try:
+        return access.parse(text)
+    except ValueError:
+        raise Refused(MALFORMED) from None
+
+
+def parse_default(text: str, default: int) -> int:
+    """A default mode at creation: absent or rubbish means `default`."""
+    if not text:
+        return default
+    try:
+        return access.parse(text)
+    except ValueError:
+        return default
+
+
+def acs(sub: Subscription) -> Acs:
+    """A subscription's modes as shown to someone who may see them."""
+    return show(sub.want, sub.given)
+
+
+def show(want: int, given: int) -> Acs:
+    return Acs(access.text(want), access.text(given), access.text(want & given))
+
+
+def show_defaults(auth: int, anon: int) -> DefAcs:
+    return DefAcs(access.text(auth), access.text(anon))

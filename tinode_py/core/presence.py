@@ -1,0 +1,173 @@
+"""Who is told what when something about a topic changes (protocol notes, section 6).
+
+Two routes, never both for one session: sessions attached to the topic hear of it there
+(`Broadcast`), the user's other sessions hear of it on `me` (`Tell` … `Deliver`, which skips
+the sessions attached here). Deliveries on `me` name the topic as that user calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from .. import access
+from ..access import PRES, READ
+from ..ids import Kind
+from ..records import Subscription
+from ..wire.packets import Acs, Pres
+from .decision import Broadcast, ContactChanged, Deliver, Effect, Presence, Tell
+from .state import TopicState
+
+
+def dacs(old: Subscription | None, new: Subscription | None) -> Acs:
+    """The change of a subscription: full strings where nothing was before, else deltas."""
+    if new is None or new.deleted:
+        return Acs(want="N", given="N")
+    was_want, was_given = (old.want, old.given) if old and not old.deleted else (0, 0)
+    return Acs(want=_change(was_want, new.want), given=_change(was_given, new.given))
+
+
+def _change(old: int, new: int) -> str:
+    if old == new:
+        return ""
+    return access.delta(old, new) if old else access.text(new)
+
+
+def on_me(
+    state: TopicState,
+    user: str,
+    pres: Pres,
+    *,
+    always: bool = False,
+    everywhere: bool = False,
+    skip_sid: str = "",
+    reader: bool = False,
+) -> Tell:
+    """A packet for a user's sessions on `me`; `everywhere`: also for those attached here.
+
+    `act` and `src` are dropped or translated for this receiver.
+    """
+    here = () if everywhere else state.attached.of(user)
+    packet = attrs.evolve(
+        pres,
+        topic="me",
+        src=state.address(user, reader=reader),
+        act="" if pres.act == user else pres.act,
+        tgt="" if pres.tgt == user else pres.tgt,
+    )
+    skip = frozenset(here) | ({skip_sid} if skip_sid else frozenset())
+    return Tell(user, Deliver(packet, skip, always))
+
+
+def on_topic(
+    state: TopicState,
+    sids: Iterable[str],
+    what: str,
+    *,
+    src: str = "",
+    act: str = "",
+    dacs: Acs | None = None,
+) -> tuple[Broadcast, ...]:
+    """A packet for attached sessions; `act` is dropped where it equals `src`."""
+    found = tuple(sids)
+    if not found:
+        return ()
+    pres = Pres(topic=state.name, what=what, src=src, act="" if act == src else act, dacs=dacs)
+    return (Broadcast(pres, found),)
+
+
+def admins(state: TopicState) -> Iterator[Subscription]:
+    """Members who are told of changes in membership."""
+    return (sub for sub in state.members() if sub.mode & access.ADMIN)
+
+
+def _admin_sessions(state: TopicState, *, skip_user: str, skip_sid: str) -> Iterator[str]:
+    for item in state.attached:
+        if item.sid == skip_sid or item.user == skip_user or item.reader:
+            continue
+        if state.mode(item) & access.ADMIN:
+            yield item.sid
+
+
+@attrs.frozen
+class ModeChange:
+    """One subscription before and after, who changed it and from which session."""
+
+    old: Subscription | None
+    new: Subscription
+    actor: str
+    origin: str = ""
+    reader: bool = False
+
+    @property
+    def is_new(self) -> bool:
+        return self.old is None or bool(self.old.deleted)
+
+
+def mode_changed(state: TopicState, change: ModeChange) -> Iterator[Effect]:
+    """All that a new or changed subscription causes, on the topic and on `me`."""
+    target = change.new.user
+    what = dacs(change.old, change.new)
+    if what == Acs():
+        return
+    admin_sids = _admin_sessions(state, skip_user=target, skip_sid=change.origin)
+    yield from on_topic(state, admin_sids, "acs", src=target, act=change.actor, dacs=what)
+    own = (sid for sid in state.attached.of(target) if sid != change.origin)
+    yield from on_topic(state, own, "acs", dacs=what)
+    yield on_me(
+        state,
+        target,
+        Pres(topic="me", what="acs", act=change.actor, dacs=what),
+        always=True,
+        skip_sid=change.origin,
+        reader=change.reader,
+    )
+    yield from _approval_wanted(state, change, what)
+    yield contact_changed(state, change.new, reader=change.reader)
+
+
+def _approval_wanted(state: TopicState, change: ModeChange, what: Acs) -> Iterator[Effect]:
+    """Admins who are not here learn on `me` of someone who joined, or who wants more."""
+    target = change.new.user
+    if change.actor != target or change.reader:
+        return
+    if state.kind is Kind.P2P and not change.is_new:
+        return
+    if not change.is_new and not change.new.want & ~change.new.given:
+        return
+    pres = Pres(topic="me", what="acs", act=change.actor, tgt=target, dacs=what)
+    for sub in admins(state):
+        if sub.user != target:
+            yield on_me(state, sub.user, pres, always=True)
+
+
+def contact_changed(state: TopicState, sub: Subscription, *, reader: bool = False) -> Tell:
+    """The user's `me` keeps book of his subscriptions."""
+    address = state.address(sub.user, reader=reader)
+    return Tell(sub.user, ContactChanged(state.name, address, None if sub.deleted else sub.mode))
+
+
+def ended(
+    state: TopicState, sub: Subscription, actor: str, *, origin: str = ""
+) -> Iterator[Effect]:
+    """A member left or was removed: what admins and the p2p peer are told."""
+    user = sub.user
+    if state.kind is Kind.P2P:
+        for peer in state.members():
+            if peer.user != user:
+                yield Tell(peer.user, Presence(user, "off"))
+    sids = tuple(_admin_sessions(state, skip_user=user, skip_sid=origin))
+    yield from on_topic(state, sids, "acs", src=user, act=actor, dacs=dacs(sub, None))
+    if state.kind is Kind.GROUP:
+        left = set(sids)
+        if state.attached.is_online(user):
+            left.update(state.holders(READ | PRES, skip_user=user, skip_sid=origin))
+        yield from on_topic(state, sorted(left), "off", src=user)
+
+
+def members_notice(state: TopicState, what: str) -> Iterator[Tell]:
+    """The group itself went `on` or `off`: every member's `me` takes note."""
+    for sub in state.members():
+        if sub.mode & PRES:
+            yield Tell(sub.user, Presence(state.name, what))

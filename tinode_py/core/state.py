@@ -1,0 +1,231 @@
+"""What a topic's task keeps in memory about a p2p conversation, a group, `slf` or `sys`.
+
+`TopicState` mirrors rows of the store: it is built from them and changed only by `apply`,
+with the very changes that the store commits (a property test holds the two equal). The table
+of attached sessions beside it is not durable and survives a reload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from .. import ids
+from ..changes import (
+    AppendMessage,
+    Change,
+    DeleteMessages,
+    DeleteTopic,
+    PutSubscription,
+    PutTopic,
+    SetMarks,
+)
+from ..ids import Kind
+from ..records import Subscription, Topic
+from .decision import Attach, Attached, Detach, Effect, Online
+
+
+@attrs.define
+class Attachments:
+    """Which sessions are attached to a topic. `version` grows with every change."""
+
+    by_sid: dict[str, Attached] = attrs.field(factory=dict)
+    version: int = 0
+    _counts: dict[str, int] = attrs.field(factory=dict)
+
+    def add(self, item: Attached) -> None:
+        self.remove(item.sid)
+        self.by_sid[item.sid] = item
+        if not item.background:
+            self._counts[item.user] = self._counts.get(item.user, 0) + 1
+        self.version += 1
+
+    def remove(self, sid: str) -> Attached | None:
+        item = self.by_sid.pop(sid, None)
+        if item is None:
+            return None
+        self.version += 1
+        if not item.background:
+            left = self._counts[item.user] - 1
+            if left:
+                self._counts[item.user] = left
+            else:
+                del self._counts[item.user]
+        return item
+
+    def get(self, sid: str) -> Attached | None:
+        return self.by_sid.get(sid)
+
+    def is_online(self, user: str) -> bool:
+        """Whether the user has a foreground session here."""
+        return user in self._counts
+
+    def count(self, user: str) -> int:
+        """How many foreground sessions the user has here."""
+        return self._counts.get(user, 0)
+
+    @property
+    def anyone_online(self) -> bool:
+        return bool(self._counts)
+
+    def of(self, user: str) -> tuple[str, ...]:
+        return tuple(a.sid for a in self.by_sid.values() if a.user == user)
+
+    def __iter__(self) -> Iterator[Attached]:
+        return iter(tuple(self.by_sid.values()))
+
+    def __len__(self) -> int:
+        return len(self.by_sid)
+
+
+@attrs.define
+class TopicState:
+    """A topic and its subscriptions. `topic` None: it does not exist (yet, or any more).
+
+    `subs` holds members by user; for a p2p conversation also rows that have ended. `readers`
+    holds only the readers of a channel who are attached.
+    """
+
+    name: str
+    topic: Topic | None = None
+    subs: dict[str, Subscription] = attrs.field(factory=dict)
+    readers: dict[str, Subscription] = attrs.field(factory=dict)
+    attached: Attachments = attrs.field(factory=Attachments)
+    online: bool = False  # as it was announced to the members
+    off_at: int = 0  # when to announce that nobody is here any more; 0: no plan
+    version: int = 0  # of the modes in force
+
+    @property
+    def wake_at(self) -> int:
+        """When something is due here; 0: nothing is."""
+        return self.off_at
+
+    @property
+    def kind(self) -> Kind:
+        return ids.kind_of(self.name)
+
+    def load(self, topic: Topic | None, subs: Iterable[Subscription]) -> None:
+        """Take the rows of the store; attached sessions stay."""
+        self.topic = topic
+        self.subs = {sub.user: sub for sub in subs}
+        self.version += 1
+
+    @property
+    def record(self) -> Topic:
+        """The topic's row; only for topics that exist."""
+        assert self.topic is not None, self.name
+        return self.topic
+
+    def member(self, user: str) -> Subscription | None:
+        """The subscription in force of a member (not of a channel's reader)."""
+        sub = self.subs.get(user)
+        return None if sub is None or sub.deleted else sub
+
+    def members(self) -> Iterator[Subscription]:
+        return (sub for sub in self.subs.values() if not sub.deleted)
+
+    def subscription(self, attached: Attached) -> Subscription | None:
+        """The row under which an attached session is here."""
+        if attached.reader:
+            return self.readers.get(attached.user)
+        return self.member(attached.user)
+
+    def mode(self, attached: Attached) -> int:
+        sub = self.subscription(attached)
+        return sub.mode if sub else 0
+
+    def address(self, user: str, *, reader: bool = False) -> str:
+        """The topic as `user` calls it."""
+        return ids.seen_by(self.name, user, reader=reader)
+
+    def holders(
+        self, need: int, *, skip_sid: str = "", skip_user: str = "", readers: bool = True
+    ) -> tuple[str, ...]:
+        """Sessions attached here whose mode has every bit of `need`."""
+        return tuple(
+            item.sid
+            for item in self.attached
+            if item.sid != skip_sid
+            and item.user != skip_user
+            and (readers or not item.reader)
+            and self.mode(item) & need == need
+        )
+
+    # --- the table of sessions -----------------------------------------------------------
+
+    def follow(self, effect: Effect) -> None:
+        """Keep the table in step with the effects that are carried out."""
+        match effect:
+            case Attach():
+                if effect.reader is not None:
+                    self.readers[effect.attached.user] = effect.reader
+                self.attached.add(effect.attached)
+                self.off_at = 0
+            case Detach():
+                self._detach(effect.sid)
+            case Online():
+                self.online = effect.on
+            case _:
+                pass  # the rest concerns others
+
+    def _detach(self, sid: str) -> None:
+        item = self.attached.remove(sid)
+        if item is not None and item.reader and not self.attached.of(item.user):
+            self.readers.pop(item.user, None)
+
+    # --- applying changes ----------------------------------------------------------------
+
+    def apply(self, change: Change) -> None:
+        """Change the state as the store will change its rows. Foreign rows are no concern."""
+        match change:
+            case AppendMessage():
+                self._append(change)
+            case SetMarks():
+                self._marks(change)
+            case PutSubscription():
+                self._put(change.subscription)
+            case PutTopic():
+                if change.topic.name == self.name:
+                    self.topic = change.topic
+            case DeleteMessages():
+                self._forget(change)
+            case DeleteTopic():
+                if change.topic == self.name:
+                    self.load(None, ())
+            case _:
+                pass  # users, logins and secrets are not mirrored here
+
+    def _append(self, change: AppendMessage) -> None:
+        message = change.message
+        if message.topic == self.name:
+            self.topic = attrs.evolve(self.record, seq=message.seq, touched=message.ts)
+
+    def _rows(self, topic: str) -> dict[str, Subscription]:
+        if topic == self.name:
+            return self.subs
+        return self.readers if ids.is_channel(topic) and ids.group_of(topic) == self.name else {}
+
+    def _marks(self, change: SetMarks) -> None:
+        rows = self._rows(change.topic)
+        sub = rows.get(change.user)
+        if sub is not None:
+            rows[change.user] = attrs.evolve(
+                sub, read=max(sub.read, change.read), recv=max(sub.recv, change.recv)
+            )
+
+    def _put(self, sub: Subscription) -> None:
+        rows = self._rows(sub.topic)
+        self.version += 1
+        if sub.deleted and self.kind is not Kind.P2P:
+            rows.pop(sub.user, None)
+        else:
+            rows[sub.user] = sub
+
+    def _forget(self, change: DeleteMessages) -> None:
+        if change.topic != self.name:
+            return
+        self.topic = attrs.evolve(self.record, delid=change.delid)
+        sub = self.subs.get(change.user)
+        if sub is not None:
+            self.subs[change.user] = attrs.evolve(sub, clear=change.delid)

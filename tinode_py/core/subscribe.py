@@ -1,0 +1,502 @@
+"""{sub} and {leave}: coming to a topic, creating it, going away (protocol notes, 4.2-4.4, 5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from .. import access, ids
+from ..access import APPROVE, JOIN, OWNER, PRES, READ
+from ..changes import Change, DeleteTopic, PutSubscription, PutTopic
+from ..errors import (
+    ALREADY_SUBSCRIBED,
+    ATTACH_FIRST,
+    DENIED,
+    MALFORMED,
+    NOT_FOUND,
+    NOT_JOINED,
+    OK,
+    POLICY,
+    TOPIC_NOT_FOUND,
+    USE_OTHER,
+    USER_NOT_FOUND,
+    Refused,
+)
+from ..ids import Kind
+from ..queries import Query, SubscriptionOf, UserById
+from ..records import State, Subscription, Topic, User
+from ..wire.packets import Get, Leave, SetQuery, Sub
+from . import membership, presence, tags
+from .decision import (
+    NOTHING,
+    Asked,
+    Attach,
+    Attached,
+    Decision,
+    Detach,
+    Effect,
+    Env,
+    Facts,
+    Online,
+    Reply,
+    ctrl,
+    reply,
+)
+from .merge import without_marks
+from .modes import acs, parse_default, parse_mode
+from .presence import ModeChange
+from .state import TopicState
+
+
+def wants_reader(asked: Asked) -> bool:
+    """Whether the topic was addressed as a channel."""
+    return asked.named.startswith("chn")
+
+
+def needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
+    """The facts for a {sub}."""
+    user = asked.caller.user
+    match state.kind:
+        case Kind.P2P:
+            peer = ids.p2p_peer(state.name, user)
+            return (UserById(peer), UserById(user))
+        case Kind.GROUP if wants_reader(asked):
+            return (SubscriptionOf(asked.named, user),)
+        case Kind.GROUP if state.topic is not None and state.member(user) is None:
+            return (SubscriptionOf(state.name, user),)
+        case _:
+            return ()
+
+
+def decide(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    """Attach a session, creating the subscription or the topic where there is none."""
+    request = asked.request
+    assert isinstance(request, Sub)
+    if state.attached.get(asked.caller.sid):
+        raise Refused(ALREADY_SUBSCRIBED)
+    if request.set and request.set.sub and request.set.sub.user:
+        raise Refused(MALFORMED)
+    decision = _by_kind(state, asked, facts, env)
+    if request.get is None or not any(isinstance(e, Attach) for e in decision.effects):
+        return decision
+    query = attrs.asdict(request.get, recurse=False)
+    named = _address(decision, asked)
+    then = attrs.evolve(asked, request=Get(id=request.id, topic=named, **query), named=named)
+    return attrs.evolve(decision, then=then)
+
+
+def _address(decision: Decision, asked: Asked) -> str:
+    """The topic's final name, which a new group gets only now."""
+    for effect in decision.effects:
+        if isinstance(effect, Reply) and effect.sid == asked.caller.sid:
+            return getattr(effect.packet, "topic", asked.named)
+    return asked.named
+
+
+def _by_kind(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    match state.kind:
+        case Kind.P2P:
+            return _p2p(state, asked, facts, env)
+        case Kind.GROUP if state.topic is None:
+            if asked.named[:3] not in ("new", "nch"):
+                raise Refused(TOPIC_NOT_FOUND)
+            return _new_group(state, asked, env)
+        case Kind.GROUP if wants_reader(asked):
+            return _reader(state, asked, facts, env)
+        case Kind.GROUP:
+            return _group(state, asked, facts, env)
+        case Kind.SELF:
+            return _self(state, asked, env)
+        case Kind.SYS:
+            return _sys(state, asked, env)
+        case _:
+            raise Refused(TOPIC_NOT_FOUND)
+
+
+def _part(asked: Asked) -> SetQuery:
+    request = asked.request
+    assert isinstance(request, Sub)
+    return request.set or SetQuery()
+
+
+def _mode_text(asked: Asked) -> str:
+    part = _part(asked)
+    return part.sub.mode if part.sub else ""
+
+
+# --- groups ------------------------------------------------------------------------------
+
+
+def _new_group(state: TopicState, asked: Asked, env: Env) -> Decision:
+    caller, part = asked.caller, _part(asked)
+    desc = part.desc
+    if desc and desc.trusted is not None and not caller.is_root:
+        raise Refused(DENIED)
+    chosen = tags.normal(part.tags or (), env.settings)
+    if tags.restricted(chosen, env.settings):
+        raise Refused(DENIED)
+    want = access.FULL
+    if text := _mode_text(asked):
+        want = parse_mode(text)
+        if want & (JOIN | OWNER) != JOIN | OWNER:
+            raise Refused(DENIED)
+    defacs = desc.defacs if desc else None
+    topic = Topic(
+        name=state.name,
+        created=env.now,
+        updated=env.now,
+        touched=env.now,
+        owner=caller.user,
+        channel=asked.named.startswith("nch"),
+        auth=parse_default(defacs.auth if defacs else "", access.GROUP_AUTH) & ~OWNER,
+        anon=parse_default(defacs.anon if defacs else "", access.NONE) & ~OWNER,
+        public=without_marks(desc.public) if desc else None,
+        trusted=without_marks(desc.trusted) if desc else None,
+        tags=chosen,
+    )
+    sub = _new_sub(state.name, caller.user, want, access.FULL, asked, env)
+    changes = (PutTopic(topic), PutSubscription(sub))
+    params = {"acs": acs(sub), "tmpname": asked.named}
+    return Decision(changes) + _attach(
+        state, asked, env, sub, params=params, old=None, named=state.name
+    )
+
+
+def _group(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    sub = state.member(asked.caller.user)
+    if sub is None:
+        return _join(state, asked, facts, env)
+    if not sub.given & JOIN:
+        raise Refused(DENIED)
+    if text := _mode_text(asked):
+        change = membership.own_mode(state, sub, parse_mode(text), env)
+    elif not sub.want & JOIN:
+        want = sub.given | _default(state.record, asked) & ~OWNER
+        change = membership.Change((attrs.evolve(sub, want=want, updated=env.now),))
+    else:
+        change = membership.Change((sub,))
+    return _return(state, asked, env, sub, change)
+
+
+def _return(
+    state: TopicState,
+    asked: Asked,
+    env: Env,
+    sub: Subscription,
+    change: membership.Change,
+) -> Decision:
+    """A member attaches again, his mode changed or not."""
+    new = _with_private(change.subscription, asked, env)
+    params = {"acs": acs(new)} if (new.want, new.given) != (sub.want, sub.given) else None
+    changes: tuple[Change, ...] = change.changes_with(new) if new != sub else ()
+    return Decision(changes) + _attach(
+        state, asked, env, new, params=params, old=sub, more=change.others
+    )
+
+
+def _default(topic: Topic, asked: Asked) -> int:
+    return topic.anon if asked.caller.level <= access.Level.ANON else topic.auth
+
+
+def _join(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    caller, topic = asked.caller, state.record
+    former: Subscription | None = facts[SubscriptionOf(state.name, caller.user)]
+    default = _default(topic, asked)
+    given = former.given if former else default
+    if not given & JOIN:
+        raise Refused(DENIED)
+    want = default
+    if text := _mode_text(asked):
+        want = parse_mode(text)
+        if want & OWNER and not given & OWNER:
+            raise Refused(DENIED)
+    if sum(1 for _ in state.members()) >= env.settings.limits.topic_subscribers:
+        raise Refused(POLICY)
+    sub = _new_sub(state.name, caller.user, want, given & ~OWNER, asked, env)
+    return Decision((PutSubscription(sub),)) + _attach(
+        state, asked, env, sub, params={"acs": acs(sub)}, old=None
+    )
+
+
+def _new_sub(topic: str, user: str, want: int, given: int, asked: Asked, env: Env) -> Subscription:
+    desc = _part(asked).desc
+    return Subscription(
+        topic=topic,
+        user=user,
+        created=env.now,
+        updated=env.now,
+        want=want,
+        given=given,
+        private=without_marks(desc.private) if desc else None,
+    )
+
+
+def _with_private(sub: Subscription, asked: Asked, env: Env) -> Subscription:
+    """`set.desc.private` is the one description that {sub} changes on an existing topic."""
+    desc = _part(asked).desc
+    if desc is None or desc.private is None:
+        return sub
+    private, changed = membership.merged_private(sub, desc.private)
+    return attrs.evolve(sub, private=private, updated=env.now) if changed else sub
+
+
+def _reader(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    caller, topic = asked.caller, state.record
+    if not topic.channel:
+        raise Refused(NOT_FOUND)
+    if state.member(caller.user):
+        raise Refused(USE_OTHER, {"topic": state.name})
+    old: Subscription | None = facts[SubscriptionOf(asked.named, caller.user)]
+    if old and not old.deleted and not old.given & JOIN:
+        raise Refused(DENIED)
+    reader = access.CHANNEL_READER
+    want = parse_mode(text) & reader if (text := _mode_text(asked)) else reader
+    if old is None or old.deleted:
+        sub = _new_sub(asked.named, caller.user, want, reader, asked, env)
+        counted = attrs.evolve(topic, readers=topic.readers + 1)
+        changes: tuple[Change, ...] = (PutSubscription(sub), PutTopic(counted))
+    else:
+        sub = _with_private(old, asked, env)
+        if _mode_text(asked) or not sub.want & JOIN:
+            sub = attrs.evolve(sub, want=want, updated=env.now)
+        changes = (PutSubscription(sub),) if sub != old else ()
+    return Decision(changes) + _attach(state, asked, env, sub, params={"acs": acs(sub)}, old=old)
+
+
+# --- conversations of two ----------------------------------------------------------------
+
+
+def _p2p(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    sub = state.member(asked.caller.user)
+    if facts[UserById(ids.p2p_peer(state.name, asked.caller.user))] is None:
+        raise Refused(USER_NOT_FOUND)
+    if sub is None:
+        return _new_p2p(state, asked, facts, env)
+    if not sub.given & JOIN:
+        raise Refused(DENIED)
+    if text := _mode_text(asked):
+        change = membership.own_mode(state, sub, parse_mode(text), env)
+    elif not sub.want & JOIN:
+        mask = membership.p2p_mask(env)
+        want = (sub.given | sub.want) & mask | APPROVE
+        change = membership.Change((attrs.evolve(sub, want=want, updated=env.now),))
+    else:
+        change = membership.Change((sub,))
+    return _return(state, asked, env, sub, change)
+
+
+def _new_p2p(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    caller = asked.caller
+    peer_id = ids.p2p_peer(state.name, caller.user)
+    user: User | None = facts[UserById(caller.user)]
+    peer: User | None = facts[UserById(peer_id)]
+    if peer is None or user is None:
+        raise Refused(USER_NOT_FOUND)
+    if peer.state is State.SUSPENDED:
+        raise Refused(DENIED)
+    mine, theirs = _p2p_modes(state, asked, user, peer, env)
+    if not mine.given & JOIN:
+        raise Refused(DENIED)
+    changes: list[Change] = []
+    if state.topic is None:
+        topic = Topic(state.name, created=env.now, updated=env.now, touched=env.now)
+        changes.append(PutTopic(topic))
+    changes.append(PutSubscription(mine))
+    others: tuple[ModeChange, ...] = ()
+    if theirs is not None:
+        changes.append(PutSubscription(theirs))
+        others = (ModeChange(None, theirs, caller.user),)
+    return Decision(tuple(changes)) + _attach(
+        state, asked, env, mine, params={"acs": acs(mine)}, old=None, more=others
+    )
+
+
+def _p2p_modes(
+    state: TopicState, asked: Asked, user: User, peer: User, env: Env
+) -> tuple[Subscription, Subscription | None]:
+    """The rows of a new conversation (protocol notes, 4.3). One that ended is taken up again
+    with its modes, so that a peer's ban outlives the leaving.
+    """
+    mask = membership.p2p_mask(env)
+    caller = asked.caller
+    default = peer.anon if caller.level <= access.Level.ANON else peer.auth
+    own = _offered(asked, user) & mask
+    theirs_given = own | APPROVE if own else access.NONE
+    given = mask if caller.is_root else default
+    if text := _mode_text(asked):
+        want = membership.masked_p2p(parse_mode(text), env) | JOIN
+    else:
+        want = theirs_given or given & mask | APPROVE
+    mine = _new_sub(state.name, user.id, want, given, asked, env)
+    if (former := state.subs.get(user.id)) is not None:
+        mine = attrs.evolve(
+            mine,
+            given=former.given,
+            want=mine.want if _mode_text(asked) else former.want | JOIN,
+            private=mine.private or former.private,
+        )
+    if state.subs.get(peer.id) is not None:
+        return mine, None  # the peer is still here, or has left: his row stays as it is
+    want2 = (peer.auth if caller.level > access.Level.ANON else peer.anon) & mask | APPROVE
+    theirs = Subscription(
+        topic=state.name,
+        user=peer.id,
+        created=env.now,
+        updated=env.now,
+        want=want2,
+        given=theirs_given,
+    )
+    return mine, theirs
+
+
+def _offered(asked: Asked, user: User) -> int:
+    """What the one who starts lets the other do."""
+    desc = _part(asked).desc
+    text = desc.defacs.auth if desc and desc.defacs else ""
+    return parse_default(text, user.auth)
+
+
+# --- slf, sys ----------------------------------------------------------------------------
+
+
+def _self(state: TopicState, asked: Asked, env: Env) -> Decision:
+    sub = state.member(asked.caller.user)
+    if sub is not None:
+        return _attach(state, asked, env, sub, params=None, old=sub)
+    topic = Topic(state.name, env.now, env.now, env.now, owner=asked.caller.user, auth=access.SELF)
+    sub = _new_sub(state.name, asked.caller.user, access.SELF, access.FULL, asked, env)
+    params = {"acs": acs(attrs.evolve(sub, given=access.SELF))}
+    return Decision((PutTopic(topic), PutSubscription(sub))) + _attach(
+        state, asked, env, sub, params=params, old=None
+    )
+
+
+def _sys(state: TopicState, asked: Asked, env: Env) -> Decision:
+    if not asked.caller.is_root:
+        raise Refused(DENIED)
+    sub = state.member(asked.caller.user)
+    changes: tuple[Change, ...] = ()
+    if sub is None:
+        mode = access.SYS_ROOT
+        sub = _new_sub(state.name, asked.caller.user, mode, mode, asked, env)
+        changes = (PutSubscription(sub),)
+    return Decision(changes) + _attach(state, asked, env, sub, params=None, old=sub)
+
+
+# --- attaching and leaving ---------------------------------------------------------------
+
+
+def _attach(
+    state: TopicState,
+    asked: Asked,
+    env: Env,
+    sub: Subscription,
+    *,
+    params: Mapping[str, object] | None,
+    old: Subscription | None,
+    more: tuple[ModeChange, ...] = (),
+    named: str = "",
+) -> Decision:
+    """The session's answer, its place in the table, and what others hear of both."""
+    caller = asked.caller
+    reader = wants_reader(asked)
+    effects: list[Effect] = [reply(env, OK, asked, topic=named or asked.named, params=params)]
+    joined = bool(sub.mode & JOIN)
+    item = Attached(caller.sid, caller.user, caller.level, reader, caller.background)
+    if joined:
+        effects.append(Attach(item, sub if reader else None))
+    for change in (*more, ModeChange(old, sub, caller.user, caller.sid, reader)):
+        effects.extend(presence.mode_changed(state, change))
+    if joined:
+        effects.extend(arrival(state, item))
+    else:
+        effects.extend(membership.evict(state, caller.user, env, unsub=False))
+    return Decision(effects=tuple(effects))
+
+
+def arrival(state: TopicState, item: Attached) -> Iterator[Effect]:
+    """A foreground session came: the first of its user, the first of the topic?"""
+    if item.background or state.kind is not Kind.GROUP:
+        return
+    if not item.reader and not state.attached.is_online(item.user):
+        sids = state.holders(READ | PRES, skip_sid=item.sid)
+        yield from presence.on_topic(state, sids, "on", src=item.user)
+    if not state.online:
+        yield Online(True)
+        yield from presence.members_notice(state, "on")
+
+
+def awake(state: TopicState, sid: str) -> Decision:
+    """A background session has stayed: from now on it counts."""
+    item = state.attached.get(sid)
+    if item is None or not item.background:
+        return NOTHING
+    item = attrs.evolve(item, background=False)
+    return Decision(effects=(Attach(item), *arrival(state, item)))
+
+
+def departure(state: TopicState, item: Attached) -> Iterator[Effect]:
+    """A session is going (it is still in the table): the last of its user?"""
+    if state.kind is not Kind.GROUP or item.reader or item.background:
+        return
+    if state.attached.count(item.user) == 1:
+        sids = state.holders(READ | PRES, skip_user=item.user)
+        yield from presence.on_topic(state, sids, "off", src=item.user)
+
+
+def gone(state: TopicState, sid: str) -> Decision:
+    """The session's connection has ended."""
+    item = state.attached.get(sid)
+    if item is None:
+        return NOTHING
+    return Decision(effects=(*departure(state, item), Detach(sid)))
+
+
+def leave(state: TopicState, asked: Asked, env: Env) -> Decision:
+    """{leave}, with or without ending the subscription (protocol notes, 5.4)."""
+    request, sid = asked.request, asked.caller.sid
+    assert isinstance(request, Leave)
+    item = state.attached.get(sid)
+    if item is None:
+        raise Refused(ATTACH_FIRST if request.unsub else NOT_JOINED)
+    if request.unsub:
+        return unsubscribe(state, asked, env)
+    effects = (reply(env, OK, asked), *departure(state, item), Detach(sid))
+    return Decision(effects=effects)
+
+
+def unsubscribe(state: TopicState, asked: Asked, env: Env) -> Decision:
+    """End one's own subscription; the last one to leave a p2p conversation deletes it."""
+    caller = asked.caller
+    if state.kind not in (Kind.P2P, Kind.GROUP) or state.record.owner == caller.user:
+        raise Refused(DENIED)
+    item = state.attached.get(caller.sid)
+    reader = item.reader if item else wants_reader(asked)
+    sub = state.readers.get(caller.user) if reader else state.member(caller.user)
+    if sub is None:
+        raise Refused(ATTACH_FIRST)
+    done = attrs.evolve(sub, deleted=env.now, updated=env.now)
+    effects: list[Effect] = [reply(env, OK, asked), Detach(caller.sid)]
+    effects.extend(membership.evict(state, caller.user, env, unsub=True, skip_sid=caller.sid))
+    effects.append(membership.gone_on_me(state, sub, skip_sid=caller.sid, reader=reader))
+    effects.extend(presence.ended(state, sub, caller.user, origin=caller.sid))
+    effects.append(presence.contact_changed(state, done, reader=reader))
+    return Decision(_ending(state, done, reader=reader), tuple(effects))
+
+
+def _ending(state: TopicState, done: Subscription, *, reader: bool) -> tuple[Change, ...]:
+    if reader:
+        fewer = attrs.evolve(state.record, readers=max(state.record.readers - 1, 0))
+        return (PutSubscription(done), PutTopic(fewer))
+    if state.kind is Kind.P2P and not any(s.user != done.user for s in state.members()):
+        return (DeleteTopic(state.name),)
+    return (PutSubscription(done),)
+
+
+def refuse_late(env: Env, asked: Asked) -> Reply:
+    """A {leave} of a topic in which the session is not."""
+    request = asked.request
+    unsub = isinstance(request, Leave) and request.unsub
+    return Reply(asked.caller.sid, ctrl(env, ATTACH_FIRST if unsub else NOT_JOINED, asked))

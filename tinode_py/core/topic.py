@@ -1,0 +1,218 @@
+"""The rules of a p2p conversation, a group, `slf` and `sys`: one door for every event.
+
+    needs(state, event, env)            which facts the decision wants
+    decide(state, event, facts, env)    what changes, what follows
+
+`decide` raises Refused for a request that changes nothing; the caller of this layer turns
+that into a {ctrl}. Requests for which `is_plain` holds neither read what others write nor
+change the table of sessions: a batch of them is committed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from .. import access, ids
+from ..access import READ
+from ..changes import Change, DeleteTopic, PutSubscription
+from ..errors import ATTACH_FIRST, DENIED, MALFORMED, NO_ACTION, OK, TOPIC_NOT_FOUND, Refused
+from ..ids import Kind
+from ..queries import MembersOf, Query, SubscriptionOf, TopicByName
+from ..wire.packets import Del, Get, Leave, Note, Pub, Set, Sub
+from . import describe, membership, messages, meta, presence, subscribe
+from .decision import (
+    NOTHING,
+    Asked,
+    Awake,
+    ContactChanged,
+    Decision,
+    Detach,
+    Effect,
+    Env,
+    Event,
+    Facts,
+    Gone,
+    Online,
+    Presence,
+    Retire,
+    Tell,
+    TopicEnded,
+    UserEnded,
+    Woken,
+    reply,
+)
+from .state import TopicState
+
+OFF_DELAY = 4000  # ms: how long nobody may be here before that is told (protocol notes, 6.3)
+
+
+def rows(name: str) -> tuple[Query[Any], Query[Any]]:
+    """What must be fetched to load a topic."""
+    return TopicByName(name), MembersOf(name, former=ids.kind_of(name) is Kind.P2P)
+
+
+def is_plain(event: Event) -> bool:
+    """Whether the event may share a commit with others around it."""
+    match event:
+        case Asked(request=Note()) | Presence():
+            return True
+        case Asked(request=Pub(head=head)):
+            return not messages.replaced(head)
+        case _:
+            return False
+
+
+def needs(state: TopicState, event: Event, env: Env) -> tuple[Query[Any], ...]:
+    """The facts that `decide` will look up."""
+    if not isinstance(event, Asked):
+        return ()
+    match event.request:
+        case Pub():
+            return messages.pub_needs(state, event)
+        case Sub():
+            return subscribe.needs(state, event)
+        case Get():
+            return meta.needs(state, event)
+        case Set():
+            return describe.needs(state, event, env)
+        case Del(what="msg"):
+            return messages.delete_needs(state, event, env)
+        case Note() if event.named.startswith("chn"):
+            return (SubscriptionOf(event.named, event.caller.user),)
+        case _:
+            return ()
+
+
+def decide(state: TopicState, event: Event, facts: Facts, env: Env) -> Decision:
+    """What an event changes and causes; Refused if a request breaks a rule."""
+    match event:
+        case Asked():
+            return _asked(state, event, facts, env)
+        case Gone():
+            return subscribe.gone(state, event.sid)
+        case Awake():
+            return subscribe.awake(state, event.sid)
+        case Woken():
+            return _woken(state, env)
+        case Presence():
+            return _presence(state, event)
+        case UserEnded():
+            return _user_ended(state, event, env)
+        case TopicEnded():
+            return Decision(effects=tuple(_unload(state)))
+        case _:
+            return NOTHING  # notices for `me` topics
+
+
+def _asked(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    match asked.request:
+        case Sub():
+            return subscribe.decide(state, asked, facts, env)
+        case Note():
+            return messages.note(state, asked, env)
+        case Get():
+            return meta.get(state, asked, facts, env)
+        case Leave():
+            return subscribe.leave(state, asked, env)
+        case Set():
+            return _set(state, asked, facts, env)
+    if state.topic is None:
+        raise Refused(TOPIC_NOT_FOUND)
+    match asked.request:
+        case Pub():
+            return messages.publish(state, asked, facts, env)
+        case Del(what="msg"):
+            return messages.delete(state, asked, facts, env)
+        case Del(what="topic"):
+            return _del_topic(state, asked, env)
+        case Del(what="sub", user=user):
+            if state.attached.get(asked.caller.sid) is None:
+                raise Refused(ATTACH_FIRST)
+            return membership.remove(state, asked, user, env)
+        case Del(what="cred"):
+            raise Refused(DENIED)
+        case _:
+            raise Refused(MALFORMED)
+
+
+def _set(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    if state.attached.get(asked.caller.sid) is None:
+        return describe.from_outside(state, asked, facts, env)
+    first, rest = describe.split(asked)
+    try:
+        decision = describe.set_part(state, first, facts, env)
+    except Refused as no:
+        decision = Decision(effects=(reply(env, no.answer, asked, params=no.params),))
+    return attrs.evolve(decision, then=rest)
+
+
+# --- the end of a topic ------------------------------------------------------------------
+
+
+def _del_topic(state: TopicState, asked: Asked, env: Env) -> Decision:
+    """{del topic}: the owner deletes it, a member leaves it (protocol notes, 5.9)."""
+    caller = asked.caller
+    if state.kind is Kind.SYS:
+        raise Refused(DENIED)
+    if state.record.owner == caller.user:
+        return Decision(effects=(reply(env, OK, asked),)) + _delete(state)
+    if state.member(caller.user) is None and caller.user not in state.readers:
+        return Decision(effects=(reply(env, NO_ACTION, asked),))
+    return subscribe.unsubscribe(state, asked, env)
+
+
+def _delete(state: TopicState) -> Decision:
+    effects: list[Effect] = []
+    for sub in state.members():
+        effects.append(membership.gone_on_me(state, sub))
+        effects.append(Tell(sub.user, ContactChanged(state.name, "", None)))
+    for sub in state.readers.values():
+        effects.append(membership.gone_on_me(state, sub, reader=True))
+    effects.extend(_unload(state))
+    return Decision((DeleteTopic(state.name),), tuple(effects))
+
+
+def _unload(state: TopicState) -> Iterator[Effect]:
+    yield from (Detach(item.sid) for item in state.attached)
+    yield Online(False)
+    yield Retire()
+
+
+def _user_ended(state: TopicState, event: UserEnded, env: Env) -> Decision:
+    """A member's account is gone (his contacts were told by his own `me`)."""
+    sub = state.member(event.user)
+    here = tuple(Detach(sid) for sid in state.attached.of(event.user))
+    if sub is None:
+        return Decision(effects=here)
+    effects: list[Effect] = [*here]
+    done = attrs.evolve(sub, deleted=env.now, updated=env.now)
+    changes: tuple[Change, ...] = (PutSubscription(done),)
+    if state.kind is Kind.GROUP and state.attached.is_online(event.user):
+        sids = state.holders(READ | access.PRES, skip_user=event.user)
+        effects.extend(presence.on_topic(state, sids, "off", src=event.user))
+    return Decision(changes, tuple(effects))
+
+
+# --- time and others' presence -----------------------------------------------------------
+
+
+def _woken(state: TopicState, env: Env) -> Decision:
+    """Nobody has been here for a while: say so, and unload."""
+    if not state.off_at or env.now < state.off_at or len(state.attached):
+        return NOTHING
+    effects: list[Effect] = []
+    if state.online:
+        effects.append(Online(False))
+        effects.extend(presence.members_notice(state, "off"))
+    return Decision(effects=(*effects, Retire()))
+
+
+def _presence(state: TopicState, event: Presence) -> Decision:
+    """A member's public description has changed: those who are here look again."""
+    if event.what != "upd" or state.kind is not Kind.GROUP:
+        return NOTHING
+    sids = state.holders(READ | access.PRES)
+    return Decision(effects=presence.on_topic(state, sids, "upd", src=event.src))

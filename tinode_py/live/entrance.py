@@ -1,0 +1,203 @@
+"""{hi}, {login} and {acc}: what a session does before it talks to topics.
+
+Rows of new accounts are written here; existing ones belong to their `me` topic, to which a
+change is handed on (`Change`).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from .. import ids
+from ..access import Level
+from ..auth.base import VALIDATED, Identity, Origin, Scheme
+from ..auth.invite import check_registration
+from ..auth.token import TokenKeeper
+from ..changes import Batch, Conflict
+from ..config import Settings
+from ..core import account, hello
+from ..core.decision import Asked, Caller, Env, NewLogin
+from ..errors import (
+    ALREADY_AUTHENTICATED,
+    AUTH_REQUIRED,
+    CREATED,
+    DENIED,
+    DUPLICATE_CREDENTIAL,
+    MALFORMED,
+    OK,
+    OUT_OF_SEQUENCE,
+    UNKNOWN_SCHEME,
+    USER_NOT_FOUND,
+    VERSION,
+    Answer,
+    Refused,
+)
+from ..queries import UserById
+from ..records import State, User
+from ..store.base import Store
+from ..wire.packets import Acc, Hi, Login, Timestamp
+from .person import Person
+
+Params = dict[str, Any]
+
+
+@attrs.frozen
+class Change:
+    """A change of an existing account, for its `me` topic."""
+
+    topic: str
+    event: Asked | NewLogin
+
+
+@attrs.frozen
+class Entrance:
+    """How people come in: shared by all sessions of a server."""
+
+    settings: Settings
+    store: Store
+    schemes: Mapping[str, Scheme]
+    tokens: TokenKeeper
+    now: Callable[[], int]
+    random_bytes: Callable[[int], bytes]
+    build: str
+
+    def origin(self, address: str) -> Origin:
+        return Origin(address)
+
+    def _env(self) -> Env:
+        return Env(self.settings, self.now(), lambda name: False)
+
+    # --- {hi} ----------------------------------------------------------------------------
+
+    def greet(self, person: Person, hi: Hi) -> tuple[Answer, Params | None]:
+        """The answer to {hi}; Refused if it comes at the wrong time or speaks another version."""
+        if person.greeted:
+            return self._greet_again(person, hi), None
+        version = hello.parse_version(hi.ver)
+        if version is None:
+            raise Refused(MALFORMED)
+        if version < hello.OLDEST:
+            raise Refused(VERSION)
+        person.version = version
+        person.user_agent = hi.ua
+        person.language = hi.lang
+        person.device = hi.dev
+        person.platform = hello.platform(hi.platf, hi.ua)
+        person.background = hi.bkg
+        answer = OK if person.polls else CREATED
+        return answer, hello.params(self.settings, self.build)
+
+    def _greet_again(self, person: Person, hi: Hi) -> Answer:
+        """A later {hi} changes the device or the language, nothing else."""
+        if hi.ver and hello.parse_version(hi.ver) != person.version:
+            raise Refused(OUT_OF_SEQUENCE)
+        if not person.user:
+            raise Refused(AUTH_REQUIRED)
+        if hi.lang:
+            person.language = hi.lang
+        changed = bool(hi.dev) and hi.dev != person.device
+        if changed:
+            person.device = hi.dev
+        return OK if changed or person.polls else CREATED
+
+    # --- {login} -------------------------------------------------------------------------
+
+    async def log_in(self, person: Person, request: Login) -> Params:
+        """Log a session in; `params` of the answer."""
+        if person.user:
+            raise Refused(ALREADY_AUTHENTICATED)
+        scheme = self.schemes.get(request.scheme.lower())
+        if scheme is None:
+            raise Refused(UNKNOWN_SCHEME)
+        identity = await scheme.log_in(request.secret or b"", person.origin, self.now())
+        user = await self.store.fetch(UserById(identity.user))
+        _check_state(user)
+        return self._enter(person, identity)
+
+    def _enter(self, person: Person, identity: Identity, more: Params | None = None) -> Params:
+        if identity.may_log_in:
+            person.user = identity.user
+            person.level = identity.level
+        features = identity.features | VALIDATED
+        secret, expires = self.tokens.make(identity.user, identity.level, features, self.now())
+        token = base64.b64encode(secret).decode("ascii")
+        return account.login_params(identity.user, identity.level, token, Timestamp(expires), more)
+
+    # --- {acc} ---------------------------------------------------------------------------
+
+    async def create(self, person: Person, acc: Acc) -> tuple[Answer, Params]:
+        """Open an account, and log in with it if asked to (protocol notes, 3.6)."""
+        if acc.login and person.user:
+            raise Refused(ALREADY_AUTHENTICATED)
+        scheme = self.schemes.get(acc.scheme.lower())
+        if scheme is None:
+            raise Refused(MALFORMED)
+        root = person.level is Level.ROOT
+        if not root:
+            check_registration(self.settings.auth, ((cred.meth, cred.resp) for cred in acc.cred))
+        name = "usr" + ids.new_body(self.random_bytes)
+        row = await scheme.enroll(name, acc.secret or b"", person.origin)
+        user = account.new_user(name, acc, row, self._env(), root=root)
+        outcome = await self.store.commit(Batch(account.creation(user, row)))
+        if isinstance(outcome, Conflict):
+            raise Refused(DUPLICATE_CREDENTIAL, {"what": outcome.what})
+        return self._created(person, acc, user, scheme.level)
+
+    def _created(self, person: Person, acc: Acc, user: User, level: Level) -> tuple[Answer, Params]:
+        more = {"desc": account.description(user)}
+        if acc.login:
+            identity = Identity(user.id, level, VALIDATED)
+            return OK, self._enter(person, identity, more)
+        return CREATED, {"user": user.id, "authlvl": level.text, **more}
+
+    async def change(self, person: Person, acc: Acc, caller: Caller) -> Change:
+        """What an {acc} for an existing account asks of its `me` topic (notes, 3.7)."""
+        if acc.tmpscheme:
+            return await self._with_authority(person, acc, caller)
+        if not person.user:
+            raise Refused(DENIED)
+        target = acc.user or caller.user
+        if target != caller.user and not caller.is_root:
+            raise Refused(DENIED)
+        if not ids.is_user(target):
+            raise Refused(MALFORMED)
+        if acc.status and not caller.is_root:
+            raise Refused(DENIED)
+        asked = Asked(caller, acc, "")
+        if not acc.scheme:
+            return Change(target, asked)
+        return Change(target, await self._new_login(target, acc, asked, person))
+
+    async def _new_login(self, user: str, acc: Acc, asked: Asked, person: Person) -> NewLogin:
+        scheme = self.schemes.get(acc.scheme.lower())
+        if scheme is None:
+            raise Refused(MALFORMED)
+        login = await scheme.change(user, acc.secret or b"", person.origin)
+        return NewLogin(asked, login)
+
+    async def _with_authority(self, person: Person, acc: Acc, caller: Caller) -> Change:
+        """A token that was made for this one change stands in for being logged in."""
+        if person.user:
+            raise Refused(ALREADY_AUTHENTICATED)
+        scheme = self.schemes.get(acc.tmpscheme.lower())
+        if scheme is None:
+            raise Refused(UNKNOWN_SCHEME)
+        identity = await scheme.log_in(acc.tmpsecret or b"", person.origin, self.now())
+        _check_state(await self.store.fetch(UserById(identity.user)))
+        user = identity.user
+        caller = attrs.evolve(caller, user=user, actor=user, level=identity.level)
+        asked = Asked(caller, acc, "")
+        if not acc.scheme:
+            raise Refused(MALFORMED)
+        return Change(user, await self._new_login(user, acc, asked, person))
+
+
+def _check_state(user: User | None) -> None:
+    if user is None:
+        raise Refused(USER_NOT_FOUND)
+    if user.state is not State.OK:
+        raise Refused(DENIED)

@@ -1,0 +1,204 @@
+"""Sending to many: each packet is encoded once per view and form, then shared.
+
+A *view* is what tells readers of one topic apart: the name under which they know it, and
+whether they read it as a channel. The table of links is changed by the topic's task only.
+
+`Emission` gathers what one batch sends, so that a reader gets it in one write: readers to
+whom the same messages go share the very bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import attrs
+import trio
+
+from ..access import PRES, READ
+from ..core.decision import Deliver
+from ..core.meta import to_data
+from ..core.state import Attachments, TopicState
+from ..records import Message
+from ..wire.codec import Form, encode
+from ..wire.packets import Info, Pres, ServerPacket
+from .link import Link
+
+TURN = 200  # readers served before others get their turn
+
+
+@attrs.frozen
+class View:
+    """How some readers see a topic, and in which form they want packets."""
+
+    address: str
+    reader: bool
+    form: Form
+
+
+@attrs.frozen
+class Bystander:
+    """A member who is on `me` with sessions that are not attached to the topic."""
+
+    user: str
+    address: str
+    here: frozenset[str]
+
+
+class FanOut:
+    """The links of one topic's attached sessions, grouped for sending."""
+
+    def __init__(self, state: TopicState) -> None:
+        self.links: dict[str, Link] = {}
+        self._state = state
+        self._stamp = (-1, -1)
+        self._groups: list[tuple[View, list[Link]]] = []
+        self._bystander_stamp = (-1, -1, -1)
+        self._bystanders: list[Bystander] = []
+
+    def groups(self) -> list[tuple[View, list[Link]]]:
+        """Sessions that may read, by view; made anew when a mode or the table has changed."""
+        state = self._state
+        stamp = (state.version, state.attached.version)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            found: dict[View, list[Link]] = {}
+            for item in state.attached:
+                link = self.links.get(item.sid)
+                if link is not None and state.mode(item) & READ:
+                    address = state.address(item.user, reader=item.reader)
+                    found.setdefault(View(address, item.reader, link.form), []).append(link)
+            self._groups = list(found.items())
+        return self._groups
+
+    def bystanders(self, on_me: OnMe) -> list[Bystander]:
+        """Members with P and R who must hear of a message on `me`."""
+        state = self._state
+        stamp = (state.version, state.attached.version, on_me.version)
+        if stamp != self._bystander_stamp:
+            self._bystander_stamp = stamp
+            self._bystanders = [*self._find_bystanders(on_me)]
+        return self._bystanders
+
+    def _find_bystanders(self, on_me: OnMe) -> list[Bystander]:
+        state, found = self._state, []
+        for sub in state.members():
+            sids = on_me.sids.get(sub.user)
+            if not sids or sub.mode & (READ | PRES) != READ | PRES:
+                continue
+            here = sids & state.attached.by_sid.keys()
+            if len(here) < len(sids):
+                found.append(Bystander(sub.user, state.address(sub.user), frozenset(here)))
+        return found
+
+
+@attrs.define
+class OnMe:
+    """Which sessions are attached to whose `me`. `version` grows with every change."""
+
+    sids: dict[str, set[str]] = attrs.field(factory=dict)
+    version: int = 0
+
+    def add(self, user: str, sid: str) -> None:
+        self.sids.setdefault(user, set()).add(sid)
+        self.version += 1
+
+    def remove(self, user: str, sid: str) -> None:
+        sids = self.sids.get(user)
+        if sids is not None:
+            sids.discard(sid)
+            if not sids:
+                del self.sids[user]
+            self.version += 1
+
+
+def word_of(message: Message, to: Bystander) -> Deliver:
+    """{pres msg} for somebody's sessions on `me`; `act` is missing for the author alone."""
+    act = "" if message.sender == to.user else message.sender
+    pres = Pres(topic="me", what="msg", src=to.address, seq=message.seq, act=act)
+    return Deliver(pres, to.here)
+
+
+class Addressed(Protocol):
+    """A topic that knows its sessions, and what each calls it."""
+
+    attached: Attachments
+
+    def address(self, user: str, *, reader: bool = False) -> str: ...
+
+
+class Emission:
+    """What one batch sends, in order, until `flush`."""
+
+    def __init__(self, fanout: FanOut | None) -> None:
+        self._fanout = fanout
+        self._messages: list[tuple[int, Message, str]] = []
+        self._own: dict[Link, list[tuple[int, bytes]]] = {}
+        self._at = 0
+
+    def send(self, link: Link, packet: ServerPacket) -> None:
+        """One packet to one session."""
+        self._at += 1
+        self._own.setdefault(link, []).append((self._at, encode(packet, link.form)))
+
+    def broadcast(self, state: Addressed, packet: Pres | Info, links: list[Link]) -> None:
+        """One packet to some attached sessions, each under the name he knows the topic by."""
+        self._at += 1
+        frames: dict[tuple[str, Form], bytes] = {}
+        for link in links:
+            item = state.attached.get(link.sid)
+            if item is None:
+                continue
+            address = state.address(item.user, reader=item.reader)
+            frame = frames.get((address, link.form))
+            if frame is None:
+                frame = encode(attrs.evolve(packet, topic=address), link.form)
+                frames[address, link.form] = frame
+            self._own.setdefault(link, []).append((self._at, frame))
+
+    def publish(self, message: Message, skip: str) -> None:
+        """One message to all who may read, except the session `skip`."""
+        self._at += 1
+        self._messages.append((self._at, message, skip))
+
+    async def flush(self) -> None:
+        """Write all of it. Lets others run in between where there are many readers."""
+        messages, own = self._messages, self._own
+        self._messages, self._own = [], {}
+        if messages and self._fanout is not None:
+            skips = {skip for _, _, skip in messages}
+            for view, links in self._fanout.groups():
+                frames = [(at, _frame(message, view), skip) for at, message, skip in messages]
+                await _send_group(frames, links, own, skips)
+        for link, parts in own.items():
+            link.outlet.push(_joined(parts))
+
+
+def _frame(message: Message, view: View) -> bytes:
+    return encode(to_data(message, view.address, reader=view.reader), view.form)
+
+
+async def _send_group(
+    frames: list[tuple[int, bytes, str]],
+    links: list[Link],
+    own: dict[Link, list[tuple[int, bytes]]],
+    skips: set[str],
+) -> None:
+    """The readers of one view share the bytes, except those who get something of their own."""
+    shared = b"".join(frame for _, frame, _ in frames) if len(frames) > 1 else frames[0][1]
+    for i, link in enumerate(links, 1):
+        if link in own or link.sid in skips:
+            parts = own.pop(link, [])
+            parts.extend((at, frame) for at, frame, skip in frames if skip != link.sid)
+            if parts:
+                link.outlet.push(_joined(parts))
+        else:
+            link.outlet.push(shared)
+        if not i % TURN:
+            await trio.lowlevel.checkpoint()
+
+
+def _joined(parts: list[tuple[int, bytes]]) -> bytes:
+    if len(parts) == 1:
+        return parts[0][1]
+    parts.sort(key=lambda part: part[0])
+    return b"".join(frame for _, frame in parts)

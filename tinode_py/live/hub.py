@@ -1,0 +1,217 @@
+"""Topic names to inboxes: starts a topic's task on first use, forgets it when it ends.
+
+Also the one place that knows who is online on this server, and which sessions a user has.
+Everything here is synchronous; tasks of topics run in the nursery that the hub was given.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import attrs
+import trio
+
+from .. import ids
+from ..config import Settings
+from ..core import find, me, me_topic, state, topic
+from ..core.decision import EndSessions, Env, Presence, Publish, Woken
+from ..ids import Kind
+from ..store.base import Store
+from ..wire.packets import Ctrl
+from .fanout import FanOut, OnMe, word_of
+from .inbox import Inbox
+from .link import Link
+from .runner import Item, Rules, Runner
+
+log = logging.getLogger(__name__)
+
+_CONVERSATION = Rules(
+    rows=topic.rows,
+    load=lambda it, rows: it.load(*rows),
+    needs=topic.needs,
+    decide=topic.decide,
+    is_plain=topic.is_plain,
+)
+_ME = Rules(
+    rows=me.rows,
+    load=lambda it, rows: it.load(*rows),
+    needs=me_topic.needs,
+    decide=me_topic.decide,
+    is_plain=lambda event: False,
+)
+_FIND = Rules(
+    rows=find.rows,
+    load=lambda it, rows: it.load(*rows),
+    needs=find.needs,
+    decide=find.decide,
+    is_plain=lambda event: False,
+)
+
+
+@attrs.frozen
+class HubStatistics:
+    """Counts of now, except `dropped`: notices that found a full inbox, since the start."""
+
+    topics: int
+    sessions: int
+    users: int
+    dropped: int
+
+
+@attrs.define(eq=False)
+class Hub:
+    """All topics that are loaded on this server, and all its sessions."""
+
+    settings: Settings
+    store: Store
+    nursery: trio.Nursery
+    now: Callable[[], int]
+    _runners: dict[str, Runner] = attrs.field(factory=dict)
+    _online: set[str] = attrs.field(factory=set)
+    _sessions: dict[str, Link] = attrs.field(factory=dict)
+    _of_user: dict[str, dict[str, Link]] = attrs.field(factory=dict)
+    _agents: dict[str, str] = attrs.field(factory=dict)
+    on_me: OnMe = attrs.field(factory=OnMe)
+    closing: bool = False
+    _dropped: int = 0
+    _ended: trio.Event = attrs.field(factory=trio.Event)
+
+    def statistics(self) -> HubStatistics:
+        return HubStatistics(
+            len(self._runners), len(self._sessions), len(self._of_user), self._dropped
+        )
+
+    def env(self) -> Env:
+        """What a decision may know of the world, as of now."""
+        return Env(self.settings, self.now(), self._online.__contains__)
+
+    # --- topics --------------------------------------------------------------------------
+
+    def submit(self, name: str, item: Item) -> bool:
+        """Hand an item to a topic, which is loaded if need be; False if its inbox is full."""
+        runner = self._runners.get(name) or self._start(name)
+        if item.link is not None:
+            item.link.asked()
+        if runner.inbox.put_nowait(item):
+            return True
+        if item.link is not None:
+            item.link.answered()
+        return False
+
+    def _start(self, name: str) -> Runner:
+        limits = self.settings.limits
+        kind = ids.kind_of(name)
+        inbox: Inbox[Item] = Inbox(limits.inbox)
+        fanout = None
+        if kind is Kind.ME:
+            runner = Runner(me.MeState(name), _ME, inbox, self.store, self, None, limits.batch)
+        elif kind is Kind.FIND:
+            runner = Runner(
+                find.FindState(name), _FIND, inbox, self.store, self, None, limits.batch
+            )
+        else:
+            conversation = state.TopicState(name)
+            fanout = FanOut(conversation)
+            runner = Runner(
+                conversation, _CONVERSATION, inbox, self.store, self, fanout, limits.batch
+            )
+            runner.links = fanout.links
+        self._runners[name] = runner
+        self.nursery.start_soon(runner.run, name=f"topic {name}")
+        return runner
+
+    def tell(self, topic: str, item: Item) -> None:
+        """A notice to a topic if it is loaded. Never waits; a full inbox drops and counts."""
+        runner = self._runners.get(topic)
+        if runner is None:
+            return
+        event = item.event
+        if isinstance(event, Presence) and event.what in ("on", "off"):
+            runner.inbox.mark(("presence", event.src), item)
+        elif not runner.inbox.put_nowait(item):
+            self._dropped += 1
+
+    def forget(self, topic: str) -> None:
+        self._runners.pop(topic, None)
+        self._ended.set()
+
+    def went(self, topic: str, *, online: bool) -> None:
+        if online:
+            self._online.add(topic)
+        else:
+            self._online.discard(topic)
+
+    def attached(self, topic: str, sid: str) -> None:
+        if topic.startswith("usr"):
+            self.on_me.add(topic, sid)
+
+    def detached(self, topic: str, sid: str) -> None:
+        if topic.startswith("usr"):
+            self.on_me.remove(topic, sid)
+            if self._agents.get(topic) == sid:
+                del self._agents[topic]
+
+    def published(self, fanout: FanOut, effect: Publish) -> None:
+        """Tell members who are on `me` but not in the topic of a new message."""
+        for bystander in fanout.bystanders(self.on_me):
+            self.tell(bystander.user, Item(word_of(effect.message, bystander)))
+
+    # --- sessions ------------------------------------------------------------------------
+
+    def enter(self, link: Link) -> None:
+        """A session has begun."""
+        self._sessions[link.sid] = link
+
+    def logged_in(self, link: Link, user: str) -> None:
+        self._of_user.setdefault(user, {})[link.sid] = link
+
+    def leave(self, link: Link, user: str) -> None:
+        """A session has ended."""
+        self._sessions.pop(link.sid, None)
+        links = self._of_user.get(user)
+        if links is not None:
+            links.pop(link.sid, None)
+            if not links:
+                del self._of_user[user]
+
+    def is_agent(self, user: str, sid: str) -> bool:
+        """Whether this session is the one that its user was last active with on `me`."""
+        return self._agents.get(user) == sid
+
+    def set_agent(self, user: str, sid: str) -> None:
+        self._agents[user] = sid
+
+    def end_sessions(self, effect: EndSessions) -> None:
+        """Evict and close all sessions of a user, `effect.last` at the end."""
+        links = self._of_user.get(effect.user, {})
+        for link in sorted(links.values(), key=lambda it: it.sid == effect.last):
+            _end(link, effect.packet, 1000)
+
+    def shut_down(self, packet: Ctrl) -> None:
+        """Tell every session that the server stops, and close it."""
+        for link in list(self._sessions.values()):
+            _end(link, packet, 1001)
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing that a session asked is unanswered."""
+        for link in list(self._sessions.values()):
+            await link.wait_unanswered(0)
+
+    async def close(self) -> None:
+        """Let every topic finish what waits for it, then end its task. Sessions are gone."""
+        self.closing = True
+        for runner in self.runners():
+            runner.inbox.mark("closing", Item(Woken()))
+        while self._runners:
+            self._ended = trio.Event()
+            await self._ended.wait()
+
+    def runners(self) -> Iterator[Runner]:
+        """The tasks of all loaded topics, for tests that look inside."""
+        return iter(list(self._runners.values()))
+
+
+def _end(link: Link, packet: Ctrl, code: int) -> None:
+    link.send(packet)
+    link.outlet.finish(code)

@@ -1,0 +1,53 @@
+"""What a topic and a session share: a way to send, and the account of what is unanswered.
+
+Topics hold links by session id; a session holds inboxes by topic name, in its own link.
+Neither holds the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from ..wire.codec import Form, encode
+from ..wire.packets import ServerPacket
+from .inbox import Inbox
+from .outbox import Outlet
+
+
+class Link:
+    """One session as topics see it."""
+
+    __slots__ = ("_waiter", "attached", "ended", "form", "outlet", "sid", "unanswered")
+
+    def __init__(self, sid: str, outlet: Outlet) -> None:
+        self.sid = sid
+        self.outlet = outlet
+        self.form = Form.JSON_FRAME
+        self.attached: dict[str, Inbox[Any]] = {}
+        self.unanswered = 0
+        self.ended = False
+        self._waiter: trio.Event | None = None
+
+    def send(self, packet: ServerPacket) -> None:
+        """Send one packet after those before it; never blocks, dropped after the end."""
+        self.outlet.push(encode(packet, self.form))
+
+    def asked(self) -> None:
+        """A request has gone to a topic."""
+        self.unanswered += 1
+
+    def answered(self) -> None:
+        """A topic is done with a request, whether it was answered or not."""
+        self.unanswered -= 1
+        if self._waiter is not None:
+            self._waiter.set()
+            self._waiter = None
+
+    async def wait_unanswered(self, most: int) -> None:
+        """Wait until at most so many requests are unanswered."""
+        while self.unanswered > most:
+            if self._waiter is None:
+                self._waiter = trio.Event()
+            await self._waiter.wait()

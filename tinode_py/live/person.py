@@ -1,0 +1,28 @@
+"""What a session knows of whom it talks to."""
+
+from __future__ import annotations
+
+import attrs
+
+from ..access import Level
+from ..auth.base import Origin
+
+
+@attrs.define
+class Person:
+    """The other end of a session: the client, and the user once he is logged in."""
+
+    origin: Origin = attrs.field(factory=Origin)
+    version: tuple[int, int] | None = None  # of the protocol; None before {hi}
+    user: str = ""
+    level: Level = Level.NONE
+    user_agent: str = ""
+    language: str = ""
+    device: str = ""
+    platform: str = ""
+    background: bool = False
+    polls: bool = False  # over long polling, where {hi} is answered 200
+
+    @property
+    def greeted(self) -> bool:
+        return self.version is not None

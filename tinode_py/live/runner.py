@@ -1,0 +1,312 @@
+"""One topic's task: take what waits, decide, commit once, emit.
+
+How it works. The inbox gives a batch of items. Plain ones (publications, notes) are decided
+one after the other against a state that each changes at once; then their changes are
+committed in one transaction, and only then anything is sent. Any other item is committed and
+emitted by itself, before the next one's facts are fetched.
+
+What it guarantees. Nothing is emitted that was not committed. If a commit fails, the items of
+that batch are answered with an error, the state is thrown away and loaded again before the
+next item. The task ends when its topic has been unused for a while, or at once when it was
+deleted; nothing that was accepted into the inbox is lost by that.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import attrs
+
+from ..changes import Batch, Change, Committed, Conflict
+from ..core.decision import (
+    Asked,
+    Attach,
+    Broadcast,
+    Decision,
+    Detach,
+    Effect,
+    EndSessions,
+    Env,
+    Event,
+    Facts,
+    Gone,
+    NewLogin,
+    Online,
+    Publish,
+    Reply,
+    Retire,
+    Tell,
+    Woken,
+    ctrl,
+)
+from ..core.state import Attachments
+from ..errors import (
+    DUPLICATE_CREDENTIAL,
+    EXISTS,
+    INTERNAL,
+    UNAVAILABLE,
+    Answer,
+    Refused,
+    StoreError,
+)
+from ..queries import Query
+from ..store.base import Store
+from .fanout import Emission, FanOut
+from .inbox import Inbox
+from .link import Link
+
+log = logging.getLogger(__name__)
+
+OFF_DELAY = 4000  # ms for which nobody must be here before others are told
+
+
+@attrs.frozen
+class Item:
+    """What waits in an inbox: an event, and the link of the session that asked, if one did."""
+
+    event: Event
+    link: Link | None = None
+
+
+class State(Protocol):
+    """What the three kinds of topic state have in common."""
+
+    name: str
+    attached: Attachments
+    online: bool
+    off_at: int
+
+    @property
+    def wake_at(self) -> int: ...
+
+    def address(self, user: str, *, reader: bool = False) -> str: ...
+
+    def apply(self, change: Change) -> None: ...
+
+    def follow(self, effect: Effect) -> None: ...
+
+
+@attrs.frozen
+class Rules:
+    """The pure half of one kind of topic."""
+
+    rows: Callable[[str], tuple[Query[Any], ...]]
+    load: Callable[[Any, tuple[Any, ...]], None]
+    needs: Callable[[Any, Event, Env], tuple[Query[Any], ...]]
+    decide: Callable[[Any, Event, Facts, Env], Decision]
+    is_plain: Callable[[Event], bool]
+
+
+class Surroundings(Protocol):
+    """What a topic's task asks of the hub."""
+
+    closing: bool
+
+    def tell(self, topic: str, item: Item) -> None: ...
+
+    def forget(self, topic: str) -> None: ...
+
+    def went(self, topic: str, *, online: bool) -> None: ...
+
+    def attached(self, topic: str, sid: str) -> None: ...
+
+    def detached(self, topic: str, sid: str) -> None: ...
+
+    def end_sessions(self, effect: EndSessions) -> None: ...
+
+    def published(self, fanout: FanOut, effect: Publish) -> None: ...
+
+    def env(self) -> Env: ...
+
+
+@attrs.define
+class Runner:
+    """The task of one topic."""
+
+    state: State
+    rules: Rules
+    inbox: Inbox[Item]
+    store: Store
+    hub: Surroundings
+    fanout: FanOut | None
+    batch_size: int
+    links: dict[str, Link] = attrs.field(factory=dict)
+    _loaded: bool = False
+    _retired: bool = False
+
+    async def run(self) -> None:
+        """Serve the inbox until the topic is unused or gone."""
+        while not self._may_end():
+            items = await self.inbox.take(self.batch_size, self._patience())
+            await self._process(deque(items or [Item(Woken())]))
+        self.hub.forget(self.state.name)
+
+    def _may_end(self) -> bool:
+        if not self.inbox.is_empty:
+            return False
+        return self.hub.closing or (self._retired and not self.links)
+
+    def _patience(self) -> float:
+        """Seconds until something is due."""
+        if self._retired:
+            return 0.0
+        at = self.state.wake_at
+        return max(at - self.hub.env().now, 0) / 1000 if at else float("inf")
+
+    async def _process(self, queue: deque[Item]) -> None:
+        self._retired = False
+        batch: list[tuple[Item, Decision]] = []
+        while queue:
+            item = queue.popleft()
+            plain = self.rules.is_plain(item.event)
+            if not plain or not self._loaded:
+                await self._settle(batch)
+            decision = await self._decide(item)
+            batch.append((item, decision))
+            if not plain:
+                await self._settle(batch)
+                if decision.then is not None and item.link is not None:
+                    item.link.asked()
+                    queue.appendleft(Item(decision.then, item.link))
+        await self._settle(batch)
+        self._plan_to_rest()
+
+    def _plan_to_rest(self) -> None:
+        state = self.state
+        if not state.off_at and not state.attached.anyone_online:
+            state.off_at = self.hub.env().now + OFF_DELAY
+
+    # --- load, decide, apply -------------------------------------------------------------
+
+    async def _load(self) -> None:
+        rows = self.rules.rows(self.state.name)
+        self.rules.load(self.state, tuple([await self.store.fetch(query) for query in rows]))
+        self._loaded = True
+
+    async def _decide(self, item: Item) -> Decision:
+        """The decision, its changes applied; a refusal or failure becomes a reply."""
+        try:
+            if not self._loaded:
+                await self._load()
+            env = self.hub.env()
+            needed = self.rules.needs(self.state, item.event, env)
+            facts = {query: await self.store.fetch(query) for query in needed}
+            decision = self.rules.decide(self.state, item.event, facts, env)
+        except Refused as no:
+            return self._refusal(item, no.answer, no.params)
+        except StoreError:
+            log.exception("facts could not be fetched", extra={"topic": self.state.name})
+            return self._refusal(item, INTERNAL)
+        except Exception:  # a bug must cost one request, not the topic
+            log.exception("a request failed", extra={"topic": self.state.name})
+            self._loaded = False
+            return self._refusal(item, INTERNAL)
+        for change in decision.changes:
+            self.state.apply(change)
+        return decision
+
+    def _refusal(self, item: Item, answer: Answer, params: Any = None) -> Decision:
+        asked = item.event.asked if isinstance(item.event, NewLogin) else item.event
+        if not isinstance(asked, Asked) or item.link is None:
+            return Decision()
+        packet = ctrl(self.hub.env(), answer, asked, params=params)
+        return Decision(effects=(Reply(item.link.sid, packet),))
+
+    # --- commit, emit --------------------------------------------------------------------
+
+    async def _settle(self, batch: list[tuple[Item, Decision]]) -> None:
+        """Commit what the batch changed, then carry out its effects; empties `batch`."""
+        if not batch:
+            return
+        settled = list(batch)
+        batch.clear()
+        changes = tuple(change for _, decision in settled for change in decision.changes)
+        if changes:
+            failure = await self._commit(changes)
+            if failure is not None:
+                self._loaded = False
+                settled = [(item, self._refusal(item, *failure)) for item, _ in settled]
+        await self._emit(settled)
+
+    async def _commit(self, changes: tuple[Change, ...]) -> tuple[Answer, Any] | None:
+        """None if the changes are stored; else what to answer."""
+        try:
+            outcome = await self.store.commit(Batch(changes))
+        except StoreError:
+            log.exception("a commit failed", extra={"topic": self.state.name})
+            return INTERNAL, None
+        match outcome:
+            case Committed():
+                return None
+            case Conflict(what="auth"):
+                return DUPLICATE_CREDENTIAL, {"what": "auth"}
+            case Conflict():
+                return EXISTS, None
+            case _:
+                log.warning("the topic has another owner", extra={"topic": self.state.name})
+                return UNAVAILABLE, None
+
+    async def _emit(self, settled: list[tuple[Item, Decision]]) -> None:
+        emission = Emission(self.fanout)
+        for item, decision in settled:
+            for effect in decision.effects:
+                if isinstance(effect, EndSessions):
+                    await emission.flush()
+                self._carry_out(effect, item, emission)
+        await emission.flush()
+        for item, _ in settled:
+            if item.link is not None:
+                item.link.answered()
+
+    def _carry_out(self, effect: Effect, item: Item, emission: Emission) -> None:
+        match effect:
+            case Publish():
+                emission.publish(effect.message, effect.skip)
+                if self.fanout is not None:
+                    self.hub.published(self.fanout, effect)
+            case Reply():
+                link = self._link(effect.sid, item)
+                if link is not None:
+                    emission.send(link, effect.packet)
+            case Broadcast():
+                found = [self.links[sid] for sid in effect.sids if sid in self.links]
+                emission.broadcast(self.state, effect.packet, found)
+            case Tell():
+                self.hub.tell(effect.topic, Item(effect.notice))
+            case EndSessions():
+                self.hub.end_sessions(effect)
+            case Retire():
+                self._retired = True
+            case Attach() | Detach() | Online():
+                self._change_table(effect, item)
+            case _:
+                self.state.follow(effect)
+
+    def _link(self, sid: str, item: Item) -> Link | None:
+        if item.link is not None and item.link.sid == sid:
+            return item.link
+        return self.links.get(sid)
+
+    def _change_table(self, effect: Attach | Detach | Online, item: Item) -> None:
+        self.state.follow(effect)
+        name = self.state.name
+        match effect:
+            case Attach():
+                sid = effect.attached.sid
+                link = self._link(sid, item)
+                assert link is not None  # a session attaches itself, or is here already
+                self.links[sid] = link
+                link.attached[name] = self.inbox
+                self.hub.attached(name, sid)
+                if link.ended:
+                    self.inbox.mark(("gone", sid), Item(Gone(sid)))
+            case Detach():
+                left = self.links.pop(effect.sid, None)
+                if left is not None:
+                    left.attached.pop(name, None)
+                    self.hub.detached(name, effect.sid)
+            case Online():
+                self.hub.went(name, online=effect.on)

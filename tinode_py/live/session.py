@@ -1,0 +1,342 @@
+"""One client's session: packets in, requests to topics, answers out.
+
+What belongs here is what a session decides without a topic: whether it was greeted and is
+logged in, which topic is meant, whether it is attached there, how much may be unanswered.
+{hi}, {acc} and {login} are in `entrance`.
+
+Order. Requests to one topic are answered in their order. A {sub} is answered, with all that
+it asked to get, before a later request to another topic goes out: clients that attach to `me`
+and to a chat in one breath rely on it. Else requests to different topics overtake each other.
+
+Nobody but the connection's own task calls `receive`. It waits for the store, for a password
+check, and while `limits.inflight` requests are unanswered; never for a topic's answer else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import trio
+
+from .. import ids
+from ..access import LEVELS, Level
+from ..core.decision import Active, Asked, Awake, Caller, Gone
+from ..errors import (
+    ATTACH_FIRST,
+    AUTH_REQUIRED,
+    DENIED,
+    INTERNAL,
+    MALFORMED,
+    NOT_JOINED,
+    OK,
+    OUT_OF_SEQUENCE,
+    UNAVAILABLE,
+    Answer,
+    Refused,
+    StoreError,
+)
+from ..wire.codec import Form, Malformed, NotUtf8, WireLimits, decode_cbor, decode_json
+from ..wire.frames import text_frame
+from ..wire.packets import (
+    Acc,
+    ClientPacket,
+    Ctrl,
+    Del,
+    Extra,
+    Get,
+    Hi,
+    Leave,
+    Login,
+    Note,
+    Pub,
+    Set,
+    Sub,
+    Time,
+)
+from . import routing
+from .entrance import Entrance
+from .hub import Hub
+from .link import Link
+from .outbox import ConnectionInfo, Outlet
+from .pace import Pace
+from .person import Person
+from .runner import Item
+
+log = logging.getLogger(__name__)
+
+BACKGROUND = 5.0  # seconds after which a background session counts as being here
+
+
+@attrs.define(eq=False)
+class Session:
+    """A session over one connection, from its first packet to `end`."""
+
+    link: Link
+    hub: Hub
+    entrance: Entrance
+    info: ConnectionInfo
+    wire: WireLimits
+    random_bytes: Callable[[int], bytes]
+    pace: Pace
+    person: Person = attrs.field(factory=Person)
+    _first: bool = True
+    _barrier: str = ""  # the topic of an unanswered {sub}
+
+    @classmethod
+    def begin(
+        cls,
+        outlet: Outlet,
+        info: ConnectionInfo,
+        hub: Hub,
+        entrance: Entrance,
+        wire: WireLimits,
+        random_bytes: Callable[[int], bytes],
+    ) -> Session:
+        """A new session, known to the hub."""
+        link = Link(ids.new_body(random_bytes), outlet)
+        hub.enter(link)
+        pace = Pace(hub.settings.limits.packets_per_second)
+        person = Person(origin=entrance.origin(info.address))
+        return cls(link, hub, entrance, info, wire, random_bytes, pace, person)
+
+    def end(self) -> None:
+        """The connection is over: every topic it was attached to takes note."""
+        if self.link.ended:
+            return
+        self.link.ended = True
+        event = Gone(self.link.sid, self.person.user_agent)
+        for inbox in self.link.attached.values():
+            inbox.mark(("gone", self.link.sid), Item(event))
+        self.hub.leave(self.link, self.person.user)
+        log.info("session ended", extra=self._who())
+
+    def _who(self) -> dict[str, str]:
+        return {"session": self.link.sid, "user": self.person.user}
+
+    # --- one packet ----------------------------------------------------------------------
+
+    async def receive(self, message: str | bytes) -> None:
+        """Take one message, text or binary, and wait as long as no more may come."""
+        await self.pace.wait()
+        if message == "1":  # a probe of the network, no packet
+            self.link.outlet.push(text_frame(b"0"))
+            return
+        try:
+            packet = self._decode(message)
+        except NotUtf8:
+            self.link.outlet.finish(1007, "invalid UTF-8")
+            return
+        except Malformed as error:
+            log.info("malformed packet: %s", error.reason, extra=self._who())
+            self._answer(MALFORMED)
+            return
+        try:
+            await self._handle(packet)
+        except Refused as no:
+            self._refuse(packet, no)
+        except StoreError:
+            log.exception("the store failed", extra=self._who())
+            self._refuse(packet, Refused(INTERNAL))
+        except Exception:  # a bug must cost one request, not the session
+            log.exception("a request failed", extra=self._who())
+            self._refuse(packet, Refused(INTERNAL))
+
+    def _decode(self, message: str | bytes) -> ClientPacket:
+        binary = isinstance(message, bytes)
+        if self._first:
+            self._first = False
+            self.link.form = Form.CBOR_FRAME if binary else Form.JSON_FRAME
+        if isinstance(message, bytes):
+            return decode_cbor(message, self.wire)
+        return decode_json(message, self.wire)
+
+    def _answer(
+        self, answer: Answer, *, ident: str = "", topic: str = "", params: Any = None
+    ) -> None:
+        packet = Ctrl(
+            answer.code,
+            answer.text,
+            Time(self.hub.now()),
+            id=ident,
+            topic=topic,
+            params=dict(params) if params else None,
+        )
+        self.link.send(packet)
+
+    def _refuse(self, packet: ClientPacket, no: Refused) -> None:
+        request = packet.request
+        topic = getattr(request, "topic", "") if self.person.greeted else ""
+        self._answer(no.answer, ident=getattr(request, "id", ""), topic=topic, params=no.params)
+
+    async def _handle(self, packet: ClientPacket) -> None:
+        request, extra = packet.request, packet.extra
+        if extra and (extra.obo or extra.authlevel) and self.person.level is not Level.ROOT:
+            self._answer(DENIED)
+            return
+        match request:
+            case Hi():
+                await self._drained()
+                self._greet(request)
+            case Note() if not self.person.user:
+                return
+            case _ if not self.person.greeted:
+                raise Refused(OUT_OF_SEQUENCE)
+            case Login():
+                await self._drained()
+                await self._log_in(request)
+            case Acc():
+                await self._drained()
+                await self._account(request, extra)
+            case _ if not self.person.user:
+                raise Refused(AUTH_REQUIRED)
+            case Del(what="user"):
+                await self._delete_user(request)
+            case _:
+                await self._to_topic(request, self._caller(extra), extra)
+
+    async def _drained(self) -> None:
+        """Requests of the session itself wait for those to topics before them."""
+        await self.link.wait_unanswered(0)
+
+    # --- who speaks ----------------------------------------------------------------------
+
+    def _caller(self, extra: Extra | None) -> Caller:
+        person = self.person
+        user, level = person.user, person.level
+        if extra and (extra.obo or extra.authlevel):
+            if extra.obo:
+                if not ids.is_user(extra.obo):
+                    raise Refused(MALFORMED)
+                user, level = extra.obo, Level.AUTH
+            if extra.authlevel:
+                if extra.authlevel not in LEVELS:
+                    raise Refused(MALFORMED)
+                level = LEVELS[extra.authlevel]
+        return Caller(self.link.sid, user, level, person.user, person.user_agent, person.background)
+
+    def _greet(self, hi: Hi) -> None:
+        answer, params = self.entrance.greet(self.person, hi)
+        self._answer(answer, ident=hi.id, params=params)
+        if params and hi.bkg:
+            self.hub.nursery.start_soon(self._awake)
+
+    async def _awake(self) -> None:
+        """A background session that lasts counts as being here."""
+        await trio.sleep(BACKGROUND)
+        self.person.background = False
+        for inbox in self.link.attached.values():
+            inbox.mark(("awake", self.link.sid), Item(Awake(self.link.sid)))
+
+    async def _log_in(self, request: Login) -> None:
+        params = await self.entrance.log_in(self.person, request)
+        self._logged_in()
+        self._answer(OK, ident=request.id, params=params)
+
+    def _logged_in(self) -> None:
+        if self.person.user:
+            self.hub.logged_in(self.link, self.person.user)
+            log.info("session logged in", extra=self._who())
+
+    async def _account(self, request: Acc, extra: Extra | None) -> None:
+        if request.user.startswith("new"):
+            answer, params = await self.entrance.create(self.person, request)
+            if request.login:
+                self._logged_in()
+            self._answer(answer, ident=request.id, params=params)
+            return
+        change = await self.entrance.change(self.person, request, self._caller(extra))
+        self._submit(change.topic, change.event)
+        await self._drained()
+
+    async def _delete_user(self, request: Del) -> None:
+        target = request.user or self.person.user
+        if not ids.is_user(target):
+            raise Refused(MALFORMED)
+        if target != self.person.user and self.person.level is not Level.ROOT:
+            raise Refused(DENIED)
+        await self._drained()
+        self._submit(target, Asked(self._caller(None), request, ""))
+        await self._drained()
+
+    # --- to topics -----------------------------------------------------------------------
+
+    async def _to_topic(
+        self, request: Sub | Leave | Pub | Get | Set | Del | Note, caller: Caller,
+        extra: Extra | None,
+    ) -> None:  # fmt: skip
+        named = request.topic
+        if isinstance(request, Sub) and routing.is_new(named):
+            topic = routing.new_group(self.random_bytes)
+        elif isinstance(request, Note):
+            topic = _of_note(named, caller.user)
+        else:
+            topic = routing.routable(named, caller.user)
+        if not topic:
+            return
+        await self._in_turn(topic)
+        if not self._is_attached(topic) and not self._from_outside(request, topic):
+            return
+        attachments = extra.attachments if extra else ()
+        self._submit(topic, Asked(caller, request, named, attachments))
+        self._note_activity(request, caller.user)
+        if isinstance(request, Sub):
+            self._barrier = topic
+        await self.link.wait_unanswered(self.hub.settings.limits.inflight - 1)
+
+    async def _in_turn(self, topic: str) -> None:
+        """Wait for an unanswered {sub} to another topic."""
+        if self._barrier and self._barrier != topic:
+            await self.link.wait_unanswered(0)
+            self._barrier = ""
+
+    def _is_attached(self, topic: str) -> bool:
+        if topic in self.link.attached:
+            return True
+        return self._barrier == topic and self.link.unanswered > 0
+
+    def _from_outside(self, request: Any, topic: str) -> bool:
+        """Whether a request makes sense without being attached; if not, it is answered."""
+        match request:
+            case Pub() if topic != "sys":
+                raise Refused(ATTACH_FIRST)
+            case Leave(unsub=unsub):
+                raise Refused(ATTACH_FIRST if unsub else NOT_JOINED)
+            case Del(what="msg" | "sub" | "cred"):
+                raise Refused(ATTACH_FIRST)
+            case Note(what=what):
+                if what == "recv" or _is_answer_to_call(request):
+                    return True
+                self._answer(ATTACH_FIRST, topic=request.topic)
+                return False
+            case _:
+                return True
+
+    def _submit(self, topic: str, event: Any) -> None:
+        if not self.hub.submit(topic, Item(event, self.link)):
+            raise Refused(UNAVAILABLE)
+
+    def _note_activity(self, request: Any, user: str) -> None:
+        """The session that is used last lends its user agent to `me` (notes, 6.4)."""
+        if user not in self.link.attached or isinstance(request, Leave | Del):
+            return
+        if isinstance(request, Sub) and request.topic == "me":
+            return
+        if not self.hub.is_agent(user, self.link.sid):
+            self.hub.set_agent(user, self.link.sid)
+            event = Active(self.person.user_agent)
+            self.link.attached[user].mark("active", Item(event))
+
+
+def _of_note(named: str, user: str) -> str:
+    """The topic of a {note}; bad names are nobody's business."""
+    try:
+        return routing.routable(named, user)
+    except Refused:
+        return ""
+
+
+def _is_answer_to_call(note: Note) -> bool:
+    return note.what == "call" and note.event in ("ringing", "accept", "hang-up")

@@ -1,0 +1,270 @@
+"""The server, put together. The order of starting and stopping is the nesting of `running`.
+
+From outside in: the data folder's lock, the store, the tasks of topics, the connections.
+Stopping goes the other way: no more is accepted, what was asked is answered, sessions are told
+and closed, topics end, the store is closed. It works the same whether the server was told to
+stop or the block around it was left with an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import attrs
+import trio
+
+from .auth.anonymous import Anonymous
+from .auth.base import Scheme
+from .auth.basic import Basic
+from .auth.checker import Hasher, PasswordChecker
+from .auth.passwords import Argon2
+from .auth.secrets import Secrets, load_secrets, make_folder
+from .auth.token import TokenKeeper
+from .changes import Batch, PutTopic
+from .config import ConfigError, Settings, database
+from .errors import SHUTDOWN, StoreError
+from .live.entrance import Entrance
+from .live.hub import Hub
+from .live.outbox import ConnectionInfo, Outlet
+from .live.session import Session
+from .queries import TopicByName
+from .records import Topic
+from .store.base import Store
+from .store.lock import LockedError, data_lock
+from .store.memory import MemoryStore
+from .store.migrate import SchemaError
+from .store.sqlite import open_sqlite
+from .web.app import Site, make_app
+from .web.front import Front
+from .web.handshake import Doors
+from .web.listen import AddressError, open_listeners, url_of
+from .web.tls import TlsContext
+from .wire.codec import WireLimits
+from .wire.packets import Ctrl, Time
+
+log = logging.getLogger(__name__)
+
+
+def wall_clock() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+@attrs.frozen
+class Parts:
+    """What tests replace: time, chance, the cost of a password, threads."""
+
+    now: Callable[[], int] = wall_clock
+    random_bytes: Callable[[int], bytes] = os.urandom
+    hasher: Hasher | None = None
+    inline: bool = False  # run the store and password checks on the loop's thread
+
+
+@attrs.define(eq=False)
+class Server:
+    """A server that runs."""
+
+    settings: Settings
+    hub: Hub
+    store: Store
+    front: Front
+    entrance: Entrance
+    urls: list[str] = attrs.field(factory=list)
+    ready: bool = False
+    tls: TlsContext | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients find the first listener."""
+        return self.urls[0]
+
+    def new_session(self, outlet: Outlet, info: ConnectionInfo) -> Session:
+        """A session for a connection that has just been accepted."""
+        limits = self.settings.limits
+        wire = WireLimits(message_size=limits.message_size, depth=limits.depth)
+        return Session.begin(
+            outlet, info, self.hub, self.entrance, wire, self.entrance.random_bytes
+        )
+
+    async def drain(self) -> None:
+        """Stop in good order: at most `server.drain_seconds`, then what is left is broken off."""
+        self.ready = False
+        self.front.begin_drain()
+        with trio.move_on_after(self.settings.server.drain_seconds) as patience:
+            await self.hub.wait_idle()
+            now = self.entrance.now()
+            self.hub.shut_down(Ctrl(SHUTDOWN.code, SHUTDOWN.text, Time(now)))
+        left = patience.deadline - trio.current_time()
+        await self.front.drain(max(left, 0.1))
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterator[Server]:
+    """A server that accepts connections while the block runs, and drains at its end.
+
+    Raises ConfigError for what the settings ask and cannot be: an address in use, a data
+    folder in use, a database of another version.
+    """
+    parts = parts or Parts()
+    async with _stored(settings, parts) as (store, secrets), _topics(settings, store, parts) as hub:
+        await _make_sys(store, parts.now())
+        server = _assembled(settings, parts, store, secrets, hub)
+        async with _listening(server):
+            server.ready = True
+            try:
+                yield server
+            finally:
+                with trio.CancelScope(shield=True):
+                    await server.drain()
+
+
+async def serve(settings: Settings, *, on_ready: Callable[[list[str]], None] | None = None) -> None:
+    """Serve until cancelled; then drain. SIGHUP reads the TLS files again."""
+    async with running(settings) as server:
+        log.info("ready")
+        if on_ready is not None:
+            on_ready(server.urls)
+        with trio.open_signal_receiver(signal.SIGHUP) as signals:
+            async for _ in signals:
+                _reload(server)
+
+
+def _reload(server: Server) -> None:
+    if server.tls is None:
+        return
+    try:
+        server.tls.reload()
+        log.info("the TLS files were read again")
+    except OSError:  # also ssl.SSLError
+        log.exception("the TLS files cannot be used, the old ones stay")
+
+
+# --- from outside in ---------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def _stored(settings: Settings, parts: Parts) -> AsyncIterator[tuple[Store, Secrets]]:
+    file = database(settings)
+    if file is None:
+        yield MemoryStore(), Secrets.fresh(parts.random_bytes)
+        return
+    folder = Path(settings.server.data)
+    make_folder(folder)
+    with _locked(folder):
+        secrets = load_secrets(folder, parts.random_bytes)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                store = await stack.enter_async_context(open_sqlite(file, inline=parts.inline))
+            except (SchemaError, StoreError) as error:
+                raise ConfigError("server.store", str(error)) from error
+            yield store, secrets
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(data_lock(folder))
+        except LockedError as error:
+            raise ConfigError("server.data", str(error)) from None
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _topics(settings: Settings, store: Store, parts: Parts) -> AsyncIterator[Hub]:
+    """The tasks of topics: they end by themselves once their inboxes are empty."""
+    async with trio.open_nursery() as nursery:
+        hub = Hub(settings, store, nursery, parts.now)
+        try:
+            yield hub
+        finally:
+            with trio.CancelScope(shield=True), trio.move_on_after(1):
+                await hub.close()
+            nursery.cancel_scope.cancel()
+
+
+async def _make_sys(store: Store, now: int) -> None:
+    """The operators' mailbox is there from the start."""
+    if await store.fetch(TopicByName("sys")) is None:
+        topic = Topic("sys", now, now, now, public=b'{"fn":"System"}')
+        await store.commit(Batch((PutTopic(topic),)))
+
+
+def _assembled(
+    settings: Settings, parts: Parts, store: Store, secrets: Secrets, hub: Hub
+) -> Server:
+    entrance = _entrance(settings, parts, store, secrets)
+    tls = _tls(settings)
+
+    def new_session(outlet: Outlet, info: ConnectionInfo) -> Session:
+        return server.new_session(outlet, info)
+
+    try:
+        doors = Doors.of(settings.web)
+    except ValueError as error:
+        raise ConfigError("web.api_salt", str(error)) from None
+    site = Site(
+        doors,
+        ready=lambda: server.ready,
+        draining=lambda: server.front.draining,
+        now=parts.now,
+    )
+    front = Front(settings, new_session, make_app(site, settings.web.static), doors, tls)
+    server = Server(settings, hub, store, front, entrance, tls=tls)
+    return server
+
+
+def _entrance(settings: Settings, parts: Parts, store: Store, secrets: Secrets) -> Entrance:
+    rules = settings.auth
+    hasher = parts.hasher or Argon2(memory=rules.basic.hash_memory, passes=rules.basic.hash_passes)
+    checker = PasswordChecker(
+        hasher, threads=rules.basic.threads, waiting=rules.basic.waiting, inline=parts.inline
+    )
+    tokens = TokenKeeper(secrets.token_key, serial=rules.token.serial, expire=rules.token.expire)
+    schemes: dict[str, Scheme] = {
+        "basic": Basic(store, checker, rules.basic),
+        "token": tokens,
+        "anonymous": Anonymous(allowed=rules.anonymous),
+    }
+    return Entrance(settings, store, schemes, tokens, parts.now, parts.random_bytes, build())
+
+
+def build() -> str:
+    """What {hi} tells of this server's build."""
+    try:
+        return f"tinode-py:{version('tinode-py')}"
+    except PackageNotFoundError:
+        return "tinode-py:source"
+
+
+def _tls(settings: Settings) -> TlsContext | None:
+    files = settings.web.tls
+    if not files.cert:
+        return None
+    try:
+        return TlsContext(files.cert, files.key)
+    except OSError as error:
+        raise ConfigError("web.tls.cert", str(error)) from None
+
+
+@contextlib.asynccontextmanager
+async def _listening(server: Server) -> AsyncIterator[None]:
+    try:
+        listeners = await open_listeners(server.settings.server.listen)
+    except AddressError as error:
+        raise ConfigError("server.listen", str(error)) from None
+    tls = server.tls is not None
+    server.urls = [url_of(listener, tls) for listener in listeners]
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.front.serve, listeners)
+        try:
+            yield
+        finally:
+            nursery.cancel_scope.cancel()

@@ -102,7 +102,7 @@ class WriterThread:
 
 def _deliver(group: Sequence[_Waiting], results: _Results) -> None:
     if isinstance(results, outcome.Value):
-        each = [outcome.Value(result) for result in results.value]
+        each: list[outcome.Outcome[Any]] = [outcome.Value(result) for result in results.value]
     else:
         each = [results] * len(group)
     for waiting, result in zip(group, each, strict=True):

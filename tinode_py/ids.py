@@ -141,4 +141,4 @@ def seen_by(routable: str, user: str, *, reader: bool = False) -> str:
         return channel_of(routable) if reader else routable
     if kind is Kind.ME:
         return "me"
-    return kind.value
+    return str(kind.value)

@@ -176,8 +176,8 @@ class OwnerOfTag(Query[str | None]):
 
 
 @attrs.frozen
-class GroupsOwnedBy(Query[tuple[str, ...]]):
-    """Names of the groups that a user owns, sorted. Unbounded."""
+class GroupsOwnedBy(Query[dict[str, tuple[str, ...]]]):
+    """The groups that a user owns, each with the users who are its members, sorted. Unbounded."""
 
     user: str
 

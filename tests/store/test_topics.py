@@ -161,9 +161,10 @@ async def test_groups_of_an_owner(store):
         PutTopic(topic(OTHER, owner=BOB)),
         PutTopic(topic("slf" + ANN[3:], owner=ANN)),
         PutTopic(topic(PAIR)),
+        *(PutSubscription(sub(GROUP, user)) for user in (ANN, BOB)),
     )
-    assert await store.fetch(GroupsOwnedBy(ANN)) == (GROUP,)
-    assert await store.fetch(GroupsOwnedBy("")) == ()
+    assert await store.fetch(GroupsOwnedBy(ANN)) == {GROUP: tuple(sorted((ANN, BOB)))}
+    assert await store.fetch(GroupsOwnedBy("")) == {}
 
 
 async def _findable(store):

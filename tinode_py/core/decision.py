@@ -122,12 +122,14 @@ class Deliver:
 class ContactChanged:
     """The user's subscription to `topic` is now in force with `mode`; None: it has ended.
 
-    `address` is the topic as the user calls it.
+    `address` is the topic as the user calls it. `quiet`: his sessions are not told that the
+    contact is off for them now.
     """
 
     topic: str
     address: str
     mode: int | None
+    quiet: bool = False
 
 
 @attrs.frozen

@@ -113,10 +113,15 @@ def _check_outside(asked: Asked, request: Set) -> None:
 def _outside_notices(
     state: TopicState, asked: Asked, old: Subscription, new: Subscription, *, private_set: bool
 ) -> Iterator[Effect]:
+    """The user's other sessions learn of it. Nobody else does: whom he blocks, or no longer
+    follows, is not told.
+    """
     sid, user = asked.caller.sid, asked.caller.user
     reader = asked.named.startswith("chn")
-    change = presence.ModeChange(old, new, user, sid, reader)
-    yield from presence.mode_changed(state, change)
+    if (old.want, old.given) != (new.want, new.given):
+        pres = Pres(topic="me", what="acs", dacs=presence.dacs(old, new))
+        yield presence.on_me(state, user, pres, always=True, skip_sid=sid, reader=reader)
+        yield presence.contact_changed(state, new, reader=reader, quiet=True)
     if private_set:
         yield updated_for_owner(state, user, sid, reader=reader)
 

@@ -179,7 +179,6 @@ def _from_outside(state: MeState, asked: Asked, found: tuple[str, ...], env: Env
             acs=Acs(mode=access.text(user.anon if anonymous else user.auth)),
             public=json(user.public),
             trusted=json(user.trusted),
-            private=json(user.private),
         )
         return Decision(effects=(answer(asked, env, desc=desc),))
     if "desc" not in found and "sub" not in found:

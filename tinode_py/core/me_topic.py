@@ -48,6 +48,7 @@ from .decision import (
     Presence,
     Retire,
     Tell,
+    Told,
     Woken,
     reply,
 )
@@ -276,7 +277,9 @@ def _contact_changed(state: MeState, event: ContactChanged, env: Env) -> Iterato
     wanted = bool(event.mode & PRES and event.mode & JOIN)
     line = Line(event.topic, event.address, event.mode, bool(old and old.told))
     yield Contacts(event.topic, line)
-    if not wanted:
+    if not wanted and event.quiet:
+        yield Told(event.topic, False)
+    elif not wanted:
         yield from me.contact_off(state, line)
     elif not line.told and state.online:
         if line.peer:

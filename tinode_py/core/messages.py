@@ -20,7 +20,7 @@ from ..errors import (
     Refused,
 )
 from ..ids import Kind
-from ..queries import MessageAt, Query, SeqSince
+from ..queries import MessageAt, MessagesIn, Query, SeqSince
 from ..records import Message, Range, Subscription
 from ..wire.packets import Del, Info, Note, Pres, Pub
 from . import presence, ranges
@@ -139,19 +139,11 @@ def _check_edit(original: Message | None, user: str, env: Env) -> None:
 # --- {del msg} ---------------------------------------------------------------------------
 
 
-def delete_needs(state: TopicState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
+def _wanted(state: TopicState, asked: Asked) -> tuple[bool, tuple[Range, ...]]:
+    """Whether a {del msg} is for all, and what it names; Refused if it may not be asked."""
     request = asked.request
     assert isinstance(request, Del)
-    if request.hard and (age := env.settings.messages.delete_age):
-        return (SeqSince(state.name, env.now - age * 1000),)
-    return ()
-
-
-def delete(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
-    """{del msg}, for all (`hard`, with D) or for oneself."""
-    request, caller = asked.request, asked.caller
-    assert isinstance(request, Del)
-    item = state.attached.get(caller.sid)
+    item = state.attached.get(asked.caller.sid)
     if item is None:
         raise Refused(ATTACH_FIRST)
     if item.reader:
@@ -162,11 +154,38 @@ def delete(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
     if not request.delseq:
         raise Refused(MALFORMED)
     found = ranges.to_delete(request.delseq, state.record.seq)
-    hard = request.hard and bool(mode & DELETE)
+    return request.hard and bool(mode & DELETE), found
+
+
+def _left(state: TopicState, asked: Asked, hard: bool, found: tuple[Range, ...]) -> MessagesIn:
+    """Is any of it still there, for all or for the one who asks?"""
+    return MessagesIn(state.name, "" if hard else asked.caller.user, found, 1)
+
+
+def delete_needs(state: TopicState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
+    """Whether something is left to delete, and from which message on it is young enough."""
+    try:
+        hard, found = _wanted(state, asked)
+    except Refused:
+        return ()
+    left = _left(state, asked, hard, found)
+    age = env.settings.messages.delete_age
+    return (left, SeqSince(state.name, env.now - age * 1000)) if hard and age else (left,)
+
+
+def delete(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    """{del msg}, for all (`hard`, with D) or for oneself.
+
+    Every request takes a deletion number; it is logged only if something was left to delete.
+    """
+    caller = asked.caller
+    hard, found = _wanted(state, asked)
+    logged = found if facts[_left(state, asked, hard, found)] else ()
     if hard:
         found = _young_enough(state, caller.user, found, facts, env)
+        logged = found if logged else ()
     delid = state.record.delid + 1
-    change = DeleteMessages(state.name, delid, "" if hard else caller.user, found, env.now)
+    change = DeleteMessages(state.name, delid, "" if hard else caller.user, logged, env.now)
     pres = Pres(
         topic=state.name, what="del", src=caller.user, clear=delid, delseq=ranges.to_wire(found)
     )
@@ -253,10 +272,11 @@ def _mark(
     held = sub.read if what == "read" else sub.recv
     if not held < seq <= state.record.seq or not sub.mode & READ:
         return NOTHING
+    if reader:  # his marks are his own: nobody hears of them, one does not raise the other
+        marks = (seq, sub.recv) if what == "read" else (sub.read, seq)
+        return Decision((SetMarks(sub.topic, sub.user, *marks),))
     read = seq if what == "read" else sub.read
     change = SetMarks(sub.topic, sub.user, read, max(seq, sub.recv))
-    if reader:
-        return Decision((change,))
     sid = asked.caller.sid
     info = Info(topic=state.name, what=what, from_=sub.user, seq=seq)
     effects: list[Effect] = []

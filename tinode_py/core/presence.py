@@ -111,8 +111,9 @@ def mode_changed(state: TopicState, change: ModeChange) -> Iterator[Effect]:
     what = dacs(change.old, change.new)
     if what == Acs():
         return
-    admin_sids = _admin_sessions(state, skip_user=target, skip_sid=change.origin)
-    yield from on_topic(state, admin_sids, "acs", src=target, act=change.actor, dacs=what)
+    if not (change.reader and change.is_new):  # readers come and go unseen
+        admin_sids = _admin_sessions(state, skip_user=target, skip_sid=change.origin)
+        yield from on_topic(state, admin_sids, "acs", src=target, act=change.actor, dacs=what)
     own = (sid for sid in state.attached.of(target) if sid != change.origin)
     yield from on_topic(state, own, "acs", dacs=what)
     yield on_me(
@@ -142,10 +143,13 @@ def _approval_wanted(state: TopicState, change: ModeChange, what: Acs) -> Iterat
             yield on_me(state, sub.user, pres, always=True)
 
 
-def contact_changed(state: TopicState, sub: Subscription, *, reader: bool = False) -> Tell:
+def contact_changed(
+    state: TopicState, sub: Subscription, *, reader: bool = False, quiet: bool = False
+) -> Tell:
     """The user's `me` keeps book of his subscriptions."""
     address = state.address(sub.user, reader=reader)
-    return Tell(sub.user, ContactChanged(state.name, address, None if sub.deleted else sub.mode))
+    mode = None if sub.deleted else sub.mode
+    return Tell(sub.user, ContactChanged(state.name, address, mode, quiet))
 
 
 def ended(

@@ -202,9 +202,15 @@ def _owner_of_tag(tables: Tables, query: OwnerOfTag) -> str | None:
     return None
 
 
-def _groups(tables: Tables, query: GroupsOwnedBy) -> tuple[str, ...]:
+def _groups(tables: Tables, query: GroupsOwnedBy) -> dict[str, tuple[str, ...]]:
     found = (t.name for t in tables.topics.rows.values() if query.user and t.owner == query.user)
-    return tuple(sorted(name for name in found if name.startswith("grp")))
+    owned = sorted(name for name in found if name.startswith("grp"))
+    return {name: _member_names(tables, name) for name in owned}
+
+
+def _member_names(tables: Tables, topic: str) -> tuple[str, ...]:
+    subs = tables.subscriptions.rows.values()
+    return tuple(sorted(s.user for s in subs if s.topic == topic and not s.deleted))
 
 
 def _secret(tables: Tables, query: SecretNamed) -> bytes | None:

@@ -187,11 +187,18 @@ def _owner_of_tag(db: Statements, query: OwnerOfTag) -> str | None:
     return None if row is None else row[0]
 
 
-def _groups(db: Statements, query: GroupsOwnedBy) -> tuple[str, ...]:
-    found = db.rows(
+def _groups(db: Statements, query: GroupsOwnedBy) -> dict[str, tuple[str, ...]]:
+    owned = db.rows(
         "SELECT name FROM topic WHERE owner = ?1 AND owner <> '' "
         "AND name >= 'grp' AND name < 'grq' ORDER BY name",
         (query.user,),
+    )
+    return {name: _member_names(db, name) for (name,) in owned}
+
+
+def _member_names(db: Statements, topic: str) -> tuple[str, ...]:
+    found = db.rows(
+        "SELECT user FROM subscription WHERE topic = ? AND deleted = 0 ORDER BY user", (topic,)
     )
     return tuple(row[0] for row in found)
 

@@ -52,6 +52,7 @@ async def test_a_close_is_answered_and_ends_the_session_once(serving: NewWorld, 
         await client.send_all(frame(8, b"\x03\xe8bye"))
         assert (await reader.frame())[0] == 8
         assert await reader.ended()
+        assert trio.current_time() == 0
         assert world.session.ends == 1
         assert world.session.outlet.closed
 
@@ -71,6 +72,7 @@ async def test_after_our_close_nothing_is_sent_and_nothing_received(
         assert await reader.frame() == (8, b"\x03\xe9going")
         await client.send_all(text("late") + frame(9, b"") + frame(8, b"\x03\xe9"))
         assert await reader.ended()
+        assert trio.current_time() == 0
         assert world.session.got == []
 
 

@@ -71,8 +71,8 @@ class SocketOutbox:
     """
 
     __slots__ = (
-        "_direct", "_emptied", "_fd", "_flushing", "_limit", "_linger", "_nursery", "_on_slow", "_open",
-        "_queue", "_queued", "_stall", "_stream",
+        "_direct", "_emptied", "_fd", "_flushing", "_limit", "_linger", "_nursery",
+        "_on_slow", "_open", "_queue", "_queued", "_stall", "_stream",
     )  # fmt: skip
 
     def __init__(

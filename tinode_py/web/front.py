@@ -109,7 +109,7 @@ class Front:
         self._streams: set[trio.abc.Stream] = set()
         self._outboxes: set[SocketOutbox] = set()
         self._requests = 0  # being answered
-        self._changed = trio.Event()
+        self._changed = trio.lowlevel.ParkingLot()
         self._slow = {"bytes": 0, "time": 0}
         self._accepted = self._refused = 0
         self.draining = False
@@ -158,12 +158,16 @@ class Front:
         self.begin_drain()
         with trio.move_on_after(seconds):
             while self._outboxes or self._requests:
-                self._changed = trio.Event()
-                await self._changed.wait()
+                await self._changed.park()
         for stream in tuple(self._streams):
             if socket_of(stream) is None:
                 await trio.aclose_forcefully(stream)
             reset(stream)
+
+    async def wait_empty(self) -> None:
+        """Wait until there is no connection."""
+        while self._streams:
+            await self._changed.park()
 
     async def serve_connection(self, stream: trio.abc.Stream) -> None:
         """Serve one connection to its end and close it. Raises nothing but Cancelled."""
@@ -177,9 +181,11 @@ class Front:
             if not _only_lost(error):
                 LOG.exception("a connection failed")
         finally:
-            self._streams.discard(stream)
-            self._changed.set()
-            await trio.aclose_forcefully(stream)
+            try:
+                await trio.aclose_forcefully(stream)
+            finally:
+                self._streams.discard(stream)
+                self._changed.unpark_all()
 
     async def _begin(self, stream: trio.abc.Stream) -> _Upgraded | None:
         """Serve a connection until it becomes a websocket; None if it ended before."""
@@ -244,7 +250,7 @@ class Front:
             await self._app(scope, receive, send)
         finally:
             self._requests -= 1
-            self._changed.set()
+            self._changed.unpark_all()
 
     def _is_plain(self, head: RequestHead) -> bool:
         if head.path != PATH or self.draining:

@@ -32,6 +32,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PIECE = 16_384  # bytes that must be taken within the write deadline
+_DISCARDED = 262_144  # bytes of a body that nobody wants, but that are read all the same
 _HALF_CLOSED = 1.0  # seconds in which who has finished sending still gets an answer
 
 
@@ -92,6 +93,7 @@ class HttpStream:
         self._answered = trio.Event()
         self._starts = True  # whether the next bytes sent begin an answer
         self._over = False  # whether nothing more will be received
+        self._stuck = False  # whether the peer has stopped reading
 
     def answered(self) -> None:
         """The app is done with the current request."""
@@ -111,10 +113,13 @@ class HttpStream:
         self._starts = False
         for start in range(0, len(data), _PIECE):
             with trio.move_on_after(self._limits.write_timeout) as timer:
-                await self._stream.send_all(data[start : start + _PIECE])
+                if not self._stuck:
+                    await self._stream.send_all(data[start : start + _PIECE])
             if timer.cancelled_caught:
+                self._stuck = True
                 reset(self._stream)
-                self._end()
+                self.scope.cancel()
+            if self._stuck:
                 raise trio.BrokenResourceError("the peer does not read")
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
@@ -177,7 +182,7 @@ class _NoSocket:
 
 @attrs.frozen
 class _Served:
-    """The app, told who is calling, and the 100 sent when it wants the body."""
+    """The app, told who is calling; the 100 is sent when it wants the body."""
 
     app: App
     stream: HttpStream
@@ -188,19 +193,48 @@ class _Served:
         scope["client"] = (self.caller.address(head), 0)
         scope["scheme"] = self.caller.scheme
         scope["state"]["head"] = head
-        if head.header("expect").lower() == "100-continue":
-            receive = self._continuing(receive)
+        waits = head.header("expect").lower() == "100-continue"
+        body = _Body(receive, self.stream.go_ahead if waits else None)
+
+        async def send_after_body(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await body.discard_rest()
+            await send(message)
+
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, body.receive, send_after_body)
         finally:
             self.stream.answered()
 
-    def _continuing(self, receive: Receive) -> Receive:
-        async def after_go_ahead() -> Message:
-            await self.stream.go_ahead()
-            return await receive()
 
-        return after_go_ahead
+@attrs.define
+class _Body:
+    """A request's body. What the app leaves of a small one is read before it answers:
+
+    Hypercorn closes the connection where the answer comes before the end of the body.
+    """
+
+    source: Receive
+    go_ahead: Callable[[], Awaitable[None]] | None  # None: the client does not wait for it
+    ended: bool = False
+    readers: int = 0  # an app may listen for the end while it answers
+
+    async def receive(self) -> Message:
+        if self.go_ahead is not None:
+            await self.go_ahead()
+            self.go_ahead = None
+        self.readers += 1
+        try:
+            message = await self.source()
+        finally:
+            self.readers -= 1
+        self.ended = not message.get("more_body", False)
+        return message
+
+    async def discard_rest(self) -> None:
+        size = 0
+        while not (self.ended or self.readers or self.go_ahead) and size < _DISCARDED:
+            size += len((await self.receive()).get("body", b""))
 
 
 async def serve_http(stream: HttpStream, app: App, caller: Caller, config: Config) -> None:

@@ -46,14 +46,14 @@ async def serve(
     Survives running out of descriptors: it accepts again when there are some. `handler` must
     not raise.
     """
+    paths = [path for listener in listeners if (path := _path_of(listener))]
     try:
         if listeners:
             await trio.serve_listeners(handler, listeners, handler_nursery=nursery)
         await trio.sleep_forever()  # everybody comes over memory
     finally:
-        for listener in listeners:
-            _unlink(listener)
-            listener.socket.close()
+        for path in paths:
+            path.unlink(missing_ok=True)
 
 
 def url_of(listener: trio.SocketListener, tls: bool) -> str:
@@ -103,7 +103,7 @@ def _remove_stale(path: Path) -> None:
             path.unlink()
 
 
-def _unlink(listener: trio.SocketListener) -> None:
-    if listener.socket.fileno() == -1 or listener.socket.family != socket.AF_UNIX:
-        return
-    Path(os.fsdecode(listener.socket.getsockname())).unlink(missing_ok=True)
+def _path_of(listener: trio.SocketListener) -> Path | None:
+    if listener.socket.family != socket.AF_UNIX:
+        return None
+    return Path(os.fsdecode(listener.socket.getsockname()))

@@ -50,6 +50,7 @@ class SessionStream(trio.abc.Stream):
         self._bounds = bounds
         self._silence = silence
         self._switched: trio.Event | None = trio.Event()
+        self._ended = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Queue `data`, at once; a checkpoint, so that a flood of pings lets others work."""
@@ -73,7 +74,7 @@ class SessionStream(trio.abc.Stream):
         if self._switched is not None:  # the library loses frames that come before its own answer
             await self._switched.wait()
             self._switched = None
-        if self._bounds.broken:
+        if self._ended or self._bounds.broken:
             return b""
         data = await self._next(max_bytes)
         return data[: self._bounds.admit(data)]
@@ -93,4 +94,5 @@ class SessionStream(trio.abc.Stream):
         return b""
 
     async def aclose(self) -> None:
+        self._ended = True
         await trio.lowlevel.checkpoint()

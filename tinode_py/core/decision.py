@@ -237,6 +237,41 @@ class EndSessions:
 
 
 @attrs.frozen
+class Call:
+    """A call that rings (`accepted_at` 0) or runs. `ends_at`: when it has rung long enough."""
+
+    seq: int  # of the invitation
+    caller: str
+    caller_sid: str
+    content: bytes
+    mime: str
+    ends_at: int
+    callee_sid: str = ""
+    accepted_at: int = 0
+
+    def has(self, sid: str) -> bool:
+        """Whether the session takes part."""
+        return sid in (self.caller_sid, self.callee_sid)
+
+    def other(self, sid: str) -> str:
+        return self.callee_sid if sid == self.caller_sid else self.caller_sid
+
+
+@attrs.frozen
+class CallIs:
+    """The call of this conversation from now on; None: there is none."""
+
+    call: Call | None
+
+
+@attrs.frozen
+class Forget:
+    """A member's row is gone from the store: it is no longer mirrored."""
+
+    user: str
+
+
+@attrs.frozen
 class Told:
     """On `me`: the sessions here were told that a contact is online, or no longer."""
 
@@ -311,6 +346,8 @@ Effect = (
     | Attach
     | Detach
     | EndSessions
+    | CallIs
+    | Forget
     | Told
     | Contacts
     | Agent

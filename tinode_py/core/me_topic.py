@@ -264,7 +264,11 @@ def _presence(state: MeState, event: Presence) -> Iterator[Effect]:
 def _deliver(state: MeState, event: Deliver) -> Decision:
     if not event.always and not state.mode & PRES:
         return NOTHING
-    return Decision(effects=tuple(me.to_sessions(state, event.packet, event.skip)))
+    effects = tuple(me.to_sessions(state, event.packet, event.skip))
+    line = _line_of(state, event.packet.src) if event.packet.what == "gone" else None
+    if line is not None:
+        effects += (Told(line.topic, False),)
+    return Decision(effects=effects)
 
 
 def _contact_changed(state: MeState, event: ContactChanged, env: Env) -> Iterator[Effect]:

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from .. import access, changes, ids
-from ..access import APPROVE, DELETE, JOIN, OWNER, SHARE
+from ..access import APPROVE, DELETE, JOIN, OWNER
 from ..changes import PutSubscription, PutTopic
 from ..errors import (
     DENIED,
@@ -266,7 +266,3 @@ def gone_on_me(
         skip_sid=skip_sid,
         reader=reader,
     )
-
-
-def may_share(sub: Subscription | None) -> bool:
-    return bool(sub and sub.mode & SHARE)

@@ -23,7 +23,7 @@ from ..ids import Kind
 from ..queries import MessageAt, MessagesIn, Query, SeqSince
 from ..records import Message, Range, Subscription
 from ..wire.packets import Del, Info, Note, Pres, Pub
-from . import presence, ranges
+from . import calls, presence, ranges
 from .decision import (
     NOTHING,
     Asked,
@@ -77,6 +77,7 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     asked = _as_known(state, asked, item)
     if not _may_write(state, item):
         return Decision(effects=(reply(env, DENIED, asked),))
+    call = calls.check(state, request, env)
     head = _head(request, caller.user, caller.actor)
     if target := replaced(head):
         _check_edit(facts[MessageAt(state.name, target)], caller.user, env)
@@ -93,6 +94,8 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     if request.id:
         effects.append(reply(env, ACCEPTED, asked, params={"seq": seq}))
     effects.append(Publish(message, caller.sid if request.noecho else ""))
+    if call:
+        effects.append(calls.opened(message, call, caller.sid, env))
     changes: tuple[Change, ...] = (AppendMessage(message),)
     if state.member(caller.user):
         changes += (SetMarks(state.name, caller.user, seq, seq),)
@@ -237,6 +240,8 @@ def note(state: TopicState, asked: Asked, env: Env) -> Decision:
     request = asked.request
     assert isinstance(request, Note)
     item = state.attached.get(asked.caller.sid)
+    if request.what == "call":
+        return calls.note(state, asked, env)
     if item is None and request.what != "recv":
         return Decision(effects=(Reply(asked.caller.sid, ctrl(env, ATTACH_FIRST, asked)),))
     if state.topic is None or state.kind not in (Kind.P2P, Kind.GROUP, Kind.SELF):

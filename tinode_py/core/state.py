@@ -23,7 +23,7 @@ from ..changes import (
 )
 from ..ids import Kind
 from ..records import Subscription, Topic
-from .decision import Attach, Attached, Detach, Effect, Online
+from .decision import Attach, Attached, Call, CallIs, Detach, Effect, Forget, Online
 
 
 @attrs.define
@@ -95,11 +95,13 @@ class TopicState:
     online: bool = False  # as it was announced to the members
     off_at: int = 0  # when to announce that nobody is here any more; 0: no plan
     version: int = 0  # of the modes in force
+    call: Call | None = None
 
     @property
     def wake_at(self) -> int:
         """When something is due here; 0: nothing is."""
-        return self.off_at
+        rings_until = self.call.ends_at if self.call else 0
+        return min((at for at in (self.off_at, rings_until) if at), default=0)
 
     @property
     def kind(self) -> Kind:
@@ -166,6 +168,11 @@ class TopicState:
                 self._detach(effect.sid)
             case Online():
                 self.online = effect.on
+            case CallIs():
+                self.call = effect.call
+            case Forget():
+                self.subs.pop(effect.user, None)
+                self.version += 1
             case _:
                 pass  # the rest concerns others
 

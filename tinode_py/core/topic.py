@@ -17,12 +17,12 @@ import attrs
 
 from .. import access, ids
 from ..access import READ
-from ..changes import Change, DeleteTopic, PutSubscription
+from ..changes import DeleteTopic
 from ..errors import ATTACH_FIRST, DENIED, MALFORMED, NO_ACTION, OK, TOPIC_NOT_FOUND, Refused
 from ..ids import Kind
 from ..queries import MembersOf, Query, SubscriptionOf, TopicByName
 from ..wire.packets import Del, Get, Leave, Note, Pub, Set, Sub
-from . import describe, membership, messages, meta, presence, subscribe
+from . import calls, describe, membership, messages, meta, presence, subscribe
 from .decision import (
     NOTHING,
     Asked,
@@ -34,6 +34,7 @@ from .decision import (
     Env,
     Event,
     Facts,
+    Forget,
     Gone,
     Online,
     Presence,
@@ -57,10 +58,12 @@ def rows(name: str) -> tuple[Query[Any], Query[Any]]:
 def is_plain(event: Event) -> bool:
     """Whether the event may share a commit with others around it."""
     match event:
+        case Asked(request=Note(what="call")):
+            return False
         case Asked(request=Note()) | Presence():
             return True
         case Asked(request=Pub(head=head)):
-            return not messages.replaced(head)
+            return not messages.replaced(head) and not calls.head_of(head)
         case _:
             return False
 
@@ -92,7 +95,7 @@ def decide(state: TopicState, event: Event, facts: Facts, env: Env) -> Decision:
         case Asked():
             return _asked(state, event, facts, env)
         case Gone():
-            return subscribe.gone(state, event.sid)
+            return _without(state, event.sid, env) + subscribe.gone(state, event.sid)
         case Awake():
             return subscribe.awake(state, event.sid)
         case Woken():
@@ -100,7 +103,7 @@ def decide(state: TopicState, event: Event, facts: Facts, env: Env) -> Decision:
         case Presence():
             return _presence(state, event)
         case UserEnded():
-            return _user_ended(state, event, env)
+            return _user_ended(state, event)
         case TopicEnded():
             return Decision(effects=tuple(_unload(state)))
         case _:
@@ -116,7 +119,8 @@ def _asked(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
         case Get():
             return meta.get(state, asked, facts, env)
         case Leave():
-            return subscribe.leave(state, asked, env)
+            left = subscribe.leave(state, asked, env)
+            return _without(state, asked.caller.sid, env) + left
         case Set():
             return _set(state, asked, facts, env)
     if state.topic is None:
@@ -181,26 +185,34 @@ def _unload(state: TopicState) -> Iterator[Effect]:
     yield Retire()
 
 
-def _user_ended(state: TopicState, event: UserEnded, env: Env) -> Decision:
-    """A member's account is gone (his contacts were told by his own `me`)."""
-    sub = state.member(event.user)
-    here = tuple(Detach(sid) for sid in state.attached.of(event.user))
-    if sub is None:
-        return Decision(effects=here)
-    effects: list[Effect] = [*here]
-    done = attrs.evolve(sub, deleted=env.now, updated=env.now)
-    changes: tuple[Change, ...] = (PutSubscription(done),)
-    if state.kind is Kind.GROUP and state.attached.is_online(event.user):
+def _user_ended(state: TopicState, event: UserEnded) -> Decision:
+    """A member's account is gone, and his row with it; his contacts were told by his `me`.
+
+    A conversation of two ends with him as far as this server's memory goes: the peer's
+    sessions are detached, and whoever comes back finds what the store has kept.
+    """
+    if state.kind is Kind.P2P:
+        return Decision(effects=tuple(_unload(state)))
+    effects: list[Effect] = [Detach(sid) for sid in state.attached.of(event.user)]
+    if state.attached.is_online(event.user):
         sids = state.holders(READ | access.PRES, skip_user=event.user)
         effects.extend(presence.on_topic(state, sids, "off", src=event.user))
-    return Decision(changes, tuple(effects))
+    return Decision(effects=(*effects, Forget(event.user)))
 
 
 # --- time and others' presence -----------------------------------------------------------
 
 
+def _without(state: TopicState, sid: str, env: Env) -> Decision:
+    """A session leaves: a call of which it is a party ends."""
+    item = state.attached.get(sid)
+    return calls.left(state, sid, item.user, env) if item else NOTHING
+
+
 def _woken(state: TopicState, env: Env) -> Decision:
-    """Nobody has been here for a while: say so, and unload."""
+    """Nobody has answered, or nobody has been here for a while: say so, and unload."""
+    if state.call is not None:
+        return calls.overdue(state, env)
     if not state.off_at or env.now < state.off_at or len(state.attached):
         return NOTHING
     effects: list[Effect] = []

@@ -25,6 +25,7 @@ from ..core.decision import (
     Asked,
     Attach,
     Broadcast,
+    CallIs,
     Decision,
     Detach,
     Effect,
@@ -134,6 +135,7 @@ class Runner:
     fanout: FanOut | None
     batch_size: int
     links: dict[str, Link] = attrs.field(factory=dict)
+    _guests: dict[str, Link] = attrs.field(factory=dict)  # in a call, without being attached
     _loaded: bool = False
     _retired: bool = False
 
@@ -175,9 +177,12 @@ class Runner:
         self._plan_to_rest()
 
     def _plan_to_rest(self) -> None:
-        state = self.state
+        """Where nobody is in the foreground, look again in a while."""
+        state, now = self.state, self.hub.env().now
+        if 0 < state.off_at <= now:
+            state.off_at = 0
         if not state.off_at and not state.attached.anyone_online:
-            state.off_at = self.hub.env().now + OFF_DELAY
+            state.off_at = now + OFF_DELAY
 
     # --- load, decide, apply -------------------------------------------------------------
 
@@ -282,13 +287,23 @@ class Runner:
                 self._retired = True
             case Attach() | Detach() | Online():
                 self._change_table(effect, item)
+            case CallIs():
+                self.state.follow(effect)
+                self._keep_guest(effect, item)
             case _:
                 self.state.follow(effect)
+
+    def _keep_guest(self, effect: CallIs, item: Item) -> None:
+        """A call may be answered by a session that is not attached: it can still be reached."""
+        if effect.call is None:
+            self._guests.clear()
+        elif item.link is not None and item.link.sid == effect.call.callee_sid:
+            self._guests[item.link.sid] = item.link
 
     def _link(self, sid: str, item: Item) -> Link | None:
         if item.link is not None and item.link.sid == sid:
             return item.link
-        return self.links.get(sid)
+        return self.links.get(sid) or self._guests.get(sid)
 
     def _change_table(self, effect: Attach | Detach | Online, item: Item) -> None:
         self.state.follow(effect)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import deque
 from collections.abc import Callable
 from typing import Literal, Protocol
 
@@ -91,7 +90,7 @@ class SocketOutbox:
         self._stall = stall
         self._linger = linger
         self._on_slow = on_slow
-        self._queue: deque[bytes | memoryview] = deque()
+        self._queue: list[bytes | memoryview] = []  # an empty deque has 600 bytes
         self._queued = 0
         self._emptied: trio.Event | None = None  # somebody waits for an empty queue
         self._flushing = False
@@ -211,18 +210,17 @@ class SocketOutbox:
 
     def _joined(self, size: int) -> bytes | memoryview:
         """What waits first, made one piece of about `size` bytes if it was several."""
-        parts: list[bytes | memoryview] = []
-        total = 0
-        while self._queue and total < size:
-            parts.append(self._queue.popleft())
-            total += len(parts[-1])
-        whole = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._queue.appendleft(whole)
-        return whole
+        count = total = 0
+        while count < len(self._queue) and total < size:
+            total += len(self._queue[count])
+            count += 1
+        if count > 1:
+            self._queue[:count] = [b"".join(self._queue[:count])]
+        return self._queue[0]
 
     def _sent(self, waiting: bytes | memoryview, count: int) -> None:
         self._queued -= count
         if count == len(waiting):
-            self._queue.popleft()
+            del self._queue[0]
         else:
             self._queue[0] = memoryview(waiting)[count:]

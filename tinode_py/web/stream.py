@@ -34,6 +34,10 @@ class SessionStream(trio.abc.Stream):
     Does not own `stream`: closing this one leaves it open.
     """
 
+    __slots__ = (
+        "_bounds", "_ended", "_outbox", "_request", "_rest", "_silence", "_stream", "_switched",
+    )  # fmt: skip
+
     def __init__(
         self,
         stream: trio.abc.ReceiveStream,

@@ -23,6 +23,7 @@ from ..errors import BUSY, DENIED, NOT_IMPLEMENTED, Refused
 from ..ids import Kind
 from ..records import Message
 from ..wire.packets import Info, Note, Pub
+from . import heads
 from .decision import (
     NOTHING,
     Asked,
@@ -44,7 +45,7 @@ SIGNALS = frozenset({"offer", "answer", "ice-candidate"})
 
 def head_of(head: bytes | None) -> dict[str, Any]:
     """The fields of a message's head that concern a call; empty if none does."""
-    if head is None or head.find(b'"webrtc"') < 0:
+    if head is None or not heads.may_hold(head, "webrtc"):
         return {}
     fields: dict[str, Any] = msgspec.json.decode(head)
     return fields if fields.get("webrtc") else {}

@@ -70,6 +70,11 @@ class FindState:
     off_at: int = 0
 
     @property
+    def is_void(self) -> bool:
+        """Whether there is nothing of this name."""
+        return self.user is None
+
+    @property
     def wake_at(self) -> int:
         """When something is due here; 0: nothing is."""
         return self.off_at

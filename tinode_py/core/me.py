@@ -56,6 +56,11 @@ class MeState:
         return self.user
 
     @property
+    def is_void(self) -> bool:
+        """Whether there is nothing of this name."""
+        return self.user is None
+
+    @property
     def wake_at(self) -> int:
         """When something is due here: an `off`, or word of a user agent; 0: nothing is."""
         return min((at for at in (self.off_at, self.agent_at) if at), default=0)

@@ -1,7 +1,8 @@
 """Merging JSON documents, as {set} does with `public`, `private`, `trusted` and `aux`.
 
 Objects merge recursively; keys that are missing or null stay as they are; the string U+2421
-deletes a key, or the whole document; anything else replaces (protocol notes, 5.8).
+deletes a key, or the whole document; anything else replaces (protocol notes, 5.8). What many
+requests have merged is no longer than what one may bring.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from typing import Any
 
 import msgspec
 
+from ..errors import TOO_LARGE, Refused
+
 DELETE = "\u2421"
+LONGEST = 131_072  # bytes of a merged document, unless the request is longer
 
 _DELETE_TEXT = frozenset({b'"\xe2\x90\xa1"', b'"\\u2421"'})
 
@@ -24,6 +28,7 @@ def merge(old: bytes | None, new: bytes | None) -> tuple[bytes | None, bool]:
     """The merged document, and whether `new` asked for anything at all.
 
     `{}` and null ask for nothing; a deletion inside an object always counts as asking.
+    Refused if the document became too long.
     """
     if new is None or new.strip() in (b"null", b"{}"):
         return old, False
@@ -34,7 +39,10 @@ def merge(old: bytes | None, new: bytes | None) -> tuple[bytes | None, bool]:
     patch = msgspec.json.decode(new)
     if old is None or not old.lstrip().startswith(b"{"):
         return _keep_text(new, patch), True
-    return msgspec.json.encode(_merged(msgspec.json.decode(old), patch)), True
+    merged = msgspec.json.encode(_merged(msgspec.json.decode(old), patch))
+    if len(merged) > max(LONGEST, len(new)):
+        raise Refused(TOO_LARGE)
+    return merged, True
 
 
 def without_marks(text: bytes | None) -> bytes | None:

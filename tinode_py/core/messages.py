@@ -23,7 +23,7 @@ from ..ids import Kind
 from ..queries import MessageAt, MessagesIn, Query, SeqSince
 from ..records import Message, Range, Subscription
 from ..wire.packets import Del, Info, Note, Pres, Pub
-from . import calls, presence, ranges
+from . import calls, heads, presence, ranges
 from .decision import (
     NOTHING,
     Asked,
@@ -49,21 +49,10 @@ MARKS = frozenset({"read", "recv"})
 # --- {pub} -------------------------------------------------------------------------------
 
 
-def replaced(head: bytes | None) -> int:
-    """The message that an edit replaces (`head.replace`), 0 if it is no edit."""
-    if head is None or head.find(b'"replace"') < 0:
-        return 0
-    target = msgspec.json.decode(head).get("replace")
-    if not isinstance(target, str) or not target.startswith(":"):
-        return 0
-    digits = target[1:]
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 11 else 0
-
-
 def pub_needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
     request = asked.request
     assert isinstance(request, Pub)
-    target = replaced(request.head)
+    target = heads.replaced(request.head)
     return (MessageAt(state.name, target),) if target else ()
 
 
@@ -79,7 +68,7 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
         return Decision(effects=(reply(env, DENIED, asked),))
     call = calls.check(state, request, env)
     head = _head(request, caller.user, caller.actor)
-    if target := replaced(head):
+    if target := heads.replaced(head):
         _check_edit(facts[MessageAt(state.name, target)], caller.user, env)
     seq = state.record.seq + 1
     message = Message(
@@ -118,16 +107,13 @@ def _may_write(state: TopicState, item: Attached | None) -> bool:
 def _head(request: Pub, user: str, actor: str) -> bytes | None:
     """The head without what only the server may say; with the real sender if root acts."""
     head = request.head
-    if head is None:
-        fields = {}
-    elif head.find(b'"sender"') >= 0 or actor != user or len(head) < 3:
-        fields = msgspec.json.decode(head, type=dict[str, msgspec.Raw])
-        fields.pop("sender", None)
-    else:
+    if head and actor == user and len(head) > 2 and not heads.may_hold(head, "sender"):
         return head
+    found = heads.fields(head)
+    found.pop("sender", None)
     if actor != user:
-        fields["sender"] = msgspec.Raw(msgspec.json.encode(actor))
-    return msgspec.json.encode(fields) if fields else None
+        found["sender"] = msgspec.Raw(msgspec.json.encode(actor))
+    return msgspec.json.encode(found) if found else None
 
 
 def _check_edit(original: Message | None, user: str, env: Env) -> None:

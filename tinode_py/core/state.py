@@ -98,6 +98,11 @@ class TopicState:
     call: Call | None = None
 
     @property
+    def is_void(self) -> bool:
+        """Whether there is nothing of this name."""
+        return self.topic is None
+
+    @property
     def wake_at(self) -> int:
         """When something is due here; 0: nothing is."""
         rings_until = self.call.ends_at if self.call else 0

@@ -22,7 +22,7 @@ from ..errors import ATTACH_FIRST, DENIED, MALFORMED, NO_ACTION, OK, TOPIC_NOT_F
 from ..ids import Kind
 from ..queries import MembersOf, Query, SubscriptionOf, TopicByName
 from ..wire.packets import Del, Get, Leave, Note, Pub, Set, Sub
-from . import calls, describe, membership, messages, meta, presence, subscribe
+from . import calls, describe, heads, membership, messages, meta, presence, subscribe
 from .decision import (
     NOTHING,
     Asked,
@@ -63,7 +63,7 @@ def is_plain(event: Event) -> bool:
         case Asked(request=Note()) | Presence():
             return True
         case Asked(request=Pub(head=head)):
-            return not messages.replaced(head) and not calls.head_of(head)
+            return not (heads.may_hold(head, "replace") or heads.may_hold(head, "webrtc"))
         case _:
             return False
 

@@ -62,6 +62,7 @@ from .link import Link
 log = logging.getLogger(__name__)
 
 OFF_DELAY = 4000  # ms for which nobody must be here before others are told
+PAUSE = 1.0  # seconds between attempts at what is due, while they fail
 
 
 @attrs.frozen
@@ -82,6 +83,9 @@ class State(Protocol):
 
     @property
     def wake_at(self) -> int: ...
+
+    @property
+    def is_void(self) -> bool: ...
 
     def address(self, user: str, *, reader: bool = False) -> str: ...
 
@@ -138,13 +142,32 @@ class Runner:
     _guests: dict[str, Link] = attrs.field(factory=dict)  # in a call, without being attached
     _loaded: bool = False
     _retired: bool = False
+    _failed: bool = False  # since the inbox was last read
+    _open: dict[int, Item] = attrs.field(factory=dict)  # taken, not answered yet; by identity
 
     async def run(self) -> None:
         """Serve the inbox until the topic is unused or gone."""
         while not self._may_end():
-            items = await self.inbox.take(self.batch_size, self._patience())
-            await self._process(deque(items or [Item(Woken())]))
+            patience = self._patience()
+            self._failed = False
+            items = await self.inbox.take(self.batch_size, patience) or [Item(Woken())]
+            self._open = {id(item): item for item in items}
+            try:
+                await self._process(deque(items))
+            except Exception:  # a bug must cost some requests, not the topic or the server
+                log.exception("a batch failed", extra={"topic": self.state.name})
+                self._give_up()
         self.hub.forget(self.state.name)
+
+    def _give_up(self) -> None:
+        """Answer what is unanswered with an error; start again from the store."""
+        self._loaded, self._failed = False, True
+        for item in self._open.values():
+            for effect in self._refusal(item, INTERNAL).effects:
+                if item.link is not None and isinstance(effect, Reply):
+                    item.link.send(effect.packet)
+            if item.link is not None:
+                item.link.answered()
 
     def _may_end(self) -> bool:
         if not self.inbox.is_empty:
@@ -156,7 +179,9 @@ class Runner:
         if self._retired:
             return 0.0
         at = self.state.wake_at
-        return max(at - self.hub.env().now, 0) / 1000 if at else float("inf")
+        if not at:
+            return float("inf")
+        return max((at - self.hub.env().now) / 1000, PAUSE if self._failed else 0.0)
 
     async def _process(self, queue: deque[Item]) -> None:
         self._retired = False
@@ -172,13 +197,20 @@ class Runner:
                 await self._settle(batch)
                 if decision.then is not None and item.link is not None:
                     item.link.asked()
-                    queue.appendleft(Item(decision.then, item.link))
+                    following = Item(decision.then, item.link)
+                    self._open[id(following)] = following
+                    queue.appendleft(following)
         await self._settle(batch)
         self._plan_to_rest()
 
     def _plan_to_rest(self) -> None:
-        """Where nobody is in the foreground, look again in a while."""
+        """Where nobody is in the foreground, look again in a while; at a name without a topic
+        no more.
+        """
         state, now = self.state, self.hub.env().now
+        if state.is_void and not len(state.attached):
+            self._retired = True
+            return
         if 0 < state.off_at <= now:
             state.off_at = 0
         if not state.off_at and not state.attached.anyone_online:
@@ -204,10 +236,11 @@ class Runner:
             return self._refusal(item, no.answer, no.params)
         except StoreError:
             log.exception("facts could not be fetched", extra={"topic": self.state.name})
+            self._failed = True
             return self._refusal(item, INTERNAL)
         except Exception:  # a bug must cost one request, not the topic
             log.exception("a request failed", extra={"topic": self.state.name})
-            self._loaded = False
+            self._loaded, self._failed = False, True
             return self._refusal(item, INTERNAL)
         for change in decision.changes:
             self.state.apply(change)
@@ -232,7 +265,7 @@ class Runner:
         if changes:
             failure = await self._commit(changes)
             if failure is not None:
-                self._loaded = False
+                self._loaded, self._failed = False, True
                 settled = [(item, self._refusal(item, *failure)) for item, _ in settled]
         await self._emit(settled)
 
@@ -263,6 +296,7 @@ class Runner:
                 self._carry_out(effect, item, emission)
         await emission.flush()
         for item, _ in settled:
+            self._open.pop(id(item), None)
             if item.link is not None:
                 item.link.answered()
 

@@ -50,9 +50,12 @@ class AppendMessage:
 
     Refused as Stale if `seq` is not the topic's `seq` + 1, or the topic is gone: it has another
     owner. So numbers are dense, and none is given out twice, whatever was deleted.
+
+    `inboxes` are the users in whose inbox it takes the next place.
     """
 
     message: Message
+    inboxes: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -114,6 +117,25 @@ class PutFindQuery:
 
 
 @attrs.frozen
+class PutNotice:
+    """Give a notice the next place in a user's inbox. `detail` is a JSON object."""
+
+    user: str
+    topic: str
+    kind: str
+    ts: int
+    detail: bytes
+
+
+@attrs.frozen
+class PurgeInbox:
+    """Let go of what a user's inbox holds from before a time; numbers are not given out again."""
+
+    user: str
+    before: int
+
+
+@attrs.frozen
 class PutSecret:
     """Keep a server secret (token key, API salt) under a name, if none is kept yet."""
 
@@ -132,6 +154,8 @@ Change = (
     | DeleteTopic
     | DeleteUser
     | PutFindQuery
+    | PutNotice
+    | PurgeInbox
     | PutSecret
 )
 

@@ -14,6 +14,7 @@ from .records import (
     Contact,
     Deletions,
     Found,
+    InboxPage,
     Login,
     Message,
     Range,
@@ -139,6 +140,26 @@ class DeletionsIn(Query[Deletions | None]):
     user: str
     since: int
     before: int
+    limit: int
+
+
+@attrs.frozen
+class InboxOf(Query[InboxPage]):
+    """A page of a user's inbox from number `since` on, in order, at most `limit` items.
+
+    `since=0`: no items, only the bounds.
+    """
+
+    user: str
+    since: int
+    limit: int
+
+
+@attrs.frozen
+class InboxUsers(Query[tuple[str, ...]]):
+    """Users who have an inbox, in order of their names, after `after`, at most `limit`."""
+
+    after: str
     limit: int
 
 

@@ -145,6 +145,34 @@ class Found:
 
 
 @attrs.frozen
+class InboxItem:
+    """One place in a user's inbox: a message (`seq`), or a notice of some `kind`.
+
+    `message` is None if it is gone for this user. `detail` is a JSON object, of notices only.
+    """
+
+    n: int
+    topic: str
+    seq: int
+    ts: int
+    kind: str = ""
+    detail: bytes | None = None
+    message: Message | None = None
+
+
+@attrs.frozen
+class InboxPage:
+    """Items in order of `n`; `first` is the lowest number held, `last` the highest given out.
+
+    Where nothing is held, `first` is `last + 1`.
+    """
+
+    first: int
+    last: int
+    items: tuple[InboxItem, ...] = ()
+
+
+@attrs.frozen
 class Deletions:
     """What a user must forget: the highest deletion number and the merged ranges."""
 

@@ -82,7 +82,11 @@ append = st.builds(
     times,
     head=json,
     content=json.map(lambda text: text or b"1"),
-).map(c.AppendMessage)
+).flatmap(
+    lambda message: st.builds(
+        c.AppendMessage, st.just(message), st.sampled_from([(), (ANN, BOB), (CAT,)])
+    )
+)
 delete_messages = st.builds(
     c.DeleteMessages,
     topics,
@@ -105,6 +109,8 @@ change = st.one_of(
     st.builds(c.DeleteTopic, topics),
     st.builds(c.DeleteUser, users, st.booleans(), times),
     st.builds(c.PutFindQuery, users, json),
+    st.builds(c.PutNotice, users, topics, st.just("invite"), times, st.just(b'{"act":"x"}')),
+    st.builds(c.PurgeInbox, users, st.integers(0, 1010)),
     st.builds(c.PutSecret, st.just("key"), st.binary(max_size=3)),
 )
 batches = st.lists(st.lists(change, max_size=4), max_size=12)
@@ -130,6 +136,8 @@ QUERIES: list[q.Query[Any]] = [
     q.FindQueryOf(ANN),
     *(q.OwnerOfTag(tag) for tag in ("alias:x", "alias:y", "cook")),
     *(q.GroupsOwnedBy(user) for user in (ANN, BOB)),
+    *(q.InboxOf(user, since, n) for user in (ANN, BOB) for since, n in ((0, 9), (1, 99), (3, 2))),
+    q.InboxUsers(ANN, 2),
     q.SecretNamed("key"),
 ]
 
@@ -152,7 +160,7 @@ def _placed(known: dict[str, Topic], item: c.Change) -> c.Change:
     elif isinstance(item, c.AppendMessage) and item.message.topic in known:
         topic = known[item.message.topic]
         seq = topic.seq + item.message.seq
-        item = c.AppendMessage(attrs.evolve(item.message, seq=seq, ts=1000 + seq))
+        item = attrs.evolve(item, message=attrs.evolve(item.message, seq=seq, ts=1000 + seq))
         known[topic.name] = attrs.evolve(topic, seq=seq, touched=1000 + seq)
     elif isinstance(item, c.DeleteMessages) and item.topic in known:
         topic = known[item.topic]

@@ -48,6 +48,8 @@ QUERIES = [
     q.FindQueryOf(ANN),
     q.OwnerOfTag("alias:a"),
     q.GroupsOwnedBy(ANN),
+    q.InboxOf(ANN, 1, 100),
+    q.InboxUsers("", 100),
     q.SecretNamed("a"),
 ]
 CHANGES: list[c.Change] = [
@@ -60,6 +62,8 @@ CHANGES: list[c.Change] = [
     c.DeleteMessages(GROUP, 1, "", (Range(1, 2),), 5),
     c.DeleteMessages(GROUP, 2, ANN, (Range(1, 4),), 5),
     c.DeleteMessages(GROUP, 3, ANN, (Range(2, 5), Range(7, 8)), 5),
+    c.PutNotice(ANN, GROUP, "invite", 5, b"{}"),
+    c.PurgeInbox(ANN, 5),
     c.PutFindQuery(ANN, b'"a"'),
     c.PutFindQuery(ANN, None),
     c.DeleteTopic(GROUP),
@@ -136,10 +140,9 @@ async def test_the_trigger_of_hot_changes_scans_no_table(filled):
     ).fetchone()
     body = trigger[trigger.index("BEGIN") + 5 : trigger.rindex("END")]
     writes = [part for part in body.split(";") if part.strip() and "RAISE" not in part]
-    assert len(writes) == 3
+    assert len(writes) == 5
     for write in writes:
         sql = re.sub(r"new\.\w+", "?", write)
         steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + sql, ("[]",))]
-        assert [step for step in steps if step.startswith("SCAN")] == [
-            "SCAN json_each VIRTUAL TABLE INDEX 1:"
-        ], steps
+        (scan,) = (step for step in steps if step.startswith("SCAN"))
+        assert re.fullmatch(r"SCAN (j|json_each) VIRTUAL TABLE INDEX 1:", scan), steps

@@ -108,7 +108,7 @@ async def test_contacts_newest_first(store):
     await put(store, append(1, PAIR))
     pair, group = await store.fetch(ContactsOf(ANN))
     assert pair == Contact(sub(PAIR, ANN), topic(PAIR, seq=1, touched=101), user(BOB))
-    assert group == Contact(sub(GROUP, ANN), topic(GROUP), None)
+    assert group == Contact(sub(GROUP, ANN), topic(GROUP), None, members=2)
     assert await store.fetch(ContactsOf(ANN, topic=GROUP)) == (group,)
     assert await store.fetch(ContactsOf(CAT)) == ()
 
@@ -124,7 +124,7 @@ async def test_a_reader_has_the_channel_among_his_contacts(store):
     await people(store)
     await put(store, PutSubscription(sub(CHANNEL, CAT)))
     (contact,) = await store.fetch(ContactsOf(CAT))
-    assert contact == Contact(sub(CHANNEL, CAT), topic(GROUP))
+    assert contact == Contact(sub(CHANNEL, CAT), topic(GROUP), members=3)
     assert await store.fetch(ContactsOf(CAT, topic=CHANNEL)) == (contact,)
 
 

@@ -19,8 +19,10 @@ from ..changes import (
     DeleteTopic,
     DeleteUser,
     Outcome,
+    PurgeInbox,
     PutFindQuery,
     PutLogin,
+    PutNotice,
     PutSecret,
     PutSubscription,
     PutTopic,
@@ -32,6 +34,7 @@ from ..ids import channel_of
 from ..records import Range, State
 from . import rows
 from .hot import Hot
+from .inbox import purge_inbox, put_notice
 from .ranges import merged
 from .sql import Statements
 
@@ -176,7 +179,8 @@ def _delete_user(db: Statements, change: DeleteUser) -> None:
     user = change.user
     db.run("DELETE FROM login WHERE user = ?", (user,))
     db.run("DELETE FROM tag WHERE owner = ?", (user,))
-    db.run("DELETE FROM find_query WHERE user = ?", (user,))
+    for table in ("find_query", "inbox", "inbox_tail"):
+        db.run(f"DELETE FROM {table} WHERE user = ?", (user,))
     if change.hard:
         for table in ("deletion", "hidden"):
             db.run(f"DELETE FROM {table} WHERE user = ?1 AND topic IN {_TOPICS_OF}", (user,))
@@ -213,6 +217,8 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     DeleteTopic: _delete_topic,
     DeleteUser: _delete_user,
     PutFindQuery: _put_find_query,
+    PutNotice: put_notice,
+    PurgeInbox: purge_inbox,
     PutSecret: _put_secret,
 }
 

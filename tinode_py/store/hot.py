@@ -3,8 +3,9 @@
 A thread that runs SQLite gives up the interpreter's lock several times per statement, and
 beside a busy loop each time costs a switch interval. So there is one statement for everything,
 whatever the number of rows: an INSERT into a view of this connection, whose trigger raises the
-topics, checks that no number was skipped, adds the messages and raises the marks. Outside a
-transaction it is a transaction of its own, begin and commit included.
+topics, checks that no number was skipped, adds the messages, raises the marks and gives private
+messages their places in inboxes. Outside a transaction it is a transaction of its own, begin and
+commit included.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ LARGE = 16_384
 
 # The view and the trigger belong to the connection, not to the file.
 _PREPARE = (
-    "CREATE TEMP VIEW hot (tails, messages, marks) AS SELECT '[]', '[]', '[]'",
+    "CREATE TEMP VIEW hot (tails, messages, marks, inbox, places) "
+    "AS SELECT '[]', '[]', '[]', '[]', '[]'",
     """
 CREATE TEMP TRIGGER hot_write INSTEAD OF INSERT ON hot
 BEGIN
@@ -41,9 +43,18 @@ BEGIN
     FROM (SELECT value ->> 0 AS topic, value ->> 1 AS user, value ->> 2 AS read,
                  value ->> 3 AS recv FROM json_each(new.marks)) AS j
     WHERE subscription.topic = j.topic AND subscription.user = j.user;
+
+    INSERT INTO inbox_tail (user, first, last)
+    SELECT value ->> 0, 1, value ->> 1 FROM json_each(new.inbox) WHERE true
+    ON CONFLICT (user) DO UPDATE SET last = last + excluded.last;
+
+    INSERT INTO inbox (user, n, topic, seq, ts, kind)
+    SELECT j.value ->> 0, t.last - (j.value ->> 1), j.value ->> 2, j.value ->> 3,
+           j.value ->> 4, ''
+    FROM json_each(new.places) AS j CROSS JOIN inbox_tail AS t ON t.user = j.value ->> 0;
 END""",
 )
-_WRITE = "INSERT INTO hot (tails, messages, marks) VALUES (?, ?, ?)"
+_WRITE = "INSERT INTO hot (tails, messages, marks, inbox, places) VALUES (?, ?, ?, ?, ?)"
 _WRITE_LARGE = """
 INSERT INTO message (topic, seq, sender, ts, head, content) VALUES (?, ?, ?, ?, ?, ?)"""
 
@@ -62,13 +73,14 @@ def prepare(db: Statements) -> None:
 class Hot:
     """Hot changes of one transaction, gathered in order."""
 
-    __slots__ = ("_large", "_marks", "_messages", "_tails")
+    __slots__ = ("_inboxes", "_large", "_marks", "_messages", "_tails")
 
     def __init__(self) -> None:
         self._messages: list[_Message] = []
         self._large: list[_Message] = []
         self._tails: dict[str, list[int]] = {}  # first number, last number, time
         self._marks: dict[tuple[str, str], tuple[int, int]] = {}
+        self._inboxes: dict[str, list[tuple[str, int, int]]] = {}  # topic, number, time
 
     def add(self, change: Change) -> bool:
         """Take one hot change; False if a message does not follow the one before it."""
@@ -94,6 +106,8 @@ class Hot:
         head = None if m.head is None else m.head.decode()
         row = (m.topic, m.seq, m.sender, m.ts, head, m.content.decode())
         (self._large if len(m.content) > LARGE else self._messages).append(row)
+        for user in change.inboxes:
+            self._inboxes.setdefault(user, []).append((m.topic, m.seq, m.ts))
         return True
 
     @property
@@ -112,7 +126,9 @@ class Hot:
         tails = [(topic, *tail) for topic, tail in self._tails.items()]
         marks = [(*key, *mark) for key, mark in self._marks.items()]
         try:
-            db.run(_WRITE, (encoded(tails), encoded(self._messages), encoded(marks)))
+            inbox, places = self._diffused()
+            texts = map(encoded, (tails, self._messages, marks, inbox, places))
+            db.run(_WRITE, tuple(texts))
             for row in self._large:
                 db.run(_WRITE_LARGE, row)
         except sqlite3.IntegrityError as error:
@@ -120,3 +136,13 @@ class Hot:
                 raise
             return False
         return True
+
+    def _diffused(self) -> tuple[list[tuple[str, int]], list[tuple[str, int, str, int, int]]]:
+        """How many items each user gets, and each item with how many come after it."""
+        inbox = [(user, len(items)) for user, items in self._inboxes.items()]
+        places = [
+            (user, len(items) - place, *item)
+            for user, items in self._inboxes.items()
+            for place, item in enumerate(items, 1)
+        ]
+        return inbox, places

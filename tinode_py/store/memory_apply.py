@@ -15,8 +15,10 @@ from ..changes import (
     DeleteTopic,
     DeleteUser,
     Outcome,
+    PurgeInbox,
     PutFindQuery,
     PutLogin,
+    PutNotice,
     PutSecret,
     PutSubscription,
     PutTopic,
@@ -25,7 +27,7 @@ from ..changes import (
     Stale,
 )
 from ..ids import channel_of, group_of
-from ..records import State
+from ..records import InboxItem, InboxPage, State
 from .base import ALIAS
 from .ranges import merged
 from .tables import Tables
@@ -84,6 +86,30 @@ def _append_message(tables: Tables, change: AppendMessage) -> None:
     touched = max(topic.touched, message.ts)
     tables.topics.put(topic.name, attrs.evolve(topic, seq=message.seq, touched=touched))
     tables.messages.put(key, message)
+    for user in change.inboxes:
+        _give_place(tables, user, InboxItem(0, message.topic, message.seq, message.ts))
+
+
+def _give_place(tables: Tables, user: str, item: InboxItem) -> None:
+    page = tables.inboxes.rows.get(user, InboxPage(1, 0))
+    placed = attrs.evolve(item, n=page.last + 1)
+    tables.inboxes.put(user, InboxPage(page.first, placed.n, (*page.items, placed)))
+
+
+def _put_notice(tables: Tables, change: PutNotice) -> None:
+    item = InboxItem(0, change.topic, 0, change.ts, change.kind, change.detail)
+    _give_place(tables, change.user, item)
+
+
+def _purge_inbox(tables: Tables, change: PurgeInbox) -> None:
+    page = tables.inboxes.rows.get(change.user)
+    if page is None:
+        return
+    kept = page.items
+    while kept and kept[0].ts < change.before:
+        kept = kept[1:]
+    first = kept[0].n if kept else page.last + 1
+    tables.inboxes.put(change.user, InboxPage(first, page.last, kept))
 
 
 def _set_marks(tables: Tables, change: SetMarks) -> None:
@@ -138,6 +164,7 @@ def _delete_user(tables: Tables, change: DeleteUser) -> None:
         if login.user == change.user:
             tables.logins.drop(key)
     tables.find_queries.drop(change.user)
+    tables.inboxes.drop(change.user)
     if change.hard:
         _remove_user(tables, change.user)
     else:
@@ -202,6 +229,8 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     DeleteTopic: _delete_topic,
     DeleteUser: _delete_user,
     PutFindQuery: _put_find_query,
+    PutNotice: _put_notice,
+    PurgeInbox: _purge_inbox,
     PutSecret: _put_secret,
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+import attrs
+
 from ..ids import channel_of, group_of, p2p_peer
 from ..queries import (
     ContactsOf,
@@ -12,6 +14,8 @@ from ..queries import (
     FindByTags,
     FindQueryOf,
     GroupsOwnedBy,
+    InboxOf,
+    InboxUsers,
     LoginByName,
     LoginsOf,
     MembersOf,
@@ -30,6 +34,8 @@ from ..records import (
     Contact,
     Deletions,
     Found,
+    InboxItem,
+    InboxPage,
     Login,
     Message,
     Range,
@@ -99,7 +105,8 @@ def _contact(tables: Tables, sub: Subscription) -> Iterator[Contact]:
     topic = tables.topics.rows.get(name)
     if topic is not None:
         p2p = name.startswith("p2p")
-        yield Contact(sub, topic, _live(tables, p2p_peer(name, sub.user)) if p2p else None)
+        peer = _live(tables, p2p_peer(name, sub.user)) if p2p else None
+        yield Contact(sub, topic, peer, _count(tables, name))
 
 
 def _messages(tables: Tables, query: MessagesIn) -> tuple[Message, ...]:
@@ -217,12 +224,34 @@ def _secret(tables: Tables, query: SecretNamed) -> bytes | None:
     return tables.secrets.rows.get(query.name)
 
 
+def _inbox(tables: Tables, query: InboxOf) -> InboxPage:
+    page = tables.inboxes.rows.get(query.user, InboxPage(1, 0))
+    if query.since < 1 or query.limit < 1:
+        return attrs.evolve(page, items=())
+    found = [item for item in page.items if item.n >= query.since][: query.limit]
+    items = tuple(attrs.evolve(i, message=_visible(tables, query.user, i)) for i in found)
+    return attrs.evolve(page, items=items)
+
+
+def _visible(tables: Tables, user: str, item: InboxItem) -> Message | None:
+    """The message of an item, unless it is gone for its user."""
+    page = _messages(tables, MessagesIn(item.topic, user, (Range(item.seq, item.seq + 1),), 1))
+    return page[0] if page and page[0].ts == item.ts else None
+
+
+def _inbox_users(tables: Tables, query: InboxUsers) -> tuple[str, ...]:
+    found = sorted(user for user in tables.inboxes.rows if user > query.after)
+    return tuple(found[: query.limit])
+
+
 ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     UserById: _user,
     UsersById: _users,
     LoginByName: _login,
     LoginsOf: _logins,
     TopicByName: _topic,
+    InboxOf: _inbox,
+    InboxUsers: _inbox_users,
     MembersOf: _members,
     SubscriptionOf: _subscription,
     ContactsOf: _contacts,

@@ -17,6 +17,8 @@ from ..queries import (
     FindByTags,
     FindQueryOf,
     GroupsOwnedBy,
+    InboxOf,
+    InboxUsers,
     LoginByName,
     LoginsOf,
     MembersOf,
@@ -35,6 +37,7 @@ from ..records import Contact, Found, Login, Subscription, Topic, User
 from . import rows
 from .base import ALIAS, ALIAS_WEIGHT
 from .history import deletions_in, message_at, messages_in, seq_since
+from .inbox import inbox_of, inbox_users
 from .sql import Row, Statements
 
 T = TypeVar("T")
@@ -49,12 +52,13 @@ _TOPICS = f"""
 SELECT {_TOPIC} FROM topic AS t CROSS JOIN topic_tail AS n ON n.topic = t.name WHERE t.name """
 
 _CONTACTS = f"""
-SELECT {_SUBSCRIPTION}, {_TOPIC}, {_USER}
+SELECT {_SUBSCRIPTION}, {_TOPIC}, {_USER}, coalesce(c.members, 0)
 FROM subscription AS s
 CROSS JOIN topic AS t
     ON t.name = iif(substr(s.topic, 1, 3) = 'chn', 'grp' || substr(s.topic, 4), s.topic)
 CROSS JOIN topic_tail AS n ON n.topic = t.name
 LEFT JOIN account AS a ON a.id = s.peer AND a.state <> 'del'
+LEFT JOIN membership AS c ON c.topic = t.name
 WHERE s.user = ?1 AND (s.deleted = 0 OR (?2 > 0 AND s.deleted > ?2)) %s
 ORDER BY n.touched DESC, s.topic"""
 _ALL_CONTACTS = _CONTACTS % ""
@@ -152,6 +156,7 @@ def _contact_of(row: Row) -> Contact:
         rows.subscription_of(row),
         rows.topic_of(row[_TOPIC_AT:_PEER_AT]),
         None if row[_PEER_AT] is None else rows.user_of(row[_PEER_AT:]),
+        row[-1],
     )
 
 
@@ -225,6 +230,8 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     FindQueryOf: _find_query,
     OwnerOfTag: _owner_of_tag,
     GroupsOwnedBy: _groups,
+    InboxOf: inbox_of,
+    InboxUsers: inbox_users,
     SecretNamed: _secret,
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from ..records import Login, Message, Range, Subscription, Topic, User
+from ..records import InboxPage, Login, Message, Range, Subscription, Topic, User
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -49,6 +49,7 @@ class Tables:
         self.messages: Table[tuple[str, int], Message] = Table(self._undo)
         # topic, user ("" for all), number
         self.deletions: Table[tuple[str, str, int], tuple[Range, ...]] = Table(self._undo)
+        self.inboxes: Table[str, InboxPage] = Table(self._undo)  # messages left out
         self.find_queries: Table[str, bytes] = Table(self._undo)
         self.secrets: Table[str, bytes] = Table(self._undo)
 

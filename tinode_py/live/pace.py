@@ -20,10 +20,14 @@ class Pace:
         if not self._rate:
             return
         if self._left < 1:
-            now = trio.current_time()
-            self._left = min(self._rate, self._left + (now - self._at) * self._rate)
-            self._at = now
+            self._refill()
             if self._left < 1:
                 await trio.sleep((1 - self._left) / self._rate)
+                self._refill()
                 self._left = max(self._left, 1)
         self._left -= 1
+
+    def _refill(self) -> None:
+        now = trio.current_time()
+        self._left = min(self._rate, self._left + (now - self._at) * self._rate)
+        self._at = now

@@ -34,6 +34,7 @@ from .live.entrance import Entrance
 from .live.hub import Hub
 from .live.outbox import ConnectionInfo, Outlet
 from .live.session import Session
+from .live.upkeep import keep_up
 from .queries import TopicByName
 from .records import Topic
 from .store.base import Store
@@ -182,6 +183,7 @@ async def _topics(settings: Settings, store: Store, parts: Parts) -> AsyncIterat
     """The tasks of topics: they end by themselves once their inboxes are empty."""
     async with trio.open_nursery() as nursery:
         hub = Hub(settings, store, nursery, parts.now)
+        nursery.start_soon(keep_up, store, parts.now, settings.inbox.days)
         try:
             yield hub
         finally:

@@ -13,7 +13,7 @@ import attrs
 
 from .. import access, ids
 from ..access import APPROVE, Level
-from ..changes import Change, DeleteTopic, DeleteUser, PutLogin, PutUser
+from ..changes import Change, DeleteTopic, DeleteUser, PutLogin, PutNotice, PutUser
 from ..errors import DENIED, EVICTED, MALFORMED, NOT_MODIFIED, OK, Refused
 from ..queries import GroupsOwnedBy, Query
 from ..records import Login, State, User
@@ -29,6 +29,7 @@ from .decision import (
     EndSessions,
     Env,
     Facts,
+    InboxGrew,
     NewLogin,
     Online,
     Reply,
@@ -186,8 +187,15 @@ def delete(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
     effects.append(EndSessions(state.name, ctrl(env, EVICTED), last))
     effects.extend((Online(False), Retire()))
     ended = (*owned, ids.self_topic(state.name))
+    notices = tuple(
+        PutNotice(user, group, "gone", env.now, b"{}")
+        for group, members in owned.items()
+        for user in members
+        if user != state.name
+    )
     changes: tuple[Change, ...] = (
         *map(DeleteTopic, ended),
+        *notices,
         DeleteUser(state.name, request.hard, env.now),
     )
     return Decision(changes, tuple(effects))
@@ -199,6 +207,7 @@ def _group_ended(group: str, members: tuple[str, ...], owner: str) -> Iterator[E
         if user != owner:
             yield Tell(user, Deliver(pres, always=True))
             yield Tell(user, ContactChanged(group, "", None))
+            yield Tell(user, InboxGrew())
     yield Tell(group, TopicEnded())
 
 

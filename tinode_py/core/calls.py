@@ -23,7 +23,7 @@ from ..errors import BUSY, DENIED, NOT_IMPLEMENTED, Refused
 from ..ids import Kind
 from ..records import Message
 from ..wire.packets import Info, Note, Pub
-from . import heads
+from . import heads, inbox
 from .decision import (
     NOTHING,
     Asked,
@@ -149,10 +149,11 @@ def _replaced(
     seq = state.record.seq + 1
     encoded = msgspec.json.encode(head)
     message = Message(state.name, seq, call.caller, env.now, encoded, call.content)
-    changes: tuple[Change, ...] = (AppendMessage(message),)
+    owners = inbox.owners(state)
+    changes: tuple[Change, ...] = (AppendMessage(message, owners),)
     if state.member(call.caller):
         changes += (SetMarks(state.name, call.caller, seq, seq),)
-    return Decision(changes, (Publish(message),))
+    return Decision(changes, (Publish(message), *inbox.grown(owners)))
 
 
 def end(state: TopicState, how: str, actor: str, env: Env) -> Decision:

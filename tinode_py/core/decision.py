@@ -150,6 +150,11 @@ class TopicEnded:
 
 
 @attrs.frozen
+class InboxGrew:
+    """On `me`: the user's inbox has new items."""
+
+
+@attrs.frozen
 class NewLogin:
     """{acc} of a session that may change this account: what the scheme made of its secret."""
 
@@ -168,6 +173,7 @@ Notice = (
     | Introduce
     | UserEnded
     | TopicEnded
+    | InboxGrew
     | NewLogin
 )
 Event = Asked | Notice
@@ -323,6 +329,14 @@ class Retire:
 
 
 @attrs.frozen
+class Follows:
+    """On `me`: a session has the inbox up to `n` and wants what comes; None: no longer."""
+
+    sid: str
+    n: int | None
+
+
+@attrs.frozen
 class Agent:
     """On `me`: the user agent in use, and when to tell contacts of it (0: no need)."""
 
@@ -351,6 +365,7 @@ Effect = (
     | Told
     | Contacts
     | Agent
+    | Follows
     | Kept
     | Tell
     | Online

@@ -26,6 +26,7 @@ from .decision import (
     Contacts,
     Detach,
     Effect,
+    Follows,
     Line,
     Online,
     Presence,
@@ -43,6 +44,7 @@ class MeState:
     user: User | None = None
     lines: dict[str, Line] = attrs.field(factory=dict)
     attached: Attachments = attrs.field(factory=Attachments)
+    follows: dict[str, int] = attrs.field(factory=dict)  # sessions that follow the inbox
     online: bool = False
     off_at: int = 0
     user_agent: str = ""  # of the session that was active last
@@ -106,6 +108,7 @@ class MeState:
                 self.off_at = 0
             case Detach():
                 self.attached.remove(effect.sid)
+                self.follows.pop(effect.sid, None)
             case Online():
                 self.online = effect.on
             case Told() if effect.topic in self.lines:
@@ -116,6 +119,10 @@ class MeState:
                 self.agent_at = effect.tell_at
                 if effect.told:
                     self.told_agent = effect.user_agent
+            case Follows(n=None):
+                self.follows.pop(effect.sid, None)
+            case Follows(n=int() as n):
+                self.follows[effect.sid] = n
             case Contacts(line=None):
                 self.lines.pop(effect.topic, None)
             case Contacts(line=Line() as line):

@@ -12,17 +12,23 @@ from ..ids import Kind
 from ..queries import ContactsOf, Query
 from ..records import Contact, User
 from ..wire.packets import Acs, Desc, Get, GetSub, Seen, SubRow
+from . import inbox
 from .decision import Asked, Decision, Effect, Env, Facts, reply
 from .me import MeState, readable
-from .meta import answer, empty, json, time, unmodified, words
+from .meta import WORDS, answer, empty, json, time, unmodified, words
 from .modes import show, show_defaults
 
 
 def needs(state: MeState, asked: Asked) -> tuple[Query[Any], ...]:
     """The facts for a {get} on `me`."""
     request = cast(Get, asked.request)
-    attached = state.attached.get(asked.caller.sid)
-    return (_list(state, request),) if attached and "sub" in request.what.split() else ()
+    if not state.attached.get(asked.caller.sid):
+        return ()
+    asked_for = request.what.split()
+    found: list[Query[Any]] = [_list(state, request)] if "sub" in asked_for else []
+    if "inbox" in asked_for:
+        found.append(inbox.wanted(state.name, request))
+    return tuple(found)
 
 
 def _list(state: MeState, request: Get) -> ContactsOf:
@@ -41,7 +47,7 @@ def routable(user: str, address: str) -> str:
 def get(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
     """Answer a {get} on `me`."""
     request = cast(Get, asked.request)
-    found = words(request)
+    found = words(request, (*WORDS, "inbox"))
     if not state.attached.get(asked.caller.sid):
         return _from_outside(state, asked, found, env)
     effects: list[Effect] = []
@@ -166,6 +172,7 @@ _PARTS: dict[str, Callable[[MeState, Asked, Facts, Env], Iterator[Effect]]] = {
     "tags": _tags,
     "cred": _cred,
     "aux": _aux,
+    "inbox": inbox.answer,
 }
 
 

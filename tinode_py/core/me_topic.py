@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..queries import Query
 from ..wire.packets import Acc, Del, Get, Leave, Note, Pres, Pub, Set, Sub
-from . import account, describe, me, me_get, me_set
+from . import account, describe, inbox, me, me_get, me_set
 from .decision import (
     NOTHING,
     Active,
@@ -41,6 +41,7 @@ from .decision import (
     Event,
     Facts,
     Gone,
+    InboxGrew,
     Introduce,
     Line,
     NewLogin,
@@ -61,6 +62,8 @@ UA_DELAY = 5000  # ms: how long a new user agent must last to be told
 
 def needs(state: MeState, event: Event, env: Env) -> tuple[Query[Any], ...]:
     """The facts that `decide` will look up."""
+    if isinstance(event, InboxGrew) and (query := inbox.news(state)):
+        return (query,)
     if not isinstance(event, Asked) or state.user is None:
         return ()
     match event.request:
@@ -96,6 +99,8 @@ def decide(state: MeState, event: Event, facts: Facts, env: Env) -> Decision:
             return Decision(effects=tuple(_contact_changed(state, event, env)))
         case Introduce():
             return Decision(effects=tuple(_introduce(state, env)))
+        case InboxGrew():
+            return inbox.grew(state, facts, env)
         case NewLogin():
             return account.relogin(state, event, env)
         case _:

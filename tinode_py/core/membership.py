@@ -29,7 +29,7 @@ from ..ids import Kind
 from ..queries import Query, SubscriptionOf, UserById
 from ..records import State, Subscription, Topic, User
 from ..wire.packets import Pres, SetSub
-from . import presence
+from . import inbox, presence
 from .decision import Asked, Decision, Detach, Effect, Env, Facts, Reply, ctrl, reply
 from .merge import merge
 from .modes import acs, parse_mode
@@ -170,7 +170,13 @@ def _set_other(state: TopicState, asked: Asked, part: SetSub, facts: Facts, env:
         effects.extend(evict(state, new.user, env, unsub=False))
     params = {"acs": acs(new), "user": new.user}
     effects.append(reply(env, OK, asked, params=params))
-    return Decision((PutSubscription(new),), tuple(effects))
+    decision = Decision((PutSubscription(new),), tuple(effects))
+    modes = acs(new)
+    shown = {"want": modes.want, "given": modes.given, "mode": modes.mode}
+    kind = "invite" if old is None else "acs"
+    return inbox.with_notices(
+        decision, state, (new.user,), kind, env, act=asked.caller.user, acs=shown
+    )
 
 
 def _regiven(
@@ -237,7 +243,8 @@ def remove(state: TopicState, asked: Asked, target: str, env: Env) -> Decision:
         presence.contact_changed(state, done),
         reply(env, OK, asked),
     ]
-    return Decision((PutSubscription(done),), tuple(effects))
+    decision = Decision((PutSubscription(done),), tuple(effects))
+    return inbox.with_notices(decision, state, (target,), "removed", env, act=caller.user)
 
 
 def evict(

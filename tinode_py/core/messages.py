@@ -23,7 +23,7 @@ from ..ids import Kind
 from ..queries import MessageAt, MessagesIn, Query, SeqSince
 from ..records import Message, Range, Subscription
 from ..wire.packets import Del, Info, Note, Pres, Pub
-from . import calls, heads, presence, ranges
+from . import calls, heads, inbox, presence, ranges
 from .decision import (
     NOTHING,
     Asked,
@@ -85,7 +85,9 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     effects.append(Publish(message, caller.sid if request.noecho else ""))
     if call:
         effects.append(calls.opened(message, call, caller.sid, env))
-    changes: tuple[Change, ...] = (AppendMessage(message),)
+    owners = inbox.owners(state)
+    effects.extend(inbox.grown(owners))
+    changes: tuple[Change, ...] = (AppendMessage(message, owners),)
     if state.member(caller.user):
         changes += (SetMarks(state.name, caller.user, seq, seq),)
     return Decision(changes, tuple(effects))
@@ -183,7 +185,17 @@ def delete(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
         *_deleted_on_me(state, pres, caller.sid, hard=hard),
         reply(env, OK, asked, params={"del": delid}),
     )
-    return Decision((change,), effects)
+    decision = Decision((change,), effects)
+    if not hard or not logged:
+        return decision
+    users = tuple(sub.user for sub in state.members() if sub.mode & READ)
+    told = {"act": caller.user, "clear": delid, "delseq": _as_json(logged)}
+    return inbox.with_notices(decision, state, users, "del", env, **told)
+
+
+def _as_json(found: tuple[Range, ...]) -> list[dict[str, int]]:
+    """Ranges as packets write them: `hi` is missing where it is one message."""
+    return [{"low": r.low, "hi": r.hi} if r.hi else {"low": r.low} for r in ranges.to_wire(found)]
 
 
 def _young_enough(

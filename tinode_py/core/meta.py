@@ -58,10 +58,10 @@ WORDS = ("desc", "sub", "data", "del", "tags", "cred", "aux")
 AFTER_SUB = ("desc", "sub", "tags", "cred", "aux", "data", "del")
 
 
-def words(request: Get) -> tuple[str, ...]:
+def words(request: Get, known: tuple[str, ...] = WORDS) -> tuple[str, ...]:
     """What is asked for, in the order in which it is answered; Refused if nothing known is."""
     asked = set(request.what.split())
-    found = tuple(word for word in WORDS if word in asked)
+    found = tuple(word for word in known if word in asked)
     if not found:
         raise Refused(MALFORMED)
     return found

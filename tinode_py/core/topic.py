@@ -22,7 +22,7 @@ from ..errors import ATTACH_FIRST, DENIED, MALFORMED, NO_ACTION, OK, TOPIC_NOT_F
 from ..ids import Kind
 from ..queries import MembersOf, Query, SubscriptionOf, TopicByName
 from ..wire.packets import Del, Get, Leave, Note, Pub, Set, Sub
-from . import calls, describe, heads, membership, messages, meta, presence, subscribe
+from . import calls, describe, heads, inbox, membership, messages, meta, presence, subscribe
 from .decision import (
     NOTHING,
     Asked,
@@ -162,13 +162,13 @@ def _del_topic(state: TopicState, asked: Asked, env: Env) -> Decision:
     if state.kind is Kind.SYS:
         raise Refused(DENIED)
     if state.record.owner == caller.user:
-        return Decision(effects=(reply(env, OK, asked),)) + _delete(state)
+        return Decision(effects=(reply(env, OK, asked),)) + _delete(state, caller.user, env)
     if state.member(caller.user) is None and caller.user not in state.readers:
         return Decision(effects=(reply(env, NO_ACTION, asked),))
     return subscribe.unsubscribe(state, asked, env)
 
 
-def _delete(state: TopicState) -> Decision:
+def _delete(state: TopicState, actor: str, env: Env) -> Decision:
     effects: list[Effect] = []
     for sub in state.members():
         effects.append(membership.gone_on_me(state, sub))
@@ -176,7 +176,9 @@ def _delete(state: TopicState) -> Decision:
     for sub in state.readers.values():
         effects.append(membership.gone_on_me(state, sub, reader=True))
     effects.extend(_unload(state))
-    return Decision((DeleteTopic(state.name),), tuple(effects))
+    decision = Decision((DeleteTopic(state.name),), tuple(effects))
+    members = tuple(sub.user for sub in state.members())
+    return inbox.with_notices(decision, state, members, "gone", env, act=actor)
 
 
 def _unload(state: TopicState) -> Iterator[Effect]:

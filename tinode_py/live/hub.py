@@ -15,7 +15,7 @@ import trio
 from .. import ids
 from ..config import Settings
 from ..core import find, me, me_topic, state, topic
-from ..core.decision import EndSessions, Env, Presence, Publish, Woken
+from ..core.decision import EndSessions, Env, InboxGrew, Presence, Publish, Woken
 from ..ids import Kind
 from ..store.base import Store
 from ..wire.packets import Ctrl
@@ -127,7 +127,10 @@ class Hub:
         if runner is None:
             return
         event = item.event
-        if isinstance(event, Presence) and event.what in ("on", "off"):
+        if isinstance(event, InboxGrew):
+            if isinstance(runner.state, me.MeState) and runner.state.follows:
+                runner.inbox.mark("inbox", item)
+        elif isinstance(event, Presence) and event.what in ("on", "off"):
             runner.inbox.mark(("presence", event.src), item)
         elif not runner.inbox.put_nowait(item):
             self._dropped += 1

@@ -156,11 +156,23 @@ class GetDel:
 
 
 @attrs.frozen
+class GetInbox:
+    """Which part of the inbox on `me` (an extension).
+
+    - `since`: the lowest number wanted; without it, only what is new from now on.
+    - `limit`: how many items at most, 100 if absent, never more than 1,000.
+    """
+
+    since: int = 0
+    limit: int = 0
+
+
+@attrs.frozen
 class GetQuery:
     """What to fetch.
 
-    - `what`: words separated by spaces: desc, sub, data, del, tags, cred, aux.
-    - `desc`, `sub`, `data`, `del`: bounds for the word of the same name.
+    - `what`: words separated by spaces: desc, sub, data, del, tags, cred, aux, and inbox on `me`.
+    - `desc`, `sub`, `data`, `del`, `inbox`: bounds for the word of the same name.
     """
 
     what: str = ""
@@ -168,6 +180,7 @@ class GetQuery:
     sub: GetSub | None = None
     data: GetData | None = None
     del_: GetDel | None = None
+    inbox: GetInbox | None = None
 
 
 @attrs.frozen
@@ -335,8 +348,8 @@ class Get(GetQuery):
 
     - `id`: the client's name for the request.
     - `topic`: which.
-    - `what`: words separated by spaces: desc, sub, data, del, tags, cred, aux.
-    - `desc`, `sub`, `data`, `del`: bounds for the word of the same name.
+    - `what`: words separated by spaces: desc, sub, data, del, tags, cred, aux, and inbox on `me`.
+    - `desc`, `sub`, `data`, `del`, `inbox`: bounds for the word of the same name.
     """
 
     id: str = ""
@@ -558,7 +571,7 @@ class DelValues:
 
 @attrs.frozen
 class InboxItem:
-    """One private message in a user's inbox (an extension).
+    """One private message, or one notice, in a user's inbox (an extension).
 
     - `n`: its place in the inbox, from 1 without gaps.
     - `topic`: the conversation, by the peer's name.
@@ -567,7 +580,8 @@ class InboxItem:
     - `from`: who wrote it.
     - `head`, `content`: as in {data}.
     - `deleted`: the message is gone for this user.
-    - `kind`: what it is, if not a message.
+    - `kind`: what it is, if not a message: invite, acs, removed, gone, del.
+    - `detail`: what a notice says: who did it (`act`), and what.
     """
 
     n: int
@@ -579,6 +593,7 @@ class InboxItem:
     content: Json | None = None
     deleted: bool = False
     kind: str = ""
+    detail: Json | None = None
 
 
 @attrs.frozen

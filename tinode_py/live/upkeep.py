@@ -1,0 +1,37 @@
+"""What a server does from time to time, whoever is there: letting old things go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import trio
+
+from ..changes import Batch, PurgeInbox
+from ..errors import StoreError
+from ..queries import InboxUsers
+from ..store.base import Store
+
+log = logging.getLogger(__name__)
+
+EVERY = 3600.0  # seconds from one round to the next
+PAGE = 200  # users in one commit
+DAY = 86_400_000  # ms
+
+
+async def purge_inboxes(store: Store, before: int) -> None:
+    """Let go of inbox items from before a time (ms), a page of users at a time."""
+    after = ""
+    while users := await store.fetch(InboxUsers(after, PAGE)):
+        await store.commit(Batch(tuple(PurgeInbox(user, before) for user in users)))
+        after = users[-1]
+
+
+async def keep_up(store: Store, now: Callable[[], int], inbox_days: int) -> None:
+    """Do the rounds until cancelled; a round that the store fails is tried again at the next."""
+    while True:
+        try:
+            await purge_inboxes(store, now() - inbox_days * DAY)
+        except StoreError:
+            log.exception("old inbox items could not be removed")
+        await trio.sleep(EVERY)

@@ -54,10 +54,11 @@ def inbox_of(db: Statements, query: InboxOf) -> InboxPage:
     tail = db.row(_TAIL, (query.user,))
     if tail is None:
         return InboxPage(1, 0)
+    first, last = tail
     if query.since < 1 or query.limit < 1:
-        return InboxPage(*tail)
+        return InboxPage(first, last)
     found = db.rows(_PAGE, (query.user, query.since, query.limit))
-    return InboxPage(*tail, tuple(map(_item, found)))
+    return InboxPage(first, last, tuple(map(_item, found)))
 
 
 def _item(row: Row) -> InboxItem:

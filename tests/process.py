@@ -245,7 +245,9 @@ async def connected(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterato
         await trio.aclose_forcefully(stream)
 
 
-async def opened(url: str, tls: ssl.SSLContext | None = None) -> trio.abc.Stream:
+async def opened(
+    url: str, tls: ssl.SSLContext | None = None
+) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
     """A connection to what a server said of itself: `http://…`, `https://…`, `unix:…`."""
     if url.startswith("unix:"):
         return await trio.open_unix_socket(url.removeprefix("unix:"))

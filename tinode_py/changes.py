@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import attrs
 
-from .records import Login, Message, Range, Subscription, Topic, User
+from .records import Device, Login, Message, Range, Subscription, Topic, User
+
+DEVICES_KEPT = 32  # of one user: old ones make room
 
 
 @attrs.frozen
@@ -95,7 +97,7 @@ class DeleteTopic:
 
 @attrs.frozen
 class DeleteUser:
-    """End an account: its logins, its subscriptions, its tags.
+    """End an account: its logins, its devices, its subscriptions, its tags.
 
     `hard` removes the rows, with what the user had deleted for himself; else the account stays
     with state `del`, its subscriptions as ended at `now`, both without personal data. Messages
@@ -114,6 +116,24 @@ class PutFindQuery:
 
     user: str
     query: bytes | None
+
+
+@attrs.frozen
+class PutIdem:
+    """Remember what a publication that its sender may repeat (`key`) was answered."""
+
+    topic: str
+    user: str
+    key: str
+    seq: int
+    ts: int
+
+
+@attrs.frozen
+class PurgeIdem:
+    """Forget the answers to publications from before a time."""
+
+    before: int
 
 
 @attrs.frozen
@@ -136,6 +156,21 @@ class PurgeInbox:
 
 
 @attrs.frozen
+class PutDevice:
+    """Keep a device; it is nobody else's any more. Of one user the latest `DEVICES_KEPT` stay."""
+
+    device: Device
+
+
+@attrs.frozen
+class DropDevice:
+    """Forget a device, if it is this user's."""
+
+    user: str
+    id: str
+
+
+@attrs.frozen
 class PutSecret:
     """Keep a server secret (token key, API salt) under a name, if none is kept yet."""
 
@@ -154,8 +189,12 @@ Change = (
     | DeleteTopic
     | DeleteUser
     | PutFindQuery
+    | PutIdem
+    | PurgeIdem
     | PutNotice
     | PurgeInbox
+    | PutDevice
+    | DropDevice
     | PutSecret
 )
 

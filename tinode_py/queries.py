@@ -13,10 +13,12 @@ import attrs
 from .records import (
     Contact,
     Deletions,
+    Device,
     Found,
     InboxPage,
     Login,
     Message,
+    Published,
     Range,
     Subscription,
     Topic,
@@ -144,6 +146,15 @@ class DeletionsIn(Query[Deletions | None]):
 
 
 @attrs.frozen
+class AnswerTo(Query[Published | None]):
+    """What an earlier publication of the user with this key was answered."""
+
+    topic: str
+    user: str
+    key: str
+
+
+@attrs.frozen
 class InboxOf(Query[InboxPage]):
     """A page of a user's inbox from number `since` on, in order, at most `limit` items.
 
@@ -199,6 +210,35 @@ class OwnerOfTag(Query[str | None]):
 @attrs.frozen
 class GroupsOwnedBy(Query[dict[str, tuple[str, ...]]]):
     """The groups that a user owns, each with the users who are its members, sorted. Unbounded."""
+
+    user: str
+
+
+@attrs.frozen
+class DeviceById(Query[Device | None]):
+    id: str
+
+
+@attrs.frozen
+class DevicesOf(Query[dict[str, tuple[Device, ...]]]):
+    """The devices of some users, the latest first; users without any are left out."""
+
+    users: tuple[str, ...]
+
+
+@attrs.frozen
+class UnreadOf(Query[dict[str, int]]):
+    """How many messages each user has not read, in all topics that he may read. Unbounded.
+
+    Muted topics and what was deleted count, as they do in a contact list.
+    """
+
+    users: tuple[str, ...]
+
+
+@attrs.frozen
+class ChannelsOf(Query[tuple[str, ...]]):
+    """The channels (`chn…`) that a user reads, those that he has muted left out. Unbounded."""
 
     user: str
 

@@ -23,6 +23,17 @@ class State(enum.Enum):
 
 
 @attrs.frozen
+class Device:
+    """A device to which a user's notifications are pushed. `id` is what the client calls it."""
+
+    id: str
+    user: str
+    platform: str = ""
+    language: str = ""
+    seen: int = 0  # when the user last came from it, give or take a day
+
+
+@attrs.frozen
 class Range:
     """Message numbers from `low` up to, not including, `hi`."""
 
@@ -142,6 +153,14 @@ class Found:
     user: User | None = None
     topic: Topic | None = None
     members: int = 0
+
+
+@attrs.frozen
+class Published:
+    """What a publication was answered: its number and time."""
+
+    seq: int
+    ts: int
 
 
 @attrs.frozen

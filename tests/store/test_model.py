@@ -15,7 +15,7 @@ from tests.store.made import ANN, BOB, CAT, CHANNEL, GROUP, OTHER, PAIR
 from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
-from tinode_py.records import Login, Message, Range, State, Subscription, Topic, User
+from tinode_py.records import Device, Login, Message, Range, State, Subscription, Topic, User
 from tinode_py.store.memory import MemoryStore
 from tinode_py.store.sqlite import open_sqlite
 
@@ -29,6 +29,7 @@ ranges = st.lists(
     st.tuples(st.integers(1, 9), st.integers(0, 4)).map(lambda p: Range(p[0], p[0] + p[1])),
     max_size=3,
 ).map(tuple)
+device_ids = st.sampled_from(["d1", "d2", "d3"])
 members = st.one_of(
     st.tuples(st.sampled_from([GROUP, OTHER, CHANNEL]), users),
     st.tuples(st.just(PAIR), st.sampled_from([ANN, BOB])),
@@ -110,7 +111,11 @@ change = st.one_of(
     st.builds(c.DeleteUser, users, st.booleans(), times),
     st.builds(c.PutFindQuery, users, json),
     st.builds(c.PutNotice, users, topics, st.just("invite"), times, st.just(b'{"act":"x"}')),
+    st.builds(c.PutIdem, topics, users, st.sampled_from(["k", "l"]), times, times),
+    st.builds(c.PurgeIdem, times),
     st.builds(c.PurgeInbox, users, st.integers(0, 1010)),
+    st.builds(Device, device_ids, users, seen=times).map(c.PutDevice),
+    st.builds(c.DropDevice, users, device_ids),
     st.builds(c.PutSecret, st.just("key"), st.binary(max_size=3)),
 )
 batches = st.lists(st.lists(change, max_size=4), max_size=12)
@@ -138,6 +143,11 @@ QUERIES: list[q.Query[Any]] = [
     *(q.GroupsOwnedBy(user) for user in (ANN, BOB)),
     *(q.InboxOf(user, since, n) for user in (ANN, BOB) for since, n in ((0, 9), (1, 99), (3, 2))),
     q.InboxUsers(ANN, 2),
+    *(q.AnswerTo(at, ANN, key) for at in (GROUP, PAIR) for key in ("k", "l")),
+    q.DeviceById("d1"),
+    q.DevicesOf((BOB, ANN)),
+    q.UnreadOf((CAT, ANN, BOB)),
+    *(q.ChannelsOf(user) for user in (ANN, BOB)),
     q.SecretNamed("key"),
 ]
 

@@ -24,7 +24,7 @@ from tests.store.made import (
 from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
-from tinode_py.records import Login, Range
+from tinode_py.records import Device, Login, Range
 from tinode_py.store import apply, read
 from tinode_py.store.sqlite import open_sqlite
 
@@ -50,6 +50,11 @@ QUERIES = [
     q.GroupsOwnedBy(ANN),
     q.InboxOf(ANN, 1, 100),
     q.InboxUsers("", 100),
+    q.AnswerTo(GROUP, ANN, "k"),
+    q.DeviceById("d"),
+    q.DevicesOf((ANN, BOB)),
+    q.UnreadOf((ANN, BOB)),
+    q.ChannelsOf(BOB),
     q.SecretNamed("a"),
 ]
 CHANGES: list[c.Change] = [
@@ -64,11 +69,15 @@ CHANGES: list[c.Change] = [
     c.DeleteMessages(GROUP, 3, ANN, (Range(2, 5), Range(7, 8)), 5),
     c.PutNotice(ANN, GROUP, "invite", 5, b"{}"),
     c.PurgeInbox(ANN, 5),
+    c.PutIdem(GROUP, ANN, "k", 1, 5),
+    c.PurgeIdem(5),
     c.PutFindQuery(ANN, b'"a"'),
     c.PutFindQuery(ANN, None),
     c.DeleteTopic(GROUP),
     c.DeleteUser(ANN, False, 5),
     c.DeleteUser(ANN, True, 5),
+    c.PutDevice(Device("d", ANN)),
+    c.DropDevice(ANN, "d"),
     c.PutSecret("a", b"b"),
 ]
 # What may be walked through from end to end: lists given with the statement, and results.

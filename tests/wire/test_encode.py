@@ -14,7 +14,7 @@ from tinode_py.wire.frames import binary_frame, text_frame
 
 TS = p.Time(1767323045678)
 TEXT = "2026-01-02T03:04:05.678Z"
-DATA = p.Data("grpA", 7, TS, p.Json(b'{"txt" : "h\xc3\xa9",\n"n":1.0}'), "usrB", p.Json(b'{"a":1}'))
+DATA = p.Data("grpA", TS, p.Json(b'{"txt" : "h\xc3\xa9",\n"n":1.0}'), 7, "usrB", p.Json(b'{"a":1}'))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ DATA = p.Data("grpA", 7, TS, p.Json(b'{"txt" : "h\xc3\xa9",\n"n":1.0}'), "usrB",
             | {"content": {"txt": "hé", "n": 1.0}},
         ),
         (
-            p.Data('a"\n', 1, TS, p.Json(b"null")),
+            p.Data('a"\n', TS, p.Json(b"null"), 1),
             {"topic": 'a"\n', "seq": 1, "ts": TEXT, "content": None},
         ),
         (

@@ -151,7 +151,7 @@ def test_content_is_the_same_bytes_in_and_out(content: p.Json):
     request = decode_json(b'{"pub":{"content":' + content + b"}}").request
     assert isinstance(request, p.Pub)
     assert request.content == content.strip()
-    sent = encode_json(p.Data("grpA", 1, p.Time(0), request.content))
+    sent = encode_json(p.Data("grpA", p.Time(0), request.content, 1))
     assert sent.endswith(b',"content":' + content + b"}}")
     assert from_json(content) == json.loads(content)
 

@@ -12,12 +12,18 @@ import msgspec
 
 from ..errors import MALFORMED, Refused
 
+IDEM = 64  # characters of `head.idem`
 _REPLACE = re.compile(rb'":([0-9]{1,10})"')
 
 
 def may_hold(head: bytes | None, name: str) -> bool:
     """Whether `name` can be a member of the head."""
     return head is not None and (b"\\" in head or b'"%b"' % name.encode() in head)
+
+
+def needs_facts(head: bytes | None) -> bool:
+    """Whether a message with this head may be an edit, a call, or a repeat."""
+    return head is not None and any(may_hold(head, name) for name in ("replace", "webrtc", "idem"))
 
 
 def fields(head: bytes | None) -> dict[str, msgspec.Raw]:
@@ -40,3 +46,21 @@ def replaced(head: bytes | None) -> int:
     if match is None:
         raise Refused(MALFORMED)
     return int(match[1])
+
+
+def idem(head: bytes | None) -> str:
+    """The key under which a sender may repeat a publication (`head.idem`), "" if there is none.
+
+    Refused if it is no text, or longer than 64 characters.
+    """
+    if not may_hold(head, "idem"):
+        return ""
+    value = msgspec.json.decode(fields(head).get("idem", b'""'))
+    if not isinstance(value, str) or len(value) > IDEM:
+        raise Refused(MALFORMED)
+    return value
+
+
+def is_ephemeral(head: bytes | None) -> bool:
+    """Whether the publication is only for those who are there (`head.ephemeral`)."""
+    return may_hold(head, "ephemeral") and fields(head).get("ephemeral") == b"true"

@@ -9,7 +9,7 @@ import attrs
 import msgspec
 
 from ..access import DELETE, PRES, READ, WRITE
-from ..changes import AppendMessage, Change, DeleteMessages, SetMarks
+from ..changes import AppendMessage, Change, DeleteMessages, PutIdem, SetMarks
 from ..errors import (
     ACCEPTED,
     ATTACH_FIRST,
@@ -20,9 +20,9 @@ from ..errors import (
     Refused,
 )
 from ..ids import Kind
-from ..queries import MessageAt, MessagesIn, Query, SeqSince
+from ..queries import AnswerTo, MessageAt, MessagesIn, Query, SeqSince
 from ..records import Message, Range, Subscription
-from ..wire.packets import Del, Info, Note, Pres, Pub
+from ..wire.packets import Del, Info, Note, Pres, Pub, Time
 from . import calls, heads, inbox, presence, ranges
 from .decision import (
     NOTHING,
@@ -43,6 +43,7 @@ from .decision import (
 from .state import TopicState
 
 TYPING = frozenset({"kp", "kpa", "kpv", "data"})
+OURS = ("sender", "idem")  # members of a head that do not travel as they came
 MARKS = frozenset({"read", "recv"})
 
 
@@ -50,10 +51,15 @@ MARKS = frozenset({"read", "recv"})
 
 
 def pub_needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
-    request = asked.request
+    """What an edit replaces, and what an earlier try of the same publication was answered."""
+    request, user = asked.request, asked.caller.user
     assert isinstance(request, Pub)
-    target = heads.replaced(request.head)
-    return (MessageAt(state.name, target),) if target else ()
+    found: list[Query[Any]] = []
+    if target := heads.replaced(request.head):
+        found.append(MessageAt(state.name, target))
+    if key := heads.idem(request.head):
+        found.append(AnswerTo(state.name, user, key))
+    return tuple(found)
 
 
 def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
@@ -66,31 +72,70 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     asked = _as_known(state, asked, item)
     if not _may_write(state, item):
         return Decision(effects=(reply(env, DENIED, asked),))
+    key = heads.idem(request.head)
+    if key and (earlier := facts[AnswerTo(state.name, caller.user, key)]):
+        return Decision(effects=_accepted(asked, env, earlier.seq, earlier.ts))
     call = calls.check(state, request, env)
     head = _head(request, caller.user, caller.actor)
+    if heads.is_ephemeral(head):
+        return _ephemeral(asked, _message(state, asked, 0, head, env), env)
     if target := heads.replaced(head):
         _check_edit(facts[MessageAt(state.name, target)], caller.user, env)
-    seq = state.record.seq + 1
-    message = Message(
-        topic=state.name,
-        seq=seq,
-        sender=caller.user,
-        ts=env.now,
-        head=head,
-        content=request.content if request.content is not None else b"null",
-    )
-    effects: list[Effect] = []
-    if request.id:
-        effects.append(reply(env, ACCEPTED, asked, params={"seq": seq}))
-    effects.append(Publish(message, caller.sid if request.noecho else ""))
+    message = _message(state, asked, state.record.seq + 1, head, env)
+    effects = [*_accepted(asked, env, message.seq), _to_readers(asked, message)]
     if call:
         effects.append(calls.opened(message, call, caller.sid, env))
     owners = inbox.owners(state)
     effects.extend(inbox.grown(owners))
+    return Decision(_stored(state, message, owners, key), tuple(effects))
+
+
+def _message(state: TopicState, asked: Asked, seq: int, head: bytes | None, env: Env) -> Message:
+    request = asked.request
+    assert isinstance(request, Pub)
+    return Message(
+        topic=state.name,
+        seq=seq,
+        sender=asked.caller.user,
+        ts=env.now,
+        head=head,
+        content=request.content if request.content is not None else b"null",
+    )
+
+
+def _accepted(asked: Asked, env: Env, seq: int, ts: int = 0) -> tuple[Effect, ...]:
+    """The answer to the sender, who asked for one if his packet has an id."""
+    request = asked.request
+    assert isinstance(request, Pub)
+    if not request.id:
+        return ()
+    packet = ctrl(env, ACCEPTED, asked, params={"seq": seq} if seq else None)
+    if ts:  # a repeat is answered as the first time
+        packet = attrs.evolve(packet, ts=Time(ts))
+    return (Reply(asked.caller.sid, packet),)
+
+
+def _to_readers(asked: Asked, message: Message) -> Publish:
+    request = asked.request
+    assert isinstance(request, Pub)
+    return Publish(message, asked.caller.sid if request.noecho else "")
+
+
+def _stored(
+    state: TopicState, message: Message, owners: tuple[str, ...], key: str
+) -> tuple[Change, ...]:
+    """What a publication writes. Its author has read his own message."""
     changes: tuple[Change, ...] = (AppendMessage(message, owners),)
-    if state.member(caller.user):
-        changes += (SetMarks(state.name, caller.user, seq, seq),)
-    return Decision(changes, tuple(effects))
+    if state.member(message.sender):
+        changes += (SetMarks(state.name, message.sender, message.seq, message.seq),)
+    if key:
+        changes += (PutIdem(state.name, message.sender, key, message.seq, message.ts),)
+    return changes
+
+
+def _ephemeral(asked: Asked, message: Message, env: Env) -> Decision:
+    """A publication for those who are here now: it has no number and is not kept."""
+    return Decision(effects=(*_accepted(asked, env, 0), _to_readers(asked, message)))
 
 
 def _as_known(state: TopicState, asked: Asked, item: Attached | None) -> Asked:
@@ -109,13 +154,18 @@ def _may_write(state: TopicState, item: Attached | None) -> bool:
 def _head(request: Pub, user: str, actor: str) -> bytes | None:
     """The head without what only the server may say; with the real sender if root acts."""
     head = request.head
-    if head and actor == user and len(head) > 2 and not heads.may_hold(head, "sender"):
+    if head and actor == user and len(head) > 2 and not _is_ours(head):
         return head
     found = heads.fields(head)
-    found.pop("sender", None)
+    for name in OURS:
+        found.pop(name, None)
     if actor != user:
         found["sender"] = msgspec.Raw(msgspec.json.encode(actor))
     return msgspec.json.encode(found) if found else None
+
+
+def _is_ours(head: bytes) -> bool:
+    return any(heads.may_hold(head, name) for name in OURS)
 
 
 def _check_edit(original: Message | None, user: str, env: Env) -> None:

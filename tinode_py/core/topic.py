@@ -63,7 +63,7 @@ def is_plain(event: Event) -> bool:
         case Asked(request=Note()) | Presence():
             return True
         case Asked(request=Pub(head=head)):
-            return not (heads.may_hold(head, "replace") or heads.may_hold(head, "webrtc"))
+            return not heads.needs_facts(head)
         case _:
             return False
 

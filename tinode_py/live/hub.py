@@ -156,7 +156,9 @@ class Hub:
                 del self._agents[topic]
 
     def published(self, fanout: FanOut, effect: Publish) -> None:
-        """Tell members who are on `me` but not in the topic of a new message."""
+        """Tell members who are on `me` but not in the topic of a new message that is kept."""
+        if not effect.message.seq:
+            return
         for bystander in fanout.bystanders(self.on_me):
             self.tell(bystander.user, Item(word_of(effect.message, bystander)))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import trio
 
-from ..changes import Batch, PurgeInbox
+from ..changes import Batch, PurgeIdem, PurgeInbox
 from ..errors import StoreError
 from ..queries import InboxUsers
 from ..store.base import Store
@@ -32,6 +32,7 @@ async def keep_up(store: Store, now: Callable[[], int], inbox_days: int) -> None
     while True:
         try:
             await purge_inboxes(store, now() - inbox_days * DAY)
+            await store.commit(Batch((PurgeIdem(now() - DAY),)))
         except StoreError:
-            log.exception("old inbox items could not be removed")
+            log.exception("what is old could not be removed")
         await trio.sleep(EVERY)

@@ -18,9 +18,13 @@ from ..changes import (
     DeleteMessages,
     DeleteTopic,
     DeleteUser,
+    DropDevice,
     Outcome,
+    PurgeIdem,
     PurgeInbox,
+    PutDevice,
     PutFindQuery,
+    PutIdem,
     PutLogin,
     PutNotice,
     PutSecret,
@@ -33,6 +37,7 @@ from ..changes import (
 from ..ids import channel_of
 from ..records import Range, State
 from . import rows
+from .devices import drop_device, put_device
 from .hot import Hot
 from .inbox import purge_inbox, put_notice
 from .ranges import merged
@@ -53,6 +58,7 @@ _PUT_TOPIC = rows.upsert("topic", rows.TOPIC_COLUMNS)
 _PUT_TAIL = rows.upsert("topic_tail", rows.TAIL_COLUMNS)
 _PUT_SUBSCRIPTION = rows.upsert("subscription", rows.SUBSCRIPTION_COLUMNS, 2)
 
+_PUT_IDEM = rows.upsert("idem", ("topic", "user", "key", "seq", "ts"), 3)
 _PUT_FIND_QUERY = rows.upsert("find_query", ("user", "query"))
 
 _DROP_TAGS = """
@@ -170,7 +176,7 @@ def _delete_topic(db: Statements, change: DeleteTopic) -> None:
     name = change.topic
     db.run("DELETE FROM tag WHERE owner = ?", (name,))
     db.run("DELETE FROM subscription WHERE topic IN (?, ?)", (name, channel_of(name)))
-    for table in ("membership", "message", "deletion", "hidden", "topic_tail"):
+    for table in ("membership", "message", "deletion", "hidden", "idem", "topic_tail"):
         db.run(f"DELETE FROM {table} WHERE topic = ?", (name,))
     db.run("DELETE FROM topic WHERE name = ?", (name,))
 
@@ -179,7 +185,7 @@ def _delete_user(db: Statements, change: DeleteUser) -> None:
     user = change.user
     db.run("DELETE FROM login WHERE user = ?", (user,))
     db.run("DELETE FROM tag WHERE owner = ?", (user,))
-    for table in ("find_query", "inbox", "inbox_tail"):
+    for table in ("find_query", "inbox", "inbox_tail", "device"):
         db.run(f"DELETE FROM {table} WHERE user = ?", (user,))
     if change.hard:
         for table in ("deletion", "hidden"):
@@ -197,6 +203,14 @@ def _put_find_query(db: Statements, change: PutFindQuery) -> None:
         db.run("DELETE FROM find_query WHERE user = ?", (change.user,))
     else:
         db.run(_PUT_FIND_QUERY, (change.user, change.query.decode()))
+
+
+def _put_idem(db: Statements, change: PutIdem) -> None:
+    db.run(_PUT_IDEM, (change.topic, change.user, change.key, change.seq, change.ts))
+
+
+def _purge_idem(db: Statements, change: PurgeIdem) -> None:
+    db.run("DELETE FROM idem WHERE ts < ?", (change.before,))
 
 
 def _put_secret(db: Statements, change: PutSecret) -> None:
@@ -217,8 +231,12 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     DeleteTopic: _delete_topic,
     DeleteUser: _delete_user,
     PutFindQuery: _put_find_query,
+    PutIdem: _put_idem,
+    PurgeIdem: _purge_idem,
     PutNotice: put_notice,
     PurgeInbox: purge_inbox,
+    PutDevice: put_device,
+    DropDevice: drop_device,
     PutSecret: _put_secret,
 }
 

@@ -14,9 +14,13 @@ from ..changes import (
     DeleteMessages,
     DeleteTopic,
     DeleteUser,
+    DropDevice,
     Outcome,
+    PurgeIdem,
     PurgeInbox,
+    PutDevice,
     PutFindQuery,
+    PutIdem,
     PutLogin,
     PutNotice,
     PutSecret,
@@ -27,8 +31,9 @@ from ..changes import (
     Stale,
 )
 from ..ids import channel_of, group_of
-from ..records import InboxItem, InboxPage, State
+from ..records import InboxItem, InboxPage, Published, State
 from .base import ALIAS
+from .memory_devices import drop_device, drop_devices, put_device
 from .ranges import merged
 from .tables import Tables
 
@@ -101,6 +106,17 @@ def _put_notice(tables: Tables, change: PutNotice) -> None:
     _give_place(tables, change.user, item)
 
 
+def _put_idem(tables: Tables, change: PutIdem) -> None:
+    key = (change.topic, change.user, change.key)
+    tables.answers.put(key, Published(change.seq, change.ts))
+
+
+def _purge_idem(tables: Tables, change: PurgeIdem) -> None:
+    for key, answer in list(tables.answers.rows.items()):
+        if answer.ts < change.before:
+            tables.answers.drop(key)
+
+
 def _purge_inbox(tables: Tables, change: PurgeInbox) -> None:
     page = tables.inboxes.rows.get(change.user)
     if page is None:
@@ -157,12 +173,16 @@ def _delete_topic(tables: Tables, change: DeleteTopic) -> None:
     for deletion in list(tables.deletions.rows):
         if deletion[0] == name:
             tables.deletions.drop(deletion)
+    for key in list(tables.answers.rows):
+        if key[0] == name:
+            tables.answers.drop(key)
 
 
 def _delete_user(tables: Tables, change: DeleteUser) -> None:
     for key, login in list(tables.logins.rows.items()):
         if login.user == change.user:
             tables.logins.drop(key)
+    drop_devices(tables, change.user)
     tables.find_queries.drop(change.user)
     tables.inboxes.drop(change.user)
     if change.hard:
@@ -229,8 +249,12 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     DeleteTopic: _delete_topic,
     DeleteUser: _delete_user,
     PutFindQuery: _put_find_query,
+    PutIdem: _put_idem,
+    PurgeIdem: _purge_idem,
     PutNotice: _put_notice,
     PurgeInbox: _purge_inbox,
+    PutDevice: put_device,
+    DropDevice: drop_device,
     PutSecret: _put_secret,
 }
 

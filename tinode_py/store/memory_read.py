@@ -9,8 +9,12 @@ import attrs
 
 from ..ids import channel_of, group_of, p2p_peer
 from ..queries import (
+    AnswerTo,
+    ChannelsOf,
     ContactsOf,
     DeletionsIn,
+    DeviceById,
+    DevicesOf,
     FindByTags,
     FindQueryOf,
     GroupsOwnedBy,
@@ -27,6 +31,7 @@ from ..queries import (
     SeqSince,
     SubscriptionOf,
     TopicByName,
+    UnreadOf,
     UserById,
     UsersById,
 )
@@ -38,6 +43,7 @@ from ..records import (
     InboxPage,
     Login,
     Message,
+    Published,
     Range,
     State,
     Subscription,
@@ -45,6 +51,7 @@ from ..records import (
     User,
 )
 from .base import ALIAS, ALIAS_WEIGHT
+from .memory_devices import channels_of, device_by_id, devices_of, unread_of
 from .ranges import merged
 from .tables import Tables
 
@@ -224,6 +231,10 @@ def _secret(tables: Tables, query: SecretNamed) -> bytes | None:
     return tables.secrets.rows.get(query.name)
 
 
+def _answer_to(tables: Tables, query: AnswerTo) -> Published | None:
+    return tables.answers.rows.get((query.topic, query.user, query.key))
+
+
 def _inbox(tables: Tables, query: InboxOf) -> InboxPage:
     page = tables.inboxes.rows.get(query.user, InboxPage(1, 0))
     if query.since < 1 or query.limit < 1:
@@ -250,6 +261,7 @@ ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     LoginByName: _login,
     LoginsOf: _logins,
     TopicByName: _topic,
+    AnswerTo: _answer_to,
     InboxOf: _inbox,
     InboxUsers: _inbox_users,
     MembersOf: _members,
@@ -263,6 +275,10 @@ ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     FindQueryOf: _find_query,
     OwnerOfTag: _owner_of_tag,
     GroupsOwnedBy: _groups,
+    DeviceById: device_by_id,
+    DevicesOf: devices_of,
+    UnreadOf: unread_of,
+    ChannelsOf: channels_of,
     SecretNamed: _secret,
 }
 

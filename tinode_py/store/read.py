@@ -12,8 +12,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..queries import (
+    AnswerTo,
+    ChannelsOf,
     ContactsOf,
     DeletionsIn,
+    DeviceById,
+    DevicesOf,
     FindByTags,
     FindQueryOf,
     GroupsOwnedBy,
@@ -30,12 +34,14 @@ from ..queries import (
     SeqSince,
     SubscriptionOf,
     TopicByName,
+    UnreadOf,
     UserById,
     UsersById,
 )
-from ..records import Contact, Found, Login, Subscription, Topic, User
+from ..records import Contact, Found, Login, Published, Subscription, Topic, User
 from . import rows
 from .base import ALIAS, ALIAS_WEIGHT
+from .devices import channels_of, device_by_id, devices_of, unread_of
 from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
 from .sql import Row, Statements
@@ -47,6 +53,7 @@ _LOGIN = f"SELECT {rows.selected('l', rows.LOGIN_COLUMNS)} FROM login AS l "
 _TOPIC = rows.selected("t", rows.TOPIC_COLUMNS) + ", " + rows.selected("n", rows.TAIL_COLUMNS)
 _SUBSCRIPTION = rows.selected("s", rows.SUBSCRIPTION_COLUMNS)
 
+_ANSWER = "SELECT seq, ts FROM idem WHERE topic = ? AND user = ? AND key = ?"
 _USERS = f"SELECT {_USER} FROM account AS a WHERE a.state <> 'del' AND a.id "
 _TOPICS = f"""
 SELECT {_TOPIC} FROM topic AS t CROSS JOIN topic_tail AS n ON n.topic = t.name WHERE t.name """
@@ -208,6 +215,11 @@ def _member_names(db: Statements, topic: str) -> tuple[str, ...]:
     return tuple(row[0] for row in found)
 
 
+def _answer_to(db: Statements, query: AnswerTo) -> Published | None:
+    row = db.row(_ANSWER, (query.topic, query.user, query.key))
+    return None if row is None else Published(*row)
+
+
 def _secret(db: Statements, query: SecretNamed) -> bytes | None:
     row = db.row("SELECT value FROM secret WHERE name = ?", (query.name,))
     return None if row is None else row[0]
@@ -230,8 +242,13 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     FindQueryOf: _find_query,
     OwnerOfTag: _owner_of_tag,
     GroupsOwnedBy: _groups,
+    AnswerTo: _answer_to,
     InboxOf: inbox_of,
     InboxUsers: inbox_users,
+    DeviceById: device_by_id,
+    DevicesOf: devices_of,
+    UnreadOf: unread_of,
+    ChannelsOf: channels_of,
     SecretNamed: _secret,
 }
 

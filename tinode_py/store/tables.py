@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from ..records import InboxPage, Login, Message, Range, Subscription, Topic, User
+from ..records import Device, InboxPage, Login, Message, Published, Range, Subscription, Topic, User
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,7 +50,9 @@ class Tables:
         # topic, user ("" for all), number
         self.deletions: Table[tuple[str, str, int], tuple[Range, ...]] = Table(self._undo)
         self.inboxes: Table[str, InboxPage] = Table(self._undo)  # messages left out
+        self.answers: Table[tuple[str, str, str], Published] = Table(self._undo)  # topic, user, key
         self.find_queries: Table[str, bytes] = Table(self._undo)
+        self.devices: Table[str, Device] = Table(self._undo)
         self.secrets: Table[str, bytes] = Table(self._undo)
 
     def mark(self) -> int:

@@ -54,11 +54,12 @@ def encode_cbor(packet: packets.ServerPacket) -> bytes:
 def _data_text(data: packets.Data) -> bytes:
     sender = b',"from":' + _json_text(data.from_) if data.from_ else b""
     head = b',"head":' + data.head if data.head is not None else b""
-    return b'{"data":{"topic":%b%b,"ts":"%b","seq":%d%b,"content":%b}}' % (
+    seq = b',"seq":%d' % data.seq if data.seq else b""
+    return b'{"data":{"topic":%b%b,"ts":"%b"%b%b,"content":%b}}' % (
         _json_text(data.topic),
         sender,
         time_text(data.ts).encode(),
-        data.seq,
+        seq,
         head,
         data.content,
     )

@@ -639,17 +639,17 @@ class Data:
     """A message.
 
     - `topic`: the conversation as the reader knows it.
-    - `seq`: its number there.
-    - `ts`: when it was stored.
+    - `ts`: when it was published.
     - `content`: the JSON that was published, byte for byte.
+    - `seq`: its number there; missing where it is not kept (`head.ephemeral`).
     - `from`: who wrote it; channel readers are not told.
     - `head`: its headers.
     """
 
     topic: str
-    seq: int
     ts: Time
     content: Json
+    seq: int = 0
     from_: str = ""
     head: Json | None = None
 

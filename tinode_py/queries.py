@@ -221,7 +221,7 @@ class DeviceById(Query[Device | None]):
 
 @attrs.frozen
 class DevicesOf(Query[dict[str, tuple[Device, ...]]]):
-    """The devices of some users, the latest first; users without any are left out."""
+    """The devices of some users, the latest first; users without any are left out. Unbounded."""
 
     users: tuple[str, ...]
 

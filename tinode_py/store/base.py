@@ -22,7 +22,16 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from ..changes import Batch, Outcome
-from ..queries import ContactsOf, FindByTags, GroupsOwnedBy, MembersOf, Query
+from ..queries import (
+    ChannelsOf,
+    ContactsOf,
+    DevicesOf,
+    FindByTags,
+    GroupsOwnedBy,
+    MembersOf,
+    Query,
+    UnreadOf,
+)
 
 T = TypeVar("T")
 
@@ -33,7 +42,7 @@ ALIAS_WEIGHT = 20
 
 # Queries that may take long: a store answers them away from the loop's thread.
 UNBOUNDED: frozenset[type[Query[Any]]] = frozenset(
-    {MembersOf, ContactsOf, FindByTags, GroupsOwnedBy}
+    {MembersOf, ContactsOf, FindByTags, GroupsOwnedBy, DevicesOf, UnreadOf, ChannelsOf}
 )
 
 

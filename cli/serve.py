@@ -62,26 +62,25 @@ def serve(
 
 
 async def serve_until_signal(settings: Settings) -> None:
-    """Serve; the first SIGTERM or SIGINT cancels it, which drains; a second ends the process."""
+    """Serve; the first SIGTERM or SIGINT lets it drain, a second one ends the process."""
     from tinode_py.server import serve  # slow to import, and other commands need it not
 
+    stop = trio.Event()
     async with trio.open_nursery() as nursery:
-        serving = trio.CancelScope()
-        await nursery.start(_watch_signals, serving)
-        with serving:
-            await serve(settings, on_ready=_ready)
+        await nursery.start(_watch_signals, stop)
+        await serve(settings, stop, on_ready=_ready)
         nursery.cancel_scope.cancel()
 
 
 async def _watch_signals(
-    serving: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
         async for _ in signals:
-            if serving.cancel_called:
+            if stop.is_set():
                 os._exit(1)
-            serving.cancel()
+            stop.set()
 
 
 def _ready(urls: Sequence[str]) -> None:

@@ -131,6 +131,7 @@ class Talker:
 
     socket: tw.WebSocketConnection
     heard: list[Packet] = attrs.field(factory=list)
+    greeting: Packet = attrs.field(factory=dict)
     user: str = ""
     token: str = ""
     on_packet: Callable[[Packet], None] | None = None
@@ -165,8 +166,8 @@ class Talker:
             self._waiting.pop(ident, None)
             raise Gone from None
 
-    async def greet(self) -> Packet:
-        return await self.ask(hi={"ver": "0.25", "ua": "test/1"})
+    async def greet(self) -> None:
+        self.greeting = await self.ask(hi={"ver": "0.25", "ua": "test/1"})
 
     async def register(self, login: str, password: str = "secret-of-tests", **more: Any) -> Packet:
         account = {"user": "new", "scheme": "basic", "secret": secret(login, password)}

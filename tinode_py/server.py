@@ -2,8 +2,8 @@
 
 From outside in: the data folder's lock, the store, the tasks of topics, the connections.
 Stopping goes the other way: no more is accepted, what was asked is answered, sessions are told
-and closed, topics end, the store is closed. It works the same whether the server was told to
-stop or the block around it was left with an error.
+and closed, topics end, the store is closed. It works the same whether the block around it ended
+or was left with an error.
 """
 
 from __future__ import annotations
@@ -95,13 +95,17 @@ class Server:
         )
 
     async def drain(self) -> None:
-        """Stop in good order: at most `server.drain_seconds`, then what is left is broken off."""
+        """Stop in good order: at most `server.drain_seconds`, then what is left is broken off.
+
+        What was asked is answered, what is asked from now on is refused; then every session
+        is told and closed.
+        """
         self.ready = False
         self.front.begin_drain()
+        self.hub.draining = True
         with trio.move_on_after(self.settings.server.drain_seconds) as patience:
             await self.hub.wait_idle()
-            now = self.entrance.now()
-            self.hub.shut_down(Ctrl(SHUTDOWN.code, SHUTDOWN.text, Time(now)))
+        self.hub.shut_down(Ctrl(SHUTDOWN.code, SHUTDOWN.text, Time(self.entrance.now())))
         left = patience.deadline - trio.current_time()
         await self.front.drain(max(left, 0.1))
 
@@ -109,6 +113,9 @@ class Server:
 @contextlib.asynccontextmanager
 async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterator[Server]:
     """A server that accepts connections while the block runs, and drains at its end.
+
+    A cancellation from outside reaches its tasks as well: then nothing is drained. Who wants
+    a drain lets the block end.
 
     Raises ConfigError for what the settings ask and cannot be: an address in use, a data
     folder in use, a database of another version.
@@ -126,15 +133,23 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
                     await server.drain()
 
 
-async def serve(settings: Settings, *, on_ready: Callable[[list[str]], None] | None = None) -> None:
-    """Serve until cancelled; then drain. SIGHUP reads the TLS files again."""
-    async with running(settings) as server:
+async def serve(
+    settings: Settings, stop: trio.Event, *, on_ready: Callable[[list[str]], None] | None = None
+) -> None:
+    """Serve until `stop` is set; then drain. SIGHUP reads the TLS files again."""
+    async with running(settings) as server, trio.open_nursery() as nursery:
+        nursery.start_soon(_watch_hangups, server)
         log.info("ready")
         if on_ready is not None:
             on_ready(server.urls)
-        with trio.open_signal_receiver(signal.SIGHUP) as signals:
-            async for _ in signals:
-                _reload(server)
+        await stop.wait()
+        nursery.cancel_scope.cancel()
+
+
+async def _watch_hangups(server: Server) -> None:
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        async for _ in signals:
+            _reload(server)
 
 
 def _reload(server: Server) -> None:

@@ -223,11 +223,11 @@ class _Started:
             self.ready.set()
 
     async def _serve(self, settings: Mapping[str, Any]) -> None:
-        with self._scope:
-            async with running_server(**settings) as server:
-                self._token = trio.lowlevel.current_trio_token()
-                self.server = ThreadServer(server.url, server, self._token)
-                self.ready.set()
+        async with running_server(**settings) as server:
+            self._token = trio.lowlevel.current_trio_token()
+            self.server = ThreadServer(server.url, server, self._token)
+            self.ready.set()
+            with self._scope:  # inside: what is cancelled is the wait, and the server drains
                 await trio.sleep_forever()
 
     def stop(self) -> None:

@@ -73,6 +73,7 @@ class Hub:
     _of_user: dict[str, dict[str, Link]] = attrs.field(factory=dict)
     _agents: dict[str, str] = attrs.field(factory=dict)
     on_me: OnMe = attrs.field(factory=OnMe)
+    draining: bool = False  # nothing new is taken on
     closing: bool = False
     _dropped: int = 0
     _ended: trio.Event = attrs.field(factory=trio.Event)

@@ -173,6 +173,9 @@ class Session:
 
     async def _handle(self, packet: ClientPacket) -> None:
         request, extra = packet.request, packet.extra
+        if self.hub.draining:
+            self._turn_away(packet)
+            return
         if extra and (extra.obo or extra.authlevel) and self.person.level is not Level.ROOT:
             self._answer(DENIED)
             return
@@ -196,6 +199,11 @@ class Session:
                 await self._delete_user(request)
             case _:
                 await self._to_topic(request, self._caller(extra), extra)
+
+    def _turn_away(self, packet: ClientPacket) -> None:
+        """The server stops: a note is lost, a request is answered."""
+        if not isinstance(packet.request, Note):
+            self._refuse(packet, Refused(UNAVAILABLE))
 
     async def _drained(self) -> None:
         """Requests of the session itself wait for those to topics before them."""

@@ -8,6 +8,7 @@ import pytest
 
 from docs import generate
 from tinode_py.config import ConfigError, Settings, database, load
+from tinode_py.wire.limits import DEEPEST, WireLimits
 
 ROOT = Path(__file__).parent.parent
 
@@ -147,6 +148,17 @@ def test_settings_can_be_evolved() -> None:
 def test_a_printed_setting_shows_no_secret() -> None:
     settings = load(sets=["smtp.password=canary", "auth.invite.codes=canary"])
     assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize("depth", [8, 300])
+def test_every_depth_that_may_be_set_can_be_kept(depth: int) -> None:
+    settings = Settings.of(limits={"depth": depth})
+    assert WireLimits(depth=settings.limits.depth).depth == depth
+
+
+def test_a_depth_that_the_codecs_cannot_keep_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"limits\.depth"):
+        load(sets=[f"limits.depth={DEEPEST + 1}"])
 
 
 def test_which_database() -> None:

@@ -43,7 +43,7 @@ class Limits:
     max_tag_length: int = key(96, "Longest tag.", unit="characters", low=1)
     file_size: int = key(8388608, "Largest upload, the whole request body.", unit="bytes")
     upload_per_day: int = key(0, "Uploads of one user in a day; 0: no limit.", unit="bytes")
-    depth: int = key(256, "Nesting of a packet, JSON and CBOR alike.", low=8, high=900)
+    depth: int = key(256, "Nesting of a packet, JSON and CBOR alike.", low=8, high=300)
     inflight: int = key(
         64, "Unanswered requests of a session; at the bound its socket is not read.", low=1
     )

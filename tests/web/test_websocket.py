@@ -254,3 +254,21 @@ async def test_a_plain_request_and_then_a_websocket_on_one_connection(
         assert (await reader.answer())[0] == 404
         assert (await reader.head())[0] == 101
         assert await reader.frame() == (1, b"hi")
+
+
+@pytest.mark.parametrize("again", range(8))  # the order of tasks is Trio's to choose
+async def test_nothing_can_be_sent_to_a_session_that_has_ended(
+    serving: NewWorld, autojump_clock, again: int
+):
+    """Topics learn of the end a little later than the connection, and go on sending."""
+    async with serving() as world:
+        client = world.connect()
+        await upgraded(client)
+        await trio.testing.wait_all_tasks_blocked()
+        session = world.session
+        await trio.aclose_forcefully(client)
+        while not session.ends:
+            await trio.lowlevel.checkpoint()
+        for _ in range(10):
+            session.outlet.push(b"\x81\x01x")
+            await trio.lowlevel.checkpoint()

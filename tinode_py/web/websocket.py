@@ -120,6 +120,8 @@ async def _converse(
         cut_off = not outbox.closed and code not in _NEVER_SENT
         if cut_off:
             outbox.finish(code, _REASONS.get(code, ""))
+        elif not outbox.closed:
+            outbox.detach()  # topics may send until they learn of the end, and nobody is there
         if code == _INTERNAL:
             await outbox.flushed()  # the error is about to end the task that does it
     return cut_off

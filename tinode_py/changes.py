@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from .records import Device, Login, Message, Range, Subscription, Topic, User
+from .records import Credential, Device, Login, Message, Range, Subscription, Topic, User
 
 DEVICES_KEPT = 32  # of one user: old ones make room
 
@@ -119,6 +119,28 @@ class PutFindQuery:
 
 
 @attrs.frozen
+class DropLogin:
+    """Take back a way to log in."""
+
+    scheme: str
+    name: str
+
+
+@attrs.frozen
+class PutCredential:
+    """Create or replace an address. Conflict if it is confirmed as somebody else's."""
+
+    credential: Credential
+
+
+@attrs.frozen
+class DropCredential:
+    user: str
+    method: str
+    value: str
+
+
+@attrs.frozen
 class PutIdem:
     """Remember what a publication that its sender may repeat (`key`) was answered."""
 
@@ -189,6 +211,9 @@ Change = (
     | DeleteTopic
     | DeleteUser
     | PutFindQuery
+    | DropLogin
+    | PutCredential
+    | DropCredential
     | PutIdem
     | PurgeIdem
     | PutNotice
@@ -213,7 +238,9 @@ class Committed:
 
 @attrs.frozen
 class Conflict:
-    """A unique name in the batch belongs to someone else; `what` is `auth` or `tags`."""
+    """A unique name in the batch belongs to someone else; `what` is `auth`, `tags` or
+    `cred`.
+    """
 
     what: str
 

@@ -12,6 +12,7 @@ import attrs
 
 from .records import (
     Contact,
+    Credential,
     Deletions,
     Device,
     Found,
@@ -143,6 +144,21 @@ class DeletionsIn(Query[Deletions | None]):
     since: int
     before: int
     limit: int
+
+
+@attrs.frozen
+class CredentialsOf(Query[tuple[Credential, ...]]):
+    """All addresses of a user, sorted by method and value."""
+
+    user: str
+
+
+@attrs.frozen
+class ConfirmedBy(Query[str | None]):
+    """Whose confirmed address this is."""
+
+    method: str
+    value: str
 
 
 @attrs.frozen

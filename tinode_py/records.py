@@ -156,6 +156,22 @@ class Found:
 
 
 @attrs.frozen
+class Credential:
+    """An address of a user. Until it is `done`, the code that confirms it is kept as a salted
+    digest, with the number of wrong `tries`.
+    """
+
+    user: str
+    method: str
+    value: str
+    created: int
+    done: bool = False
+    salt: str = ""
+    digest: str = ""
+    tries: int = 0
+
+
+@attrs.frozen
 class Published:
     """What a publication was answered: its number and time."""
 

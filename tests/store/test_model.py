@@ -15,7 +15,17 @@ from tests.store.made import ANN, BOB, CAT, CHANNEL, GROUP, OTHER, PAIR
 from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
-from tinode_py.records import Device, Login, Message, Range, State, Subscription, Topic, User
+from tinode_py.records import (
+    Credential,
+    Device,
+    Login,
+    Message,
+    Range,
+    State,
+    Subscription,
+    Topic,
+    User,
+)
 from tinode_py.store.memory import MemoryStore
 from tinode_py.store.sqlite import open_sqlite
 
@@ -111,6 +121,17 @@ change = st.one_of(
     st.builds(c.DeleteUser, users, st.booleans(), times),
     st.builds(c.PutFindQuery, users, json),
     st.builds(c.PutNotice, users, topics, st.just("invite"), times, st.just(b'{"act":"x"}')),
+    st.builds(
+        Credential,
+        users,
+        st.just("email"),
+        st.sampled_from(["a@b", "c@d"]),
+        times,
+        st.booleans(),
+        tries=times,
+    ).map(c.PutCredential),
+    st.builds(c.DropCredential, users, st.just("email"), st.sampled_from(["a@b", "c@d"])),
+    st.builds(c.DropLogin, st.sampled_from(["basic", "rest"]), st.sampled_from(["n", "m"])),
     st.builds(c.PutIdem, topics, users, st.sampled_from(["k", "l"]), times, times),
     st.builds(c.PurgeIdem, times),
     st.builds(c.PurgeInbox, users, st.integers(0, 1010)),
@@ -143,6 +164,8 @@ QUERIES: list[q.Query[Any]] = [
     *(q.GroupsOwnedBy(user) for user in (ANN, BOB)),
     *(q.InboxOf(user, since, n) for user in (ANN, BOB) for since, n in ((0, 9), (1, 99), (3, 2))),
     q.InboxUsers(ANN, 2),
+    *(q.CredentialsOf(user) for user in (ANN, BOB)),
+    *(q.ConfirmedBy("email", value) for value in ("a@b", "c@d")),
     *(q.AnswerTo(at, ANN, key) for at in (GROUP, PAIR) for key in ("k", "l")),
     q.DeviceById("d1"),
     q.DevicesOf((BOB, ANN)),

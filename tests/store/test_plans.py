@@ -24,7 +24,7 @@ from tests.store.made import (
 from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
-from tinode_py.records import Device, Login, Range
+from tinode_py.records import Credential, Device, Login, Range
 from tinode_py.store import apply, read
 from tinode_py.store.sqlite import open_sqlite
 
@@ -51,6 +51,8 @@ QUERIES = [
     q.InboxOf(ANN, 1, 100),
     q.InboxUsers("", 100),
     q.AnswerTo(GROUP, ANN, "k"),
+    q.CredentialsOf(ANN),
+    q.ConfirmedBy("email", "a@b"),
     q.DeviceById("d"),
     q.DevicesOf((ANN, BOB)),
     q.UnreadOf((ANN, BOB)),
@@ -69,6 +71,9 @@ CHANGES: list[c.Change] = [
     c.DeleteMessages(GROUP, 3, ANN, (Range(2, 5), Range(7, 8)), 5),
     c.PutNotice(ANN, GROUP, "invite", 5, b"{}"),
     c.PurgeInbox(ANN, 5),
+    c.PutCredential(Credential(ANN, "email", "a@b", 5, done=True)),
+    c.DropCredential(ANN, "email", "a@b"),
+    c.DropLogin("basic", "ann"),
     c.PutIdem(GROUP, ANN, "k", 1, 5),
     c.PurgeIdem(5),
     c.PutFindQuery(ANN, b'"a"'),

@@ -18,10 +18,13 @@ from ..changes import (
     DeleteMessages,
     DeleteTopic,
     DeleteUser,
+    DropCredential,
     DropDevice,
+    DropLogin,
     Outcome,
     PurgeIdem,
     PurgeInbox,
+    PutCredential,
     PutDevice,
     PutFindQuery,
     PutIdem,
@@ -37,6 +40,7 @@ from ..changes import (
 from ..ids import channel_of
 from ..records import Range, State
 from . import rows
+from .credentials import drop_credential, put_credential
 from .devices import drop_device, put_device
 from .hot import Hot
 from .inbox import purge_inbox, put_notice
@@ -185,7 +189,7 @@ def _delete_user(db: Statements, change: DeleteUser) -> None:
     user = change.user
     db.run("DELETE FROM login WHERE user = ?", (user,))
     db.run("DELETE FROM tag WHERE owner = ?", (user,))
-    for table in ("find_query", "inbox", "inbox_tail", "device"):
+    for table in ("find_query", "credential", "inbox", "inbox_tail", "device"):
         db.run(f"DELETE FROM {table} WHERE user = ?", (user,))
     if change.hard:
         for table in ("deletion", "hidden"):
@@ -203,6 +207,15 @@ def _put_find_query(db: Statements, change: PutFindQuery) -> None:
         db.run("DELETE FROM find_query WHERE user = ?", (change.user,))
     else:
         db.run(_PUT_FIND_QUERY, (change.user, change.query.decode()))
+
+
+def _drop_login(db: Statements, change: DropLogin) -> None:
+    db.run("DELETE FROM login WHERE scheme = ? AND name = ?", (change.scheme, change.name))
+
+
+def _put_credential(db: Statements, change: PutCredential) -> None:
+    if not put_credential(db, change):
+        raise BatchRefused(Conflict("cred"))
 
 
 def _put_idem(db: Statements, change: PutIdem) -> None:
@@ -231,6 +244,9 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     DeleteTopic: _delete_topic,
     DeleteUser: _delete_user,
     PutFindQuery: _put_find_query,
+    DropLogin: _drop_login,
+    PutCredential: _put_credential,
+    DropCredential: drop_credential,
     PutIdem: _put_idem,
     PurgeIdem: _purge_idem,
     PutNotice: put_notice,

@@ -14,10 +14,13 @@ from ..changes import (
     DeleteMessages,
     DeleteTopic,
     DeleteUser,
+    DropCredential,
     DropDevice,
+    DropLogin,
     Outcome,
     PurgeIdem,
     PurgeInbox,
+    PutCredential,
     PutDevice,
     PutFindQuery,
     PutIdem,
@@ -106,6 +109,22 @@ def _put_notice(tables: Tables, change: PutNotice) -> None:
     _give_place(tables, change.user, item)
 
 
+def _drop_login(tables: Tables, change: DropLogin) -> None:
+    tables.logins.drop((change.scheme, change.name))
+
+
+def _put_credential(tables: Tables, change: PutCredential) -> None:
+    item = change.credential
+    others = (c for c in tables.credentials.rows.values() if c.user != item.user and c.done)
+    if item.done and any((c.method, c.value) == (item.method, item.value) for c in others):
+        raise Refused(Conflict("cred"))
+    tables.credentials.put((item.user, item.method, item.value), item)
+
+
+def _drop_credential(tables: Tables, change: DropCredential) -> None:
+    tables.credentials.drop((change.user, change.method, change.value))
+
+
 def _put_idem(tables: Tables, change: PutIdem) -> None:
     key = (change.topic, change.user, change.key)
     tables.answers.put(key, Published(change.seq, change.ts))
@@ -185,6 +204,9 @@ def _delete_user(tables: Tables, change: DeleteUser) -> None:
     drop_devices(tables, change.user)
     tables.find_queries.drop(change.user)
     tables.inboxes.drop(change.user)
+    for credential in list(tables.credentials.rows):
+        if credential[0] == change.user:
+            tables.credentials.drop(credential)
     if change.hard:
         _remove_user(tables, change.user)
     else:
@@ -249,6 +271,9 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     DeleteTopic: _delete_topic,
     DeleteUser: _delete_user,
     PutFindQuery: _put_find_query,
+    DropLogin: _drop_login,
+    PutCredential: _put_credential,
+    DropCredential: _drop_credential,
     PutIdem: _put_idem,
     PurgeIdem: _purge_idem,
     PutNotice: _put_notice,

@@ -11,7 +11,9 @@ from ..ids import channel_of, group_of, p2p_peer
 from ..queries import (
     AnswerTo,
     ChannelsOf,
+    ConfirmedBy,
     ContactsOf,
+    CredentialsOf,
     DeletionsIn,
     DeviceById,
     DevicesOf,
@@ -37,6 +39,7 @@ from ..queries import (
 )
 from ..records import (
     Contact,
+    Credential,
     Deletions,
     Found,
     InboxItem,
@@ -231,6 +234,17 @@ def _secret(tables: Tables, query: SecretNamed) -> bytes | None:
     return tables.secrets.rows.get(query.name)
 
 
+def _credentials(tables: Tables, query: CredentialsOf) -> tuple[Credential, ...]:
+    found = (c for c in tables.credentials.rows.values() if c.user == query.user)
+    return tuple(sorted(found, key=lambda c: (c.method, c.value)))
+
+
+def _confirmed_by(tables: Tables, query: ConfirmedBy) -> str | None:
+    asked = (query.method, query.value)
+    rows = tables.credentials.rows.values()
+    return next((c.user for c in rows if c.done and (c.method, c.value) == asked), None)
+
+
 def _answer_to(tables: Tables, query: AnswerTo) -> Published | None:
     return tables.answers.rows.get((query.topic, query.user, query.key))
 
@@ -261,6 +275,8 @@ ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     LoginByName: _login,
     LoginsOf: _logins,
     TopicByName: _topic,
+    CredentialsOf: _credentials,
+    ConfirmedBy: _confirmed_by,
     AnswerTo: _answer_to,
     InboxOf: _inbox,
     InboxUsers: _inbox_users,

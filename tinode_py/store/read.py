@@ -14,7 +14,9 @@ import msgspec
 from ..queries import (
     AnswerTo,
     ChannelsOf,
+    ConfirmedBy,
     ContactsOf,
+    CredentialsOf,
     DeletionsIn,
     DeviceById,
     DevicesOf,
@@ -41,6 +43,7 @@ from ..queries import (
 from ..records import Contact, Found, Login, Published, Subscription, Topic, User
 from . import rows
 from .base import ALIAS, ALIAS_WEIGHT
+from .credentials import confirmed_by, credentials_of
 from .devices import channels_of, device_by_id, devices_of, unread_of
 from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
@@ -242,6 +245,8 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     FindQueryOf: _find_query,
     OwnerOfTag: _owner_of_tag,
     GroupsOwnedBy: _groups,
+    CredentialsOf: credentials_of,
+    ConfirmedBy: confirmed_by,
     AnswerTo: _answer_to,
     InboxOf: inbox_of,
     InboxUsers: inbox_users,

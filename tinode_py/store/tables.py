@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from ..records import Device, InboxPage, Login, Message, Published, Range, Subscription, Topic, User
+from ..records import (
+    Credential,
+    Device,
+    InboxPage,
+    Login,
+    Message,
+    Published,
+    Range,
+    Subscription,
+    Topic,
+    User,
+)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,6 +61,7 @@ class Tables:
         # topic, user ("" for all), number
         self.deletions: Table[tuple[str, str, int], tuple[Range, ...]] = Table(self._undo)
         self.inboxes: Table[str, InboxPage] = Table(self._undo)  # messages left out
+        self.credentials: Table[tuple[str, str, str], Credential] = Table(self._undo)
         self.answers: Table[tuple[str, str, str], Published] = Table(self._undo)  # topic, user, key
         self.find_queries: Table[str, bytes] = Table(self._undo)
         self.devices: Table[str, Device] = Table(self._undo)

@@ -15,7 +15,7 @@ from .. import access, ids
 from ..access import APPROVE, Level
 from ..changes import Change, DeleteTopic, DeleteUser, PutLogin, PutNotice, PutUser
 from ..errors import DENIED, EVICTED, MALFORMED, NOT_MODIFIED, OK, Refused
-from ..queries import GroupsOwnedBy, Query
+from ..queries import DevicesOf, GroupsOwnedBy, Query
 from ..records import Login, State, User
 from ..wire.packets import Acc, DefAcs, Del, Desc, Pres
 from . import tags
@@ -29,6 +29,7 @@ from .decision import (
     EndSessions,
     Env,
     Facts,
+    FollowChannel,
     InboxGrew,
     NewLogin,
     Online,
@@ -168,7 +169,7 @@ def _set_state(state: MeState, asked: Asked, new: State, env: Env) -> Decision:
 
 
 def deletion_needs(state: MeState) -> tuple[Query[Any], ...]:
-    return (GroupsOwnedBy(state.name),)
+    return (GroupsOwnedBy(state.name), DevicesOf((state.name,)))
 
 
 def delete(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
@@ -178,11 +179,14 @@ def delete(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
     effects: list[Effect] = [reply(env, OK, asked, topic="")]
     for group, members in owned.items():
         effects.extend(_group_ended(group, members, state.name))
+    devices = tuple(device.id for device in facts[DevicesOf((state.name,))].get(state.name, ()))
     for line in state.lines.values():
         if line.peer:
             pres = Pres(topic="me", what="gone", src=state.name)
             effects.append(Tell(line.peer, Deliver(pres, always=True)))
         effects.append(Tell(line.topic, UserEnded(state.name)))
+        if devices and ids.is_channel(line.address):
+            effects.append(FollowChannel(line.address, state.name, False, devices))
     last = asked.caller.sid if asked.caller.user == state.name else ""
     effects.append(EndSessions(state.name, ctrl(env, EVICTED), last))
     effects.extend((Online(False), Retire()))

@@ -28,12 +28,14 @@ class Env:
     """What a decision may know besides state, event and facts.
 
     `now` is milliseconds since 1970; `online` tells whether a user (`usr…`) or a group
-    (`grp…`) is online as far as this server knows.
+    (`grp…`) is online as far as this server knows. `pushing`: somebody takes notifications, so
+    that it is worth while to make some.
     """
 
     settings: Settings
     now: int
     online: Callable[[str], bool]
+    pushing: bool = False
 
 
 # --- events: what reaches a topic --------------------------------------------------------
@@ -221,6 +223,38 @@ class Publish:
 
 
 @attrs.frozen
+class Addressee:
+    """Who is notified, the topic as he calls it, and whether without a sound."""
+
+    user: str
+    topic: str
+    silent: bool
+
+
+@attrs.frozen
+class Push:
+    """A notification to users' devices, beside what their sessions hear.
+
+    `payload` says what happened, all but when and where. `at_ease`: silent for those, too, who
+    are on `me`.
+    """
+
+    payload: Mapping[str, str]
+    to: tuple[Addressee, ...]
+    at_ease: bool = False
+
+
+@attrs.frozen
+class FollowChannel:
+    """A user's devices (or those named) get what is published in a channel, or no longer."""
+
+    channel: str
+    user: str
+    on: bool
+    devices: tuple[str, ...] = ()
+
+
+@attrs.frozen
 class Attach:
     """The session is in the table from now on. `reader`: the row of a channel's reader."""
 
@@ -357,6 +391,8 @@ Effect = (
     Reply
     | Broadcast
     | Publish
+    | Push
+    | FollowChannel
     | Attach
     | Detach
     | EndSessions

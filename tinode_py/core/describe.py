@@ -18,7 +18,7 @@ from ..ids import Kind
 from ..queries import OwnerOfTag, Query, SubscriptionOf
 from ..records import Subscription, Topic
 from ..wire.packets import DefAcs, Pres, Set, SetDesc, SetQuery
-from . import membership, presence, tags
+from . import membership, presence, push, tags
 from .decision import Asked, Decision, Effect, Env, Facts, reply
 from .merge import DELETE, merge
 from .modes import acs, parse_mode
@@ -122,6 +122,8 @@ def _outside_notices(
         pres = Pres(topic="me", what="acs", dacs=presence.dacs(old, new))
         yield presence.on_me(state, user, pres, always=True, skip_sid=sid, reader=reader)
         yield presence.contact_changed(state, new, reader=reader, quiet=True)
+        if reader:
+            yield from push.follow(old, new)
     if private_set:
         yield updated_for_owner(state, user, sid, reader=reader)
 

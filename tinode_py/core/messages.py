@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from .. import ids
 from ..access import DELETE, PRES, READ, WRITE
 from ..changes import AppendMessage, Change, DeleteMessages, PutIdem, SetMarks
 from ..errors import (
@@ -23,7 +24,7 @@ from ..ids import Kind
 from ..queries import AnswerTo, MessageAt, MessagesIn, Query, SeqSince
 from ..records import Message, Range, Subscription
 from ..wire.packets import Del, Info, Note, Pres, Pub, Time
-from . import calls, heads, inbox, presence, ranges
+from . import calls, heads, inbox, presence, push, ranges
 from .decision import (
     NOTHING,
     Asked,
@@ -300,7 +301,8 @@ def note(state: TopicState, asked: Asked, env: Env) -> Decision:
     if sub is None:
         return NOTHING
     if request.what in MARKS:
-        return _mark(state, asked, sub, request, reader=reader)
+        decision = _mark(state, asked, sub, request, reader=reader)
+        return _told_devices(state, sub, request, decision, env)
     if request.what in TYPING and not reader:
         return _typing(state, asked, sub, request)
     return NOTHING
@@ -339,6 +341,16 @@ def _mark(
     effects.append(presence.on_me(state, sub.user, own, skip_sid=sid))
     effects.extend(_marked_on_me(state, info, sid))
     return Decision((change,), tuple(effects))
+
+
+def _told_devices(
+    state: TopicState, sub: Subscription, request: Note, decision: Decision, env: Env
+) -> Decision:
+    """What was read here is read on the user's other devices, too."""
+    wanted = env.pushing and request.what == "read" and decision.changes
+    if not wanted or ids.is_channel(sub.topic) or sub.mode & PRES == 0:
+        return decision
+    return decision + Decision(effects=(push.read(state, sub, request.seq),))
 
 
 def _marked_on_me(state: TopicState, info: Info, sid: str) -> Iterator[Effect]:

@@ -16,6 +16,7 @@ from ..access import PRES, READ
 from ..ids import Kind
 from ..records import Subscription
 from ..wire.packets import Acs, Pres
+from . import push
 from .decision import Broadcast, ContactChanged, Deliver, Effect, Presence, Tell
 from .state import TopicState
 
@@ -111,6 +112,7 @@ def mode_changed(state: TopicState, change: ModeChange) -> Iterator[Effect]:
     what = dacs(change.old, change.new)
     if what == Acs():
         return
+    yield from push.access_changed(state, change.old, change.new, change.actor)
     if not (change.reader and change.is_new):  # readers come and go unseen
         admin_sids = _admin_sessions(state, skip_user=target, skip_sid=change.origin)
         yield from on_topic(state, admin_sids, "acs", src=target, act=change.actor, dacs=what)
@@ -157,6 +159,7 @@ def ended(
 ) -> Iterator[Effect]:
     """A member left or was removed: what admins and the p2p peer are told."""
     user = sub.user
+    yield from push.access_changed(state, sub, attrs.evolve(sub, deleted=1), actor)
     if state.kind is Kind.P2P:
         for peer in state.members():
             if peer.user != user:

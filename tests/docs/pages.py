@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import attrs
@@ -28,6 +29,18 @@ class Block:
 
     def __str__(self) -> str:
         return f"{self.page.name}:{self.line}"
+
+
+def modules() -> list[Path]:
+    """The modules of tinode_py that belong to the repository, relative to the package."""
+    package = ROOT / "tinode_py"
+    if (ROOT / ".git").exists():
+        command = ["git", "ls-files", "-z", "*.py"]
+        done = subprocess.run(command, cwd=package, capture_output=True, check=True)
+        found = [Path(name) for name in done.stdout.decode().split("\0") if name]
+    else:
+        found = [path.relative_to(package) for path in package.rglob("*.py")]
+    return sorted(path for path in found if path.name != "__init__.py")
 
 
 def name_of(page: Path) -> str:

@@ -7,22 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DOCS, PAGES, ROOT, anchors, links, name_of, rows, section
+from tests.docs.pages import DOCS, PAGES, ROOT, anchors, links, modules, name_of, rows, section
 from tinode_py import errors
 from tinode_py.errors import Answer
 
 PROTOCOL = DOCS / "protocol.md"
 ARCHITECTURE = (DOCS / "architecture.md").read_text("utf-8")
-PACKAGES = sorted(
-    path.parent.name
-    for path in (ROOT / "tinode_py").glob("*/__init__.py")
-    if path.parent.name != "client"
-)
-SINGLE = sorted(
-    str(path.relative_to(ROOT / "tinode_py"))
-    for path in (ROOT / "tinode_py").rglob("*.py")
-    if path.name != "__init__.py" and path.parent.name not in PACKAGES
-)
+PACKAGES = sorted({str(path.parent) for path in modules()} - {".", "client"})
+SINGLE = [str(path) for path in modules() if str(path.parent) not in PACKAGES]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -71,7 +63,7 @@ def test_an_answer_that_nobody_gives_is_marked():
 def test_every_module_of_a_package_is_in_architecture(package: str):
     text = section(DOCS / "architecture.md", f"### `{package}/`")
     named = set(re.findall(r"`(\w+\.py)`", text))
-    there = {path.name for path in (ROOT / "tinode_py" / package).glob("*.py")} - {"__init__.py"}
+    there = {path.name for path in modules() if str(path.parent) == package}
     assert there - named == set(), "name them in docs/architecture.md"
 
 

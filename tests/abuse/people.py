@@ -191,7 +191,7 @@ def secret(login: str, password: str = "password") -> str:
 
 
 def settings_of(sections: dict[str, dict[str, Any]]) -> Settings:
-    server = {"listen": (), "store": "memory:", **sections.get("server", {})}
+    server = {"listen": (), "store": "memory:", "drain_seconds": 0.2, **sections.get("server", {})}
     return Settings.of(**{**sections, "server": server})
 
 

@@ -172,6 +172,7 @@ async def test_three_hundred_silent_connections(autojump_clock):
         assert len(silent) + len(opened) == 300
 
 
+@pytest.mark.slow
 async def test_a_reader_that_never_reads_is_cut_and_memory_stays_flat():
     """A megabyte may wait for him; twenty come. The others get every message."""
     limits = {"outbox": 1_048_576, "packets_per_second": 0}
@@ -203,6 +204,7 @@ async def test_a_reader_that_never_reads_is_cut_and_memory_stays_flat():
         await stream.aclose()
 
 
+@pytest.mark.slow
 async def test_a_reader_that_stops_reading_is_cut_by_time():
     limits = {"write_timeout": 0.2, "outbox": 1 << 30}
     async with world(server=REAL, limits=limits) as it:
@@ -221,6 +223,7 @@ async def test_a_reader_that_stops_reading_is_cut_by_time():
         await stream.aclose()
 
 
+@pytest.mark.slow
 async def test_a_flood_of_pings_is_answered_within_bounds():
     """Who sends pings and takes no pongs is cut; the loop goes on meanwhile."""
     async with world(server=REAL, limits={"outbox": 65_536}) as it:
@@ -235,6 +238,7 @@ async def test_a_flood_of_pings_is_answered_within_bounds():
         await stream.aclose()
 
 
+@pytest.mark.slow
 async def test_240_half_way_disconnects_leave_no_descriptor():
     """Cut after every possible byte of a short conversation, some with a reset."""
     async with world(server=REAL) as it:

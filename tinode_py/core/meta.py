@@ -325,7 +325,7 @@ def _data(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[E
     if query and (query.ims is not None or query.user or query.topic):
         raise Refused(MALFORMED)
     page = _page(state, asked)
-    messages: tuple[Message, ...] = facts[page] if page else ()
+    messages = _fitting(facts[page], env) if page else ()
     if not messages:
         yield empty(env, asked, "data")
         return
@@ -333,6 +333,19 @@ def _data(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[E
     for message in messages:
         yield Reply(asked.caller.sid, to_data(message, asked.named, reader=reader))
     yield reply(env, DELIVERED, asked, params={"what": "data", "count": len(messages)})
+
+
+def _fitting(messages: tuple[Message, ...], env: Env) -> tuple[Message, ...]:
+    """The newest of a page, as much as a session may be sent at once: one at least.
+
+    A longer answer would make a slow reader of anybody. As CBOR it may be twice as long.
+    """
+    left = env.settings.limits.outbox // 4
+    for count, message in enumerate(messages):
+        left -= len(message.content) + len(message.head or b"")
+        if left < 0 and count:
+            return messages[:count]
+    return messages
 
 
 def to_data(message: Message, address: str, *, reader: bool = False) -> Data:

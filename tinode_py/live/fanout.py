@@ -24,6 +24,7 @@ from ..wire.packets import Info, Pres, ServerPacket
 from .link import Link
 
 TURN = 200  # readers served before others get their turn
+PIECE = 262_144  # bytes after which a batch writes what it has, and others get their turn
 
 
 @attrs.frozen
@@ -127,18 +128,27 @@ class Addressed(Protocol):
 
 
 class Emission:
-    """What one batch sends, in order, until `flush`."""
+    """What one batch sends, in order, until `flush`. Large ones are to be flushed in between
+    (`is_large`), so that no batch keeps the loop for long.
+    """
 
     def __init__(self, fanout: FanOut | None) -> None:
         self._fanout = fanout
         self._messages: list[tuple[int, Message, str]] = []
         self._own: dict[Link, list[tuple[int, bytes]]] = {}
         self._at = 0
+        self._size = 0
+
+    @property
+    def is_large(self) -> bool:
+        return self._size > PIECE
 
     def send(self, link: Link, packet: ServerPacket) -> None:
         """One packet to one session."""
         self._at += 1
-        self._own.setdefault(link, []).append((self._at, encode(packet, link.form)))
+        frame = encode(packet, link.form)
+        self._size += len(frame)
+        self._own.setdefault(link, []).append((self._at, frame))
 
     def broadcast(self, state: Addressed, packet: Pres | Info, links: list[Link]) -> None:
         """One packet to some attached sessions, each under the name he knows the topic by."""
@@ -158,12 +168,13 @@ class Emission:
     def publish(self, message: Message, skip: str) -> None:
         """One message to all who may read, except the session `skip`."""
         self._at += 1
+        self._size += len(message.content)
         self._messages.append((self._at, message, skip))
 
     async def flush(self) -> None:
-        """Write all of it. Lets others run in between where there are many readers."""
-        messages, own = self._messages, self._own
-        self._messages, self._own = [], {}
+        """Write all of it. Lets others run where it is much, or there are many readers."""
+        messages, own, large = self._messages, self._own, self.is_large
+        self._messages, self._own, self._size = [], {}, 0
         if messages and self._fanout is not None:
             skips = {skip for _, _, skip in messages}
             for view, links in self._fanout.groups():
@@ -171,6 +182,8 @@ class Emission:
                 await _send_group(frames, links, own, skips)
         for link, parts in own.items():
             link.outlet.push(_joined(parts))
+        if large:
+            await trio.lowlevel.checkpoint()
 
 
 def _frame(message: Message, view: View) -> bytes:

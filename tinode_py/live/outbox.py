@@ -9,7 +9,8 @@ is not known here, except that a close frame is the last.
   without a usable descriptor (TLS, in memory) always take that second way.
 - A frame is written whole or the connection is reset: nothing is ever sent after half a frame.
 - Over `limit` bytes, or without progress for `stall` seconds, the reader is *slow*: `on_slow`
-  is told and the socket is reset. There is no way to tell the peer: its buffers are full.
+  is told and the socket is reset. There is no way to tell the peer: its buffers are full. One
+  answer may be longer than `limit` by itself, so that nobody is cut off for what he asked.
 - The descriptor is never touched after `detach`, `finish` (once flushed) or `abort`: its number
   may belong to somebody else by then.
 """
@@ -167,9 +168,11 @@ class SocketOutbox:
 
     def _wait(self, frame: bytes, sent: int) -> None:
         self._direct = False
+        # One answer that is longer than the limit by itself is taken while little waits.
+        most = self._limit + (len(frame) if len(frame) > self._limit else 0)
         self._queue.append(memoryview(frame)[sent:] if sent else frame)
         self._queued += len(frame) - sent
-        if self._queued > self._limit:
+        if self._queued > most:
             self._slow("bytes")
         elif not self._flushing:
             self._flushing = True

@@ -291,7 +291,7 @@ class Runner:
         emission = Emission(self.fanout)
         for item, decision in settled:
             for effect in decision.effects:
-                if isinstance(effect, EndSessions):
+                if emission.is_large or isinstance(effect, EndSessions):
                     await emission.flush()
                 self._carry_out(effect, item, emission)
         await emission.flush()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from tests.store.made import ANN, BOB, GROUP, PAIR, append, message, people, put, topic
@@ -27,7 +29,9 @@ def private(seq: int, where: str = PAIR) -> AppendMessage:
     return attrs.evolve(append(seq, where), inboxes=(ANN, BOB))
 
 
-async def numbers(store, user: str = ANN, since: int = 1, limit: int = 100) -> list[tuple]:
+async def numbers(
+    store, user: str = ANN, since: int = 1, limit: int = 100
+) -> list[tuple[Any, ...]]:
     page = await store.fetch(InboxOf(user, since, limit))
     return [(item.n, item.topic, item.seq, item.message is not None) for item in page.items]
 

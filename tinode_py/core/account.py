@@ -15,10 +15,10 @@ from .. import access, ids
 from ..access import APPROVE, Level
 from ..changes import Change, DeleteTopic, DeleteUser, PutLogin, PutNotice, PutUser
 from ..errors import DENIED, EVICTED, MALFORMED, NOT_MODIFIED, OK, Refused
-from ..queries import DevicesOf, GroupsOwnedBy, Query
+from ..queries import CredentialsOf, DevicesOf, GroupsOwnedBy, Query
 from ..records import Login, State, User
 from ..wire.packets import Acc, DefAcs, Del, Desc, Pres
-from . import tags
+from . import credentials, tags
 from .decision import (
     NOTHING,
     Asked,
@@ -146,14 +146,29 @@ def relogin(state: MeState, event: NewLogin, env: Env) -> Decision:
     return Decision(changes, (done(env, event.asked),))
 
 
-def update(state: MeState, asked: Asked, env: Env) -> Decision:
+def update_needs(state: MeState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
+    """The facts for an {acc}: the addresses there are, and whose the new ones are."""
+    acc = cast(Acc, asked.request)
+    if not acc.cred:
+        return ()
+    adding = (credentials.adding_needs(c.meth, c.val, env.settings) for c in acc.cred)
+    return (CredentialsOf(state.name), *(query for queries in adding for query in queries))
+
+
+def update(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
     """{acc} without a scheme: suspend or reactivate (root), add credentials."""
     acc = cast(Acc, asked.request)
     if acc.status:
         return _set_state(state, asked, _state(acc.status), env)
-    if acc.cred:  # no validator is on: nothing to add
-        return Decision(effects=(done(env, asked),))
-    raise Refused(MALFORMED)
+    if not acc.cred:
+        raise Refused(MALFORMED)
+    known = facts[CredentialsOf(state.name)]
+    decision = Decision()
+    for item in acc.cred:
+        if item.meth in credentials.methods(env.settings):
+            changes, message = credentials.add(state.name, item, known, facts, env)
+            decision += Decision(changes, (message,))
+    return decision + Decision(effects=(done(env, asked),))
 
 
 def _set_state(state: MeState, asked: Asked, new: State, env: Env) -> Decision:

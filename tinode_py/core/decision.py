@@ -7,6 +7,7 @@ raised and nothing has changed. Deciding never changes the state; applying the c
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,13 +30,14 @@ class Env:
 
     `now` is milliseconds since 1970; `online` tells whether a user (`usr…`) or a group
     (`grp…`) is online as far as this server knows. `pushing`: somebody takes notifications, so
-    that it is worth while to make some.
+    that it is worth while to make some. `random_bytes` gives so many of them.
     """
 
     settings: Settings
     now: int
     online: Callable[[str], bool]
     pushing: bool = False
+    random_bytes: Callable[[int], bytes] = os.urandom
 
 
 # --- events: what reaches a topic --------------------------------------------------------
@@ -152,6 +154,13 @@ class TopicEnded:
 
 
 @attrs.frozen
+class Confirmed:
+    """On `me`: an address of the user was confirmed, which makes a tag."""
+
+    tag: str
+
+
+@attrs.frozen
 class InboxGrew:
     """On `me`: the user's inbox has new items."""
 
@@ -175,6 +184,7 @@ Notice = (
     | Introduce
     | UserEnded
     | TopicEnded
+    | Confirmed
     | InboxGrew
     | NewLogin
 )
@@ -363,6 +373,17 @@ class Retire:
 
 
 @attrs.frozen
+class SendCode:
+    """A code on its way to a person. `purpose`: confirm (the address), reset (a password)."""
+
+    method: str
+    value: str
+    code: str = attrs.field(repr=False)
+    purpose: str = "confirm"
+    language: str = ""
+
+
+@attrs.frozen
 class Follows:
     """On `me`: a session has the inbox up to `n` and wants what comes; None: no longer."""
 
@@ -401,6 +422,7 @@ Effect = (
     | Told
     | Contacts
     | Agent
+    | SendCode
     | Follows
     | Kept
     | Tell

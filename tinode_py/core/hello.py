@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from ..config import Settings
+from .credentials import demands
 
 VERSION = "0.25"
 OLDEST = (0, 20)
@@ -39,7 +40,7 @@ def params(settings: Settings, build: str) -> dict[str, Any]:
         "maxTagLength": limits.max_tag_length,
         "maxTagCount": limits.tags,
         "maxFileUploadSize": limits.file_size,
-        "reqCred": None,
+        "reqCred": demands(settings),
     }
     if settings.messages.delete_age:
         found["msgDelAge"] = settings.messages.delete_age

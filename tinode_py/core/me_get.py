@@ -9,10 +9,10 @@ from .. import access, ids
 from ..access import JOIN
 from ..errors import DENIED, MALFORMED, NOT_ALLOWED, Refused
 from ..ids import Kind
-from ..queries import ContactsOf, Query
+from ..queries import ContactsOf, CredentialsOf, Query
 from ..records import Contact, User
 from ..wire.packets import Acs, Desc, Get, GetSub, Seen, SubRow
-from . import inbox
+from . import credentials, inbox
 from .decision import Asked, Decision, Effect, Env, Facts, reply
 from .me import MeState, readable
 from .meta import WORDS, answer, empty, json, time, unmodified, words
@@ -26,6 +26,8 @@ def needs(state: MeState, asked: Asked) -> tuple[Query[Any], ...]:
         return ()
     asked_for = request.what.split()
     found: list[Query[Any]] = [_list(state, request)] if "sub" in asked_for else []
+    if "cred" in asked_for:
+        found.append(CredentialsOf(state.name))
     if "inbox" in asked_for:
         found.append(inbox.wanted(state.name, request))
     return tuple(found)
@@ -149,7 +151,8 @@ def _tags(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effe
 
 
 def _cred(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
-    yield empty(env, asked, "creds")
+    found = tuple(credentials.listed(facts[CredentialsOf(state.name)], env.settings))
+    yield answer(asked, env, cred=found) if found else empty(env, asked, "creds")
 
 
 def _data(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:

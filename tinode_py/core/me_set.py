@@ -7,15 +7,26 @@ from typing import Any, cast
 
 import attrs
 
-from .. import access
+from .. import access, records
 from ..access import APPROVE, JOIN, OWNER, PRES
-from ..changes import PutUser
-from ..errors import DENIED, EVICTED, MALFORMED, NOT_ALLOWED, NOT_MODIFIED, OK, Refused
-from ..queries import OwnerOfTag, Query
+from ..changes import DropCredential, PutUser
+from ..errors import (
+    DENIED,
+    EVICTED,
+    INVALID_RESPONSE,
+    MALFORMED,
+    NO_ACTION,
+    NOT_ALLOWED,
+    NOT_MODIFIED,
+    OK,
+    Refused,
+)
+from ..queries import CredentialsOf, OwnerOfTag, Query
 from ..records import User
-from ..wire.packets import Acs, DefAcs, Pres, Set, SetDesc
-from . import describe, me, tags
+from ..wire.packets import Acs, Credential, DefAcs, Pres, Set, SetDesc
+from . import credentials, describe, me, tags
 from .decision import (
+    NOTHING,
     Asked,
     Decision,
     Detach,
@@ -39,6 +50,10 @@ from .modes import parse_mode, show
 def needs(state: MeState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
     """The facts for the first part of a {set} on `me`."""
     request = cast(Set, asked.request)
+    if request.desc is None and request.sub is None and request.tags is None and request.cred:
+        cred = request.cred
+        more = () if cred.resp else credentials.adding_needs(cred.meth, cred.val, env.settings)
+        return (CredentialsOf(state.name), *more)
     if request.desc is None and request.sub is None and request.tags is not None:
         chosen = tags.normal(request.tags, env.settings)
         return tuple(OwnerOfTag(alias) for alias in tags.aliases(chosen))
@@ -59,7 +74,7 @@ def set_part(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
     if request.tags is not None:
         return _tags(state, asked, request.tags, facts, env)
     if request.cred is not None:
-        return Decision(effects=(reply(env, OK, asked),))  # no validator is on: nothing to add
+        return _cred(state, asked, request.cred, facts, env)
     raise Refused(NOT_ALLOWED)
 
 
@@ -153,6 +168,54 @@ def _tags(
     params = describe.counted(user.tags, new)
     effects = (reply(env, OK, asked, params=params), *_others(state, asked, "tags"))
     return Decision((PutUser(attrs.evolve(user, tags=new, updated=env.now)),), effects)
+
+
+def _cred(state: MeState, asked: Asked, part: Credential, facts: Facts, env: Env) -> Decision:
+    """Add an address, or confirm one with the code that was sent to it."""
+    if part.meth not in credentials.methods(env.settings):
+        return Decision(effects=(reply(env, OK, asked),))  # it is off: nothing to add
+    known = facts[CredentialsOf(state.name)]
+    if not part.resp:
+        changes, message = credentials.add(state.name, part, known, facts, env)
+        return Decision(changes, (reply(env, OK, asked), message))
+    answered = credentials.respond(part, known, env.settings)
+    if not answered.right:
+        return Decision((answered.change,), (reply(env, INVALID_RESPONSE, asked),))
+    decision = Decision((answered.change,), (reply(env, OK, asked),))
+    return decision + confirmed(state, _tag_of(answered.row, env), env)
+
+
+def _tag_of(row: records.Credential, env: Env) -> str:
+    return credentials.tag(row.method, row.value, env.settings)
+
+
+def confirmed(state: MeState, tag: str, env: Env) -> Decision:
+    """A confirmed address makes a tag; all sessions here learn of it, also the one that did it."""
+    user = state.user
+    if user is None or not tag or tag in user.tags:
+        return NOTHING
+    tags_now = tuple(sorted((*user.tags, tag)))
+    change = PutUser(attrs.evolve(user, tags=tags_now, updated=env.now))
+    return Decision((change,), tuple(me.to_sessions(state, Pres(topic="me", what="tags"))))
+
+
+def drop_cred(
+    state: MeState, asked: Asked, part: Credential | None, facts: Facts, env: Env
+) -> Decision:
+    """{del cred}: take back an address, and its tag."""
+    known = facts[CredentialsOf(state.name)]
+    row = credentials.remove(part, known, asked.caller.level, env)
+    if row is None:
+        return Decision(effects=(reply(env, NO_ACTION, asked),))
+    drop = DropCredential(row.user, row.method, row.value)
+    decision = Decision((drop,), (reply(env, OK, asked),))
+    user, tag = state.account, _tag_of(row, env)
+    if not row.done or tag not in user.tags:
+        return decision
+    left = tuple(t for t in user.tags if t != tag)
+    change = PutUser(attrs.evolve(user, tags=left, updated=env.now))
+    told = tuple(me.to_sessions(state, Pres(topic="me", what="tags")))
+    return decision + Decision((change,), told)
 
 
 def _from_outside(state: MeState, asked: Asked, env: Env) -> Decision:

@@ -20,9 +20,9 @@ from ..errors import (
     USER_NOT_FOUND,
     Refused,
 )
-from ..queries import Query
+from ..queries import CredentialsOf, Query
 from ..wire.packets import Acc, Del, Get, Leave, Note, Pres, Pub, Set, Sub
-from . import account, describe, inbox, me, me_get, me_set
+from . import account, credentials, describe, inbox, me, me_get, me_set
 from .decision import (
     NOTHING,
     Active,
@@ -31,6 +31,7 @@ from .decision import (
     Attach,
     Attached,
     Awake,
+    Confirmed,
     ContactChanged,
     Contacts,
     Decision,
@@ -73,6 +74,10 @@ def needs(state: MeState, event: Event, env: Env) -> tuple[Query[Any], ...]:
             return me_set.needs(state, event, env)
         case Del(what="user"):
             return account.deletion_needs(state)
+        case Del(what="cred"):
+            return (CredentialsOf(state.name),)
+        case Acc():
+            return account.update_needs(state, event, env)
         case _:
             return ()
 
@@ -99,6 +104,8 @@ def decide(state: MeState, event: Event, facts: Facts, env: Env) -> Decision:
             return Decision(effects=tuple(_contact_changed(state, event, env)))
         case Introduce():
             return Decision(effects=tuple(_introduce(state, env)))
+        case Confirmed():
+            return me_set.confirmed(state, event.tag, env)
         case InboxGrew():
             return inbox.grew(state, facts, env)
         case NewLogin():
@@ -126,7 +133,7 @@ def _asked(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
         case Del():
             return _del(state, asked, facts, env)
         case Acc():
-            return account.update(state, asked, env)
+            return account.update(state, asked, facts, env)
         case _:
             raise Refused(MALFORMED)
 
@@ -219,8 +226,10 @@ def _del(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
             return account.delete(state, asked, facts, env)
         case "topic":  # `me` ends with the account only; this session leaves it
             return Decision(effects=(reply(env, OK, asked), Detach(asked.caller.sid)))
+        case "cred" if not credentials.methods(env.settings):
+            return Decision(effects=(reply(env, NO_ACTION, asked),))  # there are none
         case "cred":
-            return Decision(effects=(reply(env, NO_ACTION, asked),))  # no validator is on
+            return me_set.drop_cred(state, asked, request.cred, facts, env)
         case "msg" | "sub":
             raise Refused(DENIED)
         case _:

@@ -30,11 +30,15 @@ from .auth.token import TokenKeeper
 from .changes import Batch, PutTopic
 from .config import ConfigError, Settings, database
 from .errors import SHUTDOWN, StoreError
+from .live.devices import Devices
 from .live.entrance import Entrance
 from .live.hub import Hub
 from .live.outbox import ConnectionInfo, Outlet
+from .live.pushing import Pushing, pushing_to
 from .live.session import Session
 from .live.upkeep import keep_up
+from .push.base import Pusher
+from .push.made import pushers
 from .queries import TopicByName
 from .records import Topic
 from .store.base import Store
@@ -66,6 +70,7 @@ class Parts:
     random_bytes: Callable[[int], bytes] = os.urandom
     hasher: Hasher | None = None
     inline: bool = False  # run the store and password checks on the loop's thread
+    pushers: tuple[Pusher, ...] = ()  # beside those that the settings ask for
 
 
 @attrs.define(eq=False)
@@ -121,7 +126,11 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     folder in use, a database of another version.
     """
     parts = parts or Parts()
-    async with _stored(settings, parts) as (store, secrets), _topics(settings, store, parts) as hub:
+    async with (
+        _stored(settings, parts) as (store, secrets),
+        _pushing(settings, store, parts) as pushing,
+        _topics(settings, store, parts, pushing) as hub,
+    ):
         await _make_sys(store, parts.now())
         server = _assembled(settings, parts, store, secrets, hub)
         async with _listening(server):
@@ -194,10 +203,22 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _topics(settings: Settings, store: Store, parts: Parts) -> AsyncIterator[Hub]:
+async def _pushing(settings: Settings, store: Store, parts: Parts) -> AsyncIterator[Pushing | None]:
+    """Notifications, if anybody takes them: they outlive the topics, which make them."""
+    async with (
+        pushers(settings.push, parts.now) as found,
+        pushing_to((*found, *parts.pushers), store, settings.push, parts.now) as pushing,
+    ):
+        yield pushing
+
+
+@contextlib.asynccontextmanager
+async def _topics(
+    settings: Settings, store: Store, parts: Parts, pushing: Pushing | None
+) -> AsyncIterator[Hub]:
     """The tasks of topics: they end by themselves once their inboxes are empty."""
     async with trio.open_nursery() as nursery:
-        hub = Hub(settings, store, nursery, parts.now)
+        hub = Hub(settings, store, nursery, parts.now, pushing)
         nursery.start_soon(keep_up, store, parts.now, settings.inbox.days)
         try:
             yield hub
@@ -217,7 +238,7 @@ async def _make_sys(store: Store, now: int) -> None:
 def _assembled(
     settings: Settings, parts: Parts, store: Store, secrets: Secrets, hub: Hub
 ) -> Server:
-    entrance = _entrance(settings, parts, store, secrets)
+    entrance = _entrance(settings, parts, store, secrets, hub.pushing)
     tls = _tls(settings)
 
     def new_session(outlet: Outlet, info: ConnectionInfo) -> Session:
@@ -238,7 +259,9 @@ def _assembled(
     return server
 
 
-def _entrance(settings: Settings, parts: Parts, store: Store, secrets: Secrets) -> Entrance:
+def _entrance(
+    settings: Settings, parts: Parts, store: Store, secrets: Secrets, pushing: Pushing | None
+) -> Entrance:
     rules = settings.auth
     hasher = parts.hasher or Argon2(memory=rules.basic.hash_memory, passes=rules.basic.hash_passes)
     checker = PasswordChecker(
@@ -250,7 +273,10 @@ def _entrance(settings: Settings, parts: Parts, store: Store, secrets: Secrets) 
         "token": tokens,
         "anonymous": Anonymous(allowed=rules.anonymous),
     }
-    return Entrance(settings, store, schemes, tokens, parts.now, parts.random_bytes, build())
+    devices = Devices(store, parts.now, pushing)
+    return Entrance(
+        settings, store, schemes, tokens, parts.now, parts.random_bytes, build(), devices
+    )
 
 
 def build() -> str:

@@ -223,15 +223,27 @@ class Smtp:
 
 
 @attrs.frozen
+class Webhook:
+    url: str = key("", "Address, `http:` or `https:`; empty: off.")
+    secret: str = key("", "Key of the signature; empty: requests are not signed.", secret=True)
+
+
+@attrs.frozen
 class Gateway:
-    url: str = key("", "Address of the gateway; empty: off.")
-    token: str = key("", "Token for the gateway.", secret=True)
+    url: str = key("https://pushgw.tinode.co", "Address of the gateway.")
+    org: str = key("", "Name of the organisation registered there; empty: off.")
+    token: str = key("", "The organisation's token.", secret=True)
 
 
 @attrs.frozen
 class Push:
     stdout: bool = key(False, "Whether notifications are written to standard output.")
-    webhook: Gateway = table(Gateway, "Notifications posted to a service of one's own.")
+    queue: int = key(
+        4096, "Notifications waiting for one service; more are dropped and counted.", low=1
+    )
+    attempts: int = key(6, "Times a notification is tried, with growing pauses.", low=1, high=20)
+    timeout: float = key(10.0, "Time for one request.", unit="seconds", low=0.1)
+    webhook: Webhook = table(Webhook, "Notifications posted to a service of one's own.")
     gateway: Gateway = table(Gateway, "The Tinode push gateway.")
 
 

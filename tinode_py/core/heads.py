@@ -63,4 +63,6 @@ def idem(head: bytes | None) -> str:
 
 def is_ephemeral(head: bytes | None) -> bool:
     """Whether the publication is only for those who are there (`head.ephemeral`)."""
-    return may_hold(head, "ephemeral") and fields(head).get("ephemeral") == b"true"
+    if not may_hold(head, "ephemeral"):
+        return False
+    return bytes(fields(head).get("ephemeral", b"")) == b"true"

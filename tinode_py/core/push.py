@@ -38,7 +38,8 @@ def addressees(state: TopicState) -> tuple[Addressee, ...]:
 
 def channel_of(state: TopicState) -> str:
     """The channel on which a group's messages are told to its readers, "" if there is none."""
-    return ids.channel_of(state.name) if state.record.channel else ""
+    topic = state.topic
+    return ids.channel_of(state.name) if topic is not None and topic.channel else ""
 
 
 # --- what it says ------------------------------------------------------------------------

@@ -40,6 +40,8 @@ from ..queries import UserById
 from ..records import State, User
 from ..store.base import Store
 from ..wire.packets import Acc, Hi, Login, Timestamp
+from .devices import Devices
+from .devices import named as named_device
 from .person import Person
 
 Params = dict[str, Any]
@@ -64,6 +66,7 @@ class Entrance:
     now: Callable[[], int]
     random_bytes: Callable[[int], bytes]
     build: str
+    devices: Devices
 
     def origin(self, address: str) -> Origin:
         return Origin(address)
@@ -73,25 +76,25 @@ class Entrance:
 
     # --- {hi} ----------------------------------------------------------------------------
 
-    def greet(self, person: Person, hi: Hi) -> tuple[Answer, Params | None]:
+    async def greet(self, person: Person, hi: Hi) -> tuple[Answer, Params | None]:
         """The answer to {hi}; Refused if it comes at the wrong time or speaks another version."""
         if person.greeted:
-            return self._greet_again(person, hi), None
+            return await self._greet_again(person, hi), None
         version = hello.parse_version(hi.ver)
         if version is None:
             raise Refused(MALFORMED)
         if version < hello.OLDEST:
             raise Refused(VERSION)
+        person.device = named_device(hi.dev)
         person.version = version
         person.user_agent = hi.ua
         person.language = hi.lang
-        person.device = hi.dev
         person.platform = hello.platform(hi.platf, hi.ua)
         person.background = hi.bkg
         answer = OK if person.polls else CREATED
         return answer, hello.params(self.settings, self.build)
 
-    def _greet_again(self, person: Person, hi: Hi) -> Answer:
+    async def _greet_again(self, person: Person, hi: Hi) -> Answer:
         """A later {hi} changes the device or the language, nothing else."""
         if hi.ver and hello.parse_version(hi.ver) != person.version:
             raise Refused(OUT_OF_SEQUENCE)
@@ -99,9 +102,12 @@ class Entrance:
             raise Refused(AUTH_REQUIRED)
         if hi.lang:
             person.language = hi.lang
-        changed = bool(hi.dev) and hi.dev != person.device
+        device = named_device(hi.dev) if hi.dev else person.device
+        changed = device != person.device
         if changed:
-            person.device = hi.dev
+            await self.devices.change(person, device)
+        else:
+            await self.devices.seen(person)
         return OK if changed or person.polls else CREATED
 
     # --- {login} -------------------------------------------------------------------------
@@ -116,7 +122,9 @@ class Entrance:
         identity = await scheme.log_in(request.secret or b"", person.origin, self.now())
         user = await self.store.fetch(UserById(identity.user))
         _check_state(user)
-        return self._enter(person, identity)
+        params = self._enter(person, identity)
+        await self.devices.logged_in(person)
+        return params
 
     def _enter(self, person: Person, identity: Identity, more: Params | None = None) -> Params:
         if identity.may_log_in:
@@ -145,7 +153,10 @@ class Entrance:
         outcome = await self.store.commit(Batch(account.creation(user, row)))
         if isinstance(outcome, Conflict):
             raise Refused(DUPLICATE_CREDENTIAL, {"what": outcome.what})
-        return self._created(person, acc, user, scheme.level)
+        created = self._created(person, acc, user, scheme.level)
+        if acc.login:
+            await self.devices.logged_in(person)
+        return created
 
     def _created(self, person: Person, acc: Acc, user: User, level: Level) -> tuple[Answer, Params]:
         more = {"desc": account.description(user)}

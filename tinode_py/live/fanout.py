@@ -15,7 +15,8 @@ import attrs
 import trio
 
 from ..access import PRES, READ
-from ..core.decision import Deliver
+from ..core import push
+from ..core.decision import Addressee, Deliver
 from ..core.meta import to_data
 from ..core.state import Attachments, TopicState
 from ..records import Message
@@ -55,6 +56,8 @@ class FanOut:
         self._groups: list[tuple[View, list[Link]]] = []
         self._bystander_stamp = (-1, -1, -1)
         self._bystanders: list[Bystander] = []
+        self._addressee_stamp = (-1, -1)
+        self._addressees: tuple[Addressee, ...] = ()
 
     def groups(self) -> list[tuple[View, list[Link]]]:
         """Sessions that may read, by view; made anew when a mode or the table has changed."""
@@ -79,6 +82,20 @@ class FanOut:
             self._bystander_stamp = stamp
             self._bystanders = [*self._find_bystanders(on_me)]
         return self._bystanders
+
+    def addressees(self) -> tuple[Addressee, ...]:
+        """Members who are notified of a message."""
+        state = self._state
+        stamp = (state.version, state.attached.version)
+        if stamp != self._addressee_stamp:
+            self._addressee_stamp = stamp
+            self._addressees = push.addressees(state)
+        return self._addressees
+
+    @property
+    def channel(self) -> str:
+        """The channel whose readers are notified, "" if there is none."""
+        return push.channel_of(self._state)
 
     def _find_bystanders(self, on_me: OnMe) -> list[Bystander]:
         state, found = self._state, []

@@ -15,13 +15,23 @@ import trio
 from .. import ids
 from ..config import Settings
 from ..core import find, me, me_topic, state, topic
-from ..core.decision import EndSessions, Env, InboxGrew, Presence, Publish, Woken
+from ..core.decision import (
+    EndSessions,
+    Env,
+    FollowChannel,
+    InboxGrew,
+    Presence,
+    Publish,
+    Push,
+    Woken,
+)
 from ..ids import Kind
 from ..store.base import Store
 from ..wire.packets import Ctrl
 from .fanout import FanOut, OnMe, word_of
 from .inbox import Inbox
 from .link import Link
+from .pushing import Pushing
 from .runner import Item, Rules, Runner
 
 log = logging.getLogger(__name__)
@@ -67,6 +77,7 @@ class Hub:
     store: Store
     nursery: trio.Nursery
     now: Callable[[], int]
+    pushing: Pushing | None = None
     _runners: dict[str, Runner] = attrs.field(factory=dict)
     _online: set[str] = attrs.field(factory=set)
     _sessions: dict[str, Link] = attrs.field(factory=dict)
@@ -85,7 +96,8 @@ class Hub:
 
     def env(self) -> Env:
         """What a decision may know of the world, as of now."""
-        return Env(self.settings, self.now(), self._online.__contains__)
+        pushing = self.pushing is not None
+        return Env(self.settings, self.now(), self._online.__contains__, pushing)
 
     # --- topics --------------------------------------------------------------------------
 
@@ -162,6 +174,17 @@ class Hub:
             return
         for bystander in fanout.bystanders(self.on_me):
             self.tell(bystander.user, Item(word_of(effect.message, bystander)))
+        if self.pushing is not None:
+            self.pushing.published(effect.message, fanout.addressees(), fanout.channel)
+
+    def push(self, effect: Push | FollowChannel) -> None:
+        """Hand a notification on, if anybody takes it."""
+        if self.pushing is None:
+            return
+        if isinstance(effect, Push):
+            self.pushing.happened(effect, self.on_me.sids.__contains__)
+        else:
+            self.pushing.follow(effect)
 
     # --- sessions ------------------------------------------------------------------------
 

@@ -33,10 +33,12 @@ from ..core.decision import (
     Env,
     Event,
     Facts,
+    FollowChannel,
     Gone,
     NewLogin,
     Online,
     Publish,
+    Push,
     Reply,
     Retire,
     Tell,
@@ -123,6 +125,8 @@ class Surroundings(Protocol):
     def end_sessions(self, effect: EndSessions) -> None: ...
 
     def published(self, fanout: FanOut, effect: Publish) -> None: ...
+
+    def push(self, effect: Push | FollowChannel) -> None: ...
 
     def env(self) -> Env: ...
 
@@ -319,6 +323,8 @@ class Runner:
                 self.hub.end_sessions(effect)
             case Retire():
                 self._retired = True
+            case Push() | FollowChannel():
+                self.hub.push(effect)
             case Attach() | Detach() | Online():
                 self._change_table(effect, item)
             case CallIs():

@@ -182,7 +182,7 @@ class Session:
         match request:
             case Hi():
                 await self._drained()
-                self._greet(request)
+                await self._greet(request)
             case Note() if not self.person.user:
                 return
             case _ if not self.person.greeted:
@@ -225,8 +225,8 @@ class Session:
                 level = LEVELS[extra.authlevel]
         return Caller(self.link.sid, user, level, person.user, person.user_agent, person.background)
 
-    def _greet(self, hi: Hi) -> None:
-        answer, params = self.entrance.greet(self.person, hi)
+    async def _greet(self, hi: Hi) -> None:
+        answer, params = await self.entrance.greet(self.person, hi)
         self._answer(answer, ident=hi.id, params=params)
         if params and hi.bkg:
             self.hub.nursery.start_soon(self._awake)

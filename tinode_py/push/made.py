@@ -1,0 +1,48 @@
+"""The pushers that the settings ask for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+
+from ..config import ConfigError
+from ..settings import Push
+from .base import Pusher
+from .gateway import Gateway
+from .stdout import Stdout
+from .webhook import Webhook
+
+CONNECTIONS = 8
+
+
+@contextlib.asynccontextmanager
+async def pushers(settings: Push, now: Callable[[], int]) -> AsyncIterator[tuple[Pusher, ...]]:
+    """All that are on, none by default; their connections are closed at the end.
+
+    Raises ConfigError for an address that cannot be used.
+    """
+    found: list[Pusher] = [Stdout()] if settings.stdout else []
+    hook, gateway = settings.webhook, settings.gateway
+    if not hook.url and not gateway.org:
+        yield tuple(found)
+        return
+    limits = httpx.Limits(max_connections=CONNECTIONS)
+    async with httpx.AsyncClient(timeout=settings.timeout, limits=limits) as client:
+        if hook.url:
+            _check("push.webhook.url", hook.url)
+            found.append(Webhook(client, hook.url, hook.secret, now))
+        if gateway.org:
+            _check("push.gateway.url", gateway.url)
+            found.append(Gateway(client, gateway.url, gateway.org, gateway.token))
+        yield tuple(found)
+
+
+def _check(key: str, url: str) -> None:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ConfigError(key, str(error)) from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ConfigError(key, "wants an address that begins with http:// or https://")

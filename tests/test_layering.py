@@ -19,6 +19,7 @@ ROWS = {
     "store": 3,
     "auth": 3,
     "media": 3,
+    "mail": 3,
     "push": 3,
     "live": 4,
     "web": 5,

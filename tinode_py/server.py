@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -24,19 +24,25 @@ from .auth.anonymous import Anonymous
 from .auth.base import Scheme
 from .auth.basic import Basic
 from .auth.checker import Hasher, PasswordChecker
+from .auth.code import Code
 from .auth.passwords import Argon2
 from .auth.secrets import Secrets, load_secrets, make_folder
 from .auth.token import TokenKeeper
 from .changes import Batch, PutTopic
 from .config import ConfigError, Settings, database
 from .errors import SHUTDOWN, StoreError
+from .live.couriers import Couriers
 from .live.devices import Devices
 from .live.entrance import Entrance
 from .live.hub import Hub
 from .live.outbox import ConnectionInfo, Outlet
+from .live.proofs import Proofs
 from .live.pushing import Pushing, pushing_to
 from .live.session import Session
 from .live.upkeep import keep_up
+from .mail.base import Courier
+from .mail.hook import Hook
+from .mail.smtp import Mailer
 from .push.base import Pusher
 from .push.made import pushers
 from .queries import TopicByName
@@ -71,6 +77,7 @@ class Parts:
     hasher: Hasher | None = None
     inline: bool = False  # run the store and password checks on the loop's thread
     pushers: tuple[Pusher, ...] = ()  # beside those that the settings ask for
+    couriers: Mapping[str, Courier] = attrs.field(factory=dict)  # in place of the settings'
 
 
 @attrs.define(eq=False)
@@ -218,7 +225,9 @@ async def _topics(
 ) -> AsyncIterator[Hub]:
     """The tasks of topics: they end by themselves once their inboxes are empty."""
     async with trio.open_nursery() as nursery:
-        hub = Hub(settings, store, nursery, parts.now, pushing)
+        couriers = Couriers({**_couriers(settings), **parts.couriers})
+        nursery.start_soon(couriers.run)
+        hub = Hub(settings, store, nursery, parts.now, couriers, pushing)
         nursery.start_soon(keep_up, store, parts.now, settings.inbox.days)
         try:
             yield hub
@@ -226,6 +235,16 @@ async def _topics(
             with trio.CancelScope(shield=True), trio.move_on_after(1):
                 await hub.close()
             nursery.cancel_scope.cancel()
+
+
+def _couriers(settings: Settings) -> dict[str, Courier]:
+    """Who brings codes, by method of credentials."""
+    found: dict[str, Courier] = {}
+    if settings.smtp.host:
+        found["email"] = Mailer(settings.smtp, settings.auth.code.expire // 60)
+    if settings.validators.tel.webhook:
+        found["tel"] = Hook(settings.validators.tel.webhook)
+    return found
 
 
 async def _make_sys(store: Store, now: int) -> None:
@@ -238,7 +257,7 @@ async def _make_sys(store: Store, now: int) -> None:
 def _assembled(
     settings: Settings, parts: Parts, store: Store, secrets: Secrets, hub: Hub
 ) -> Server:
-    entrance = _entrance(settings, parts, store, secrets, hub.pushing)
+    entrance = _entrance(settings, parts, store, secrets, hub)
     tls = _tls(settings)
 
     def new_session(outlet: Outlet, info: ConnectionInfo) -> Session:
@@ -260,7 +279,7 @@ def _assembled(
 
 
 def _entrance(
-    settings: Settings, parts: Parts, store: Store, secrets: Secrets, pushing: Pushing | None
+    settings: Settings, parts: Parts, store: Store, secrets: Secrets, hub: Hub
 ) -> Entrance:
     rules = settings.auth
     hasher = parts.hasher or Argon2(memory=rules.basic.hash_memory, passes=rules.basic.hash_passes)
@@ -272,10 +291,18 @@ def _entrance(
         "basic": Basic(store, checker, rules.basic),
         "token": tokens,
         "anonymous": Anonymous(allowed=rules.anonymous),
+        "code": Code(store, rules.code),
     }
-    devices = Devices(store, parts.now, pushing)
     return Entrance(
-        settings, store, schemes, tokens, parts.now, parts.random_bytes, build(), devices
+        settings,
+        store,
+        schemes,
+        tokens,
+        parts.now,
+        parts.random_bytes,
+        build(),
+        Devices(store, parts.now, hub.pushing),
+        Proofs(store, hub.env, hub.couriers.take, hub.confirmed),
     )
 
 

@@ -207,9 +207,14 @@ class EmailValidator(Validator):
 
 
 @attrs.frozen
+class TelValidator(Validator):
+    webhook: str = key("", "Where codes for phone numbers are posted, to be sent from there.")
+
+
+@attrs.frozen
 class Validators:
     email: EmailValidator = table(EmailValidator, "E-mail addresses.")
-    tel: Validator = table(Validator, "Phone numbers.")
+    tel: TelValidator = table(TelValidator, "Phone numbers.")
 
 
 @attrs.frozen
@@ -220,6 +225,8 @@ class Smtp:
     login: str = key("", "Name at the mail server.")
     password: str = key("", "Password at the mail server.", secret=True)
     sender: str = key("", "Address that mails come from.")
+    service: str = key("", "Name of the service in mails; empty: the sender's address.")
+    templates: str = key("", "Folder of texts that go before ours, `confirm.en.txt` and so on.")
 
 
 @attrs.frozen

@@ -12,18 +12,19 @@ from typing import Any
 
 import attrs
 
-from .. import ids
+from .. import ids, records
 from ..access import Level
 from ..auth.base import VALIDATED, Identity, Origin, Scheme
 from ..auth.invite import check_registration
 from ..auth.token import TokenKeeper
 from ..changes import Batch, Conflict
 from ..config import Settings
-from ..core import account, hello
+from ..core import account, credentials, hello
 from ..core.decision import Asked, Caller, Env, NewLogin
 from ..errors import (
     ALREADY_AUTHENTICATED,
     AUTH_REQUIRED,
+    AUTH_RESET,
     CREATED,
     DENIED,
     DUPLICATE_CREDENTIAL,
@@ -32,6 +33,7 @@ from ..errors import (
     OUT_OF_SEQUENCE,
     UNKNOWN_SCHEME,
     USER_NOT_FOUND,
+    VALIDATE,
     VERSION,
     Answer,
     Refused,
@@ -43,8 +45,10 @@ from ..wire.packets import Acc, Hi, Login, Timestamp
 from .devices import Devices
 from .devices import named as named_device
 from .person import Person
+from .proofs import Proofs
 
 Params = dict[str, Any]
+RESET = "reset"  # no scheme, but asked for as one
 
 
 @attrs.frozen
@@ -67,6 +71,7 @@ class Entrance:
     random_bytes: Callable[[int], bytes]
     build: str
     devices: Devices
+    proofs: Proofs
 
     def origin(self, address: str) -> Origin:
         return Origin(address)
@@ -112,8 +117,12 @@ class Entrance:
 
     # --- {login} -------------------------------------------------------------------------
 
-    async def log_in(self, person: Person, request: Login) -> Params:
-        """Log a session in; `params` of the answer."""
+    async def log_in(self, person: Person, request: Login) -> tuple[Answer, Params | None]:
+        """Log a session in, unless credentials are still to be confirmed (300)."""
+        if request.scheme.lower() == RESET:
+            secret = request.secret or b""
+            await self.proofs.reset(secret, self.schemes, person.language)
+            return AUTH_RESET, None
         if person.user:
             raise Refused(ALREADY_AUTHENTICATED)
         scheme = self.schemes.get(request.scheme.lower())
@@ -122,15 +131,21 @@ class Entrance:
         identity = await scheme.log_in(request.secret or b"", person.origin, self.now())
         user = await self.store.fetch(UserById(identity.user))
         _check_state(user)
+        missing = await self.proofs.missing(identity, request.cred)
+        if missing:
+            return VALIDATE, self._token_params(identity, 0, {"cred": list(missing)})
         params = self._enter(person, identity)
         await self.devices.logged_in(person)
-        return params
+        return OK, params
 
     def _enter(self, person: Person, identity: Identity, more: Params | None = None) -> Params:
         if identity.may_log_in:
             person.user = identity.user
             person.level = identity.level
-        features = identity.features | VALIDATED
+        return self._token_params(identity, identity.features | VALIDATED, more or {})
+
+    def _token_params(self, identity: Identity, features: int, more: Params) -> Params:
+        """A token, and what goes with it; without VALIDATED it leads to no session."""
         secret, expires = self.tokens.make(identity.user, identity.level, features, self.now())
         token = base64.b64encode(secret).decode("ascii")
         return account.login_params(identity.user, identity.level, token, Timestamp(expires), more)
@@ -150,16 +165,31 @@ class Entrance:
         name = "usr" + ids.new_body(self.random_bytes)
         row = await scheme.enroll(name, acc.secret or b"", person.origin)
         user = account.new_user(name, acc, row, self._env(), root=root)
-        outcome = await self.store.commit(Batch(account.creation(user, row)))
-        if isinstance(outcome, Conflict):
-            raise Refused(DUPLICATE_CREDENTIAL, {"what": outcome.what})
+        await self._store_new(person, acc, user, row, scheme.level)
         created = self._created(person, acc, user, scheme.level)
-        if acc.login:
+        if person.user == user.id:
             await self.devices.logged_in(person)
         return created
 
+    async def _store_new(
+        self, person: Person, acc: Acc, user: User, row: records.Login | None, level: Level
+    ) -> None:
+        """Write a new account with its addresses, then send the codes that confirm them."""
+        wanted = credentials.at_sign_up(acc.cred, level, self.settings)
+        await self.proofs.check_new(wanted)
+        rows, letters = self.proofs.first(user.id, wanted, person.language)
+        outcome = await self.store.commit(Batch((*account.creation(user, row), *rows)))
+        if isinstance(outcome, Conflict):
+            raise Refused(DUPLICATE_CREDENTIAL, {"what": outcome.what})
+        for letter in letters:
+            self.proofs.send(letter)
+
     def _created(self, person: Person, acc: Acc, user: User, level: Level) -> tuple[Answer, Params]:
         more = {"desc": account.description(user)}
+        missing = credentials.required(self.settings, level)
+        if acc.login and missing:
+            identity = Identity(user.id, level)
+            return VALIDATE, self._token_params(identity, 0, {"cred": list(missing), **more})
         if acc.login:
             identity = Identity(user.id, level, VALIDATED)
             return OK, self._enter(person, identity, more)
@@ -197,7 +227,10 @@ class Entrance:
         scheme = self.schemes.get(acc.tmpscheme.lower())
         if scheme is None:
             raise Refused(UNKNOWN_SCHEME)
-        identity = await scheme.log_in(acc.tmpsecret or b"", person.origin, self.now())
+        try:
+            identity = await scheme.log_in(acc.tmpsecret or b"", person.origin, self.now())
+        except Refused as no:
+            raise Refused(no.answer, {"what": "auth"}) from None
         _check_state(await self.store.fetch(UserById(identity.user)))
         user = identity.user
         caller = attrs.evolve(caller, user=user, actor=user, level=identity.level)

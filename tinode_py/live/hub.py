@@ -16,6 +16,7 @@ from .. import ids
 from ..config import Settings
 from ..core import find, me, me_topic, state, topic
 from ..core.decision import (
+    Confirmed,
     EndSessions,
     Env,
     FollowChannel,
@@ -23,11 +24,13 @@ from ..core.decision import (
     Presence,
     Publish,
     Push,
+    SendCode,
     Woken,
 )
 from ..ids import Kind
 from ..store.base import Store
 from ..wire.packets import Ctrl
+from .couriers import Couriers
 from .fanout import FanOut, OnMe, word_of
 from .inbox import Inbox
 from .link import Link
@@ -77,6 +80,7 @@ class Hub:
     store: Store
     nursery: trio.Nursery
     now: Callable[[], int]
+    couriers: Couriers
     pushing: Pushing | None = None
     _runners: dict[str, Runner] = attrs.field(factory=dict)
     _online: set[str] = attrs.field(factory=set)
@@ -185,6 +189,15 @@ class Hub:
             self.pushing.happened(effect, self.on_me.sids.__contains__)
         else:
             self.pushing.follow(effect)
+
+    def confirmed(self, user: str, event: Confirmed) -> None:
+        """An address of a user was confirmed: his `me`, loaded for it, adds the tag."""
+        if event.tag:
+            self.submit(user, Item(event))
+
+    def send_code(self, effect: SendCode) -> None:
+        """Hand a code to a courier."""
+        self.couriers.take(effect)
 
     # --- sessions ------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ from ..core.decision import (
     Push,
     Reply,
     Retire,
+    SendCode,
     Tell,
     Woken,
     ctrl,
@@ -123,6 +124,8 @@ class Surroundings(Protocol):
     def detached(self, topic: str, sid: str) -> None: ...
 
     def end_sessions(self, effect: EndSessions) -> None: ...
+
+    def send_code(self, effect: SendCode) -> None: ...
 
     def published(self, fanout: FanOut, effect: Publish) -> None: ...
 
@@ -321,6 +324,8 @@ class Runner:
                 self.hub.tell(effect.topic, Item(effect.notice))
             case EndSessions():
                 self.hub.end_sessions(effect)
+            case SendCode():
+                self.hub.send_code(effect)
             case Retire():
                 self._retired = True
             case Push() | FollowChannel():

@@ -27,11 +27,11 @@ from ..core.decision import Active, Asked, Awake, Caller, Gone
 from ..errors import (
     ATTACH_FIRST,
     AUTH_REQUIRED,
+    AUTH_RESET,
     DENIED,
     INTERNAL,
     MALFORMED,
     NOT_JOINED,
-    OK,
     OUT_OF_SEQUENCE,
     UNAVAILABLE,
     Answer,
@@ -239,9 +239,10 @@ class Session:
             inbox.mark(("awake", self.link.sid), Item(Awake(self.link.sid)))
 
     async def _log_in(self, request: Login) -> None:
-        params = await self.entrance.log_in(self.person, request)
-        self._logged_in()
-        self._answer(OK, ident=request.id, params=params)
+        answer, params = await self.entrance.log_in(self.person, request)
+        if answer is not AUTH_RESET:
+            self._logged_in()
+        self._answer(answer, ident=request.id, params=params)
 
     def _logged_in(self) -> None:
         if self.person.user:

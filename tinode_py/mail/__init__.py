@@ -1,0 +1,1 @@
+"""Codes on their way to people: by mail, by a web hook."""

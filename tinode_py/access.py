@@ -28,6 +28,7 @@ def parse_set(letters: str) -> int:
 
 
 GROUP_AUTH = parse_set("JRWPS")
+CHANNEL_AUTH = parse_set("RWPS")  # nobody writes in a channel without being invited
 ACCOUNT_AUTH = parse_set("JRWPAS")
 ME = parse_set("JPS")
 SELF = parse_set("JRWDO")

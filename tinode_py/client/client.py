@@ -60,7 +60,7 @@ class Client:
     def close_code(self) -> int | None:
         """The code of the websocket's close, None before it."""
         reason = self._socket.closed
-        return reason.code if reason else None
+        return int(reason.code) if reason else None
 
     async def wait_closed(self) -> None:
         """Return once the connection has ended."""

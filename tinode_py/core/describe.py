@@ -80,7 +80,6 @@ def from_outside(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Dec
     if sub is None or sub.deleted or state.topic is None:
         raise Refused(NOT_FOUND)
     new = sub
-    effects: list[Effect] = []
     if request.sub and request.sub.mode:
         change = membership.own_mode(state, sub, parse_mode(request.sub.mode), env)
         if change.topic is not None or change.subscription.mode & OWNER != sub.mode & OWNER:
@@ -93,11 +92,11 @@ def from_outside(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Dec
     moded = (new.want, new.given) != (sub.want, sub.given)
     if not moded and not private_set:
         raise Refused(NOT_MODIFIED)
+    effects = [*_outside_notices(state, asked, sub, new, private_set=private_set)]
     if moded and not new.mode & JOIN:
         effects.extend(membership.evict(state, new.user, env, unsub=False))
     params = {"acs": acs(new)} if request.sub and request.sub.mode else None
     effects.append(reply(env, OK, asked, params=params))
-    effects.extend(_outside_notices(state, asked, sub, new, private_set=private_set))
     return Decision((PutSubscription(new),), tuple(effects))
 
 
@@ -119,7 +118,9 @@ def _outside_notices(
     sid, user = asked.caller.sid, asked.caller.user
     reader = asked.named.startswith("chn")
     if (old.want, old.given) != (new.want, new.given):
-        pres = Pres(topic="me", what="acs", dacs=presence.dacs(old, new))
+        what = presence.dacs(old, new)
+        yield from presence.on_topic(state, state.attached.of(user), "acs", dacs=what)
+        pres = Pres(topic="me", what="acs", dacs=what)
         yield presence.on_me(state, user, pres, always=True, skip_sid=sid, reader=reader)
         yield presence.contact_changed(state, new, reader=reader, quiet=True)
         if reader:
@@ -151,7 +152,7 @@ def _desc(state: TopicState, asked: Asked, part: SetDesc, env: Env) -> Decision:
     topic, public_set = _described(state.record, part, env)
     private, private_set = merge(sub.private, part.private)
     changes: list[Change] = []
-    if topic != state.record:
+    if public_set or topic != state.record:
         changes.append(PutTopic(topic))
     if private_set:
         changes.append(PutSubscription(attrs.evolve(sub, private=private, updated=env.now)))

@@ -163,6 +163,7 @@ def contact_off(state: MeState, line: Line, user_agent: str = "") -> Iterator[Ef
     """A contact is no longer online; told only to those who heard that it was."""
     if line.told:
         yield Told(line.topic, False)
+    if line.told and state.mode & PRES:
         yield from to_sessions(state, Pres(topic="me", what="off", src=line.address, ua=user_agent))
 
 

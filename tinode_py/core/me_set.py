@@ -138,13 +138,13 @@ def _mode(state: MeState, asked: Asked, text: str, env: Env) -> Decision:
     if want == user.want:
         raise Refused(NOT_MODIFIED)
     new = attrs.evolve(user, want=want, updated=env.now)
-    effects: list[Effect] = [reply(env, OK, asked, params={"acs": show(want, access.ME)})]
     skip = frozenset({asked.caller.sid})
     dacs = Acs(want=access.delta(user.want, want) if user.want else access.text(want))
-    effects.extend(me.to_sessions(state, Pres(topic="me", what="acs", dacs=dacs), skip))
+    acs = Pres(topic="me", what="acs", dacs=dacs)
+    effects: list[Effect] = [*me.to_sessions(state, acs, skip)]
     if not want & JOIN:
-        gone = tuple(_shut_out(state, env))
-        effects = [*gone, *effects]
+        effects.extend(_shut_out(state, env))
+    effects.append(reply(env, OK, asked, params={"acs": show(want, access.ME)}))
     if user.want & ~want & PRES:
         effects.append(Online(False))
         effects.extend(me.announce(state, "off", state.user_agent))

@@ -205,7 +205,15 @@ def _departed(state: MeState, sid: str, user_agent: str, env: Env) -> Decision:
     if state.user is None:
         return Decision(effects=(Detach(sid),))
     seen = attrs.evolve(state.user, last_seen=env.now, user_agent=user_agent)
-    return Decision((PutUser(seen),), (Detach(sid),))
+    return Decision((PutUser(seen),), (Detach(sid), *_next_agent(state, sid, env)))
+
+
+def _next_agent(state: MeState, sid: str, env: Env) -> Iterator[Effect]:
+    """Where the device in use is the one that goes, the latest of the others is it now."""
+    left = state.attached.get(sid)
+    others = [item.user_agent for item in state.attached if item.sid != sid]
+    if left and others and left.user_agent == state.user_agent != others[-1]:
+        yield Agent(others[-1], env.now + UA_DELAY if state.online else 0)
 
 
 def _set(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
@@ -266,7 +274,7 @@ def _presence(state: MeState, event: Presence) -> Iterator[Effect]:
                 yield Tell(event.src, Presence(state.name, "on"))
         case "off":
             yield from me.contact_off(state, line, event.user_agent)
-        case "ua" if line.told:
+        case "ua" if line.told and state.mode & PRES:
             pres = Pres(topic="me", what="ua", src=line.address, ua=event.user_agent)
             yield from me.to_sessions(state, pres)
         case "upd" if line.mode & PRES and state.mode & PRES:

@@ -139,11 +139,11 @@ def _set_own(state: TopicState, asked: Asked, part: SetSub, env: Env) -> Decisio
         raise Refused(NOT_MODIFIED)
     reader = ids.is_channel(sub.topic)
     effects: list[Effect] = []
+    for item in (*change.others, ModeChange(sub, new, caller.user, caller.sid, reader)):
+        effects.extend(presence.mode_changed(state, item))
     if not new.mode & JOIN and sub.mode & JOIN:
         effects.extend(evict(state, caller.user, env, unsub=False))
     effects.append(reply(env, OK, asked, params={"acs": acs(new)}))
-    for item in (*change.others, ModeChange(sub, new, caller.user, caller.sid, reader)):
-        effects.extend(presence.mode_changed(state, item))
     return Decision(change.changes_with(new), tuple(effects))
 
 

@@ -276,9 +276,11 @@ def _rows(state: TopicState, asked: Asked, facts: Facts, query: GetSub) -> Itera
     else:
         subs = [s for s in state.members() if not query.user or s.user == query.user]
     sees_all = bool(own.mode & SHARE)
+    seen = state.kind is Kind.GROUP and bool(own.mode & PRES)
     for sub in subs:
-        visible = sees_all or sub.user == user or bool(sub.mode & (ADMIN & ~SHARE))
-        yield _row(state, sub, people.get(sub.user), query, own=sub.user == user, acs=visible)
+        mine = sub.user == user
+        shown = sees_all or mine or bool(sub.mode & (ADMIN & ~SHARE))
+        yield _row(state, sub, people.get(sub.user), query, own=mine, acs=shown, seen=seen)
     if query.ims is not None and state.kind is Kind.GROUP and not item.reader:
         yield from _ended_rows(facts[MembersOf(state.name, former=True)], query)
 
@@ -291,13 +293,14 @@ def _row(
     *,
     own: bool,
     acs: bool,
+    seen: bool,
 ) -> SubRow:
     updated = max(sub.updated, person.updated if person else 0)
     stale = not unmodified(query.ims, updated)
     return SubRow(
         user=sub.user,
         updated=time(sub.updated),
-        online=state.kind is Kind.GROUP and _is_here(state, sub),
+        online=seen and _is_here(state, sub),
         acs=show(sub.want, sub.given) if acs else Acs(),
         read=sub.read if sub.mode & JOIN else 0,
         recv=sub.recv if sub.mode & JOIN else 0,
@@ -422,8 +425,7 @@ def _from_outside(state: TopicState, asked: Asked, facts: Facts, env: Env) -> De
     if sub.deleted:
         row = SubRow(deleted=time(sub.deleted), acs=Acs())
     else:
-        row = _row(state, sub, None, query, own=True, acs=True)
-        row = attrs.evolve(row, online=False)
+        row = _row(state, sub, None, query, own=True, acs=True, seen=False)
     return Decision(effects=(answer(asked, env, sub=(row,)),))
 
 

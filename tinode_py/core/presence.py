@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from .. import access
+from .. import access, ids
 from ..access import PRES, READ
 from ..ids import Kind
 from ..records import Subscription
@@ -131,13 +131,14 @@ def mode_changed(state: TopicState, change: ModeChange) -> Iterator[Effect]:
 
 
 def _approval_wanted(state: TopicState, change: ModeChange, what: Acs) -> Iterator[Effect]:
-    """Admins who are not here learn on `me` of someone who joined, or who wants more."""
+    """Admins who are not here learn on `me` of someone who joined by himself, or who wants
+    more than he is given.
+    """
     target = change.new.user
-    if change.actor != target or change.reader:
+    if change.reader or (state.kind is Kind.P2P and not change.is_new):
         return
-    if state.kind is Kind.P2P and not change.is_new:
-        return
-    if not change.is_new and not change.new.want & ~change.new.given:
+    joined = change.is_new and change.actor == target
+    if not joined and not change.new.want & ~change.new.given:
         return
     pres = Pres(topic="me", what="acs", act=change.actor, tgt=target, dacs=what)
     for sub in admins(state):
@@ -166,7 +167,7 @@ def ended(
                 yield Tell(peer.user, Presence(user, "off"))
     sids = tuple(_admin_sessions(state, skip_user=user, skip_sid=origin))
     yield from on_topic(state, sids, "acs", src=user, act=actor, dacs=dacs(sub, None))
-    if state.kind is Kind.GROUP:
+    if state.kind is Kind.GROUP and not ids.is_channel(sub.topic):
         left = set(sids)
         if state.attached.is_online(user):
             left.update(state.holders(READ | PRES, skip_user=user, skip_sid=origin))

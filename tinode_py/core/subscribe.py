@@ -143,14 +143,16 @@ def _new_group(state: TopicState, asked: Asked, env: Env) -> Decision:
         if want & (JOIN | OWNER) != JOIN | OWNER:
             raise Refused(DENIED)
     defacs = desc.defacs if desc else None
+    channel = asked.named.startswith("nch")
+    auth = access.CHANNEL_AUTH if channel else access.GROUP_AUTH
     topic = Topic(
         name=state.name,
         created=env.now,
         updated=env.now,
         touched=env.now,
         owner=caller.user,
-        channel=asked.named.startswith("nch"),
-        auth=parse_default(defacs.auth if defacs else "", access.GROUP_AUTH) & ~OWNER,
+        channel=channel,
+        auth=parse_default(defacs.auth if defacs else "", auth) & ~OWNER,
         anon=parse_default(defacs.anon if defacs else "", access.NONE) & ~OWNER,
         public=without_marks(desc.public) if desc else None,
         trusted=without_marks(desc.trusted) if desc else None,

@@ -123,6 +123,8 @@ def _asked(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
             return _without(state, asked.caller.sid, env) + left
         case Set():
             return _set(state, asked, facts, env)
+        case Del(what=what) if what not in ("msg", "topic", "sub", "cred"):
+            raise Refused(MALFORMED)
     if state.topic is None:
         raise Refused(TOPIC_NOT_FOUND)
     match asked.request:

@@ -227,7 +227,7 @@ async def _topics(
     async with trio.open_nursery() as nursery:
         couriers = Couriers({**_couriers(settings), **parts.couriers})
         nursery.start_soon(couriers.run)
-        hub = Hub(settings, store, nursery, parts.now, couriers, pushing)
+        hub = Hub(settings, store, nursery, parts.now, parts.random_bytes, couriers, pushing)
         nursery.start_soon(keep_up, store, parts.now, settings.inbox.days)
         try:
             yield hub

@@ -7,7 +7,6 @@ raised and nothing has changed. Deciding never changes the state; applying the c
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +23,10 @@ from ..wire.packets import Ctrl, Data, Info, Meta, Pres, Request, Time
 Facts = Mapping[Query[Any], Any]
 
 
+def _no_chance(length: int) -> bytes:
+    raise RuntimeError("a decision left to chance was given none")
+
+
 @attrs.frozen
 class Env:
     """What a decision may know besides state, event and facts.
@@ -37,7 +40,7 @@ class Env:
     now: int
     online: Callable[[str], bool]
     pushing: bool = False
-    random_bytes: Callable[[int], bytes] = os.urandom
+    random_bytes: Callable[[int], bytes] = _no_chance
 
 
 # --- events: what reaches a topic --------------------------------------------------------

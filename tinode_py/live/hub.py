@@ -80,6 +80,7 @@ class Hub:
     store: Store
     nursery: trio.Nursery
     now: Callable[[], int]
+    random_bytes: Callable[[int], bytes]
     couriers: Couriers
     pushing: Pushing | None = None
     _runners: dict[str, Runner] = attrs.field(factory=dict)
@@ -101,7 +102,8 @@ class Hub:
     def env(self) -> Env:
         """What a decision may know of the world, as of now."""
         pushing = self.pushing is not None
-        return Env(self.settings, self.now(), self._online.__contains__, pushing)
+        online = self._online.__contains__
+        return Env(self.settings, self.now(), online, pushing, self.random_bytes)
 
     # --- topics --------------------------------------------------------------------------
 

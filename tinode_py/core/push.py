@@ -60,10 +60,11 @@ def of_message(message: Message) -> dict[str, str]:
     if head.get("aonly") is True:
         payload["aonly"] = "true"
     content = msgspec.json.decode(message.content)
-    text = drafty.plain_text(content)
-    if text is not None:
-        payload["content"] = text
-        preview = drafty.preview(content)
+    document = drafty.read(content)
+    if document is not None:
+        plain = content if isinstance(content, str) else document
+        payload["content"] = drafty.plain_text(plain) or ""
+        preview = drafty.preview(document)
         if preview is not None and len(preview) <= LONGEST_PREVIEW:
             payload["rc"] = preview.decode()
     return payload

@@ -23,8 +23,8 @@ from .graphemes import split
 
 MIME = "text/x-drafty"
 SHOWN = 128  # length of what a notification shows
-MAX_TEXT = 4096  # code points that are looked at
-MAX_STYLES = 1024  # styles and entities that are looked at
+MAX_TEXT = 1024  # code points that are looked at
+MAX_STYLES = 512  # styles and entities that are looked at
 MAX_VALUE = 128  # longest text of an entity in a preview
 MAX_DEPTH = 8  # nesting of an entity's data in a valid document
 
@@ -189,11 +189,12 @@ def _nested(styles: Sequence[Style]) -> Iterator[Style]:
 def plain_text(value: Any, limit: int = SHOWN) -> str | None:
     """The message as text with marks like those that people type, for a notification.
 
-    Cut to `limit` code points and an ellipsis; None if it is no message that can be shown.
+    Cut to `limit` code points and an ellipsis; None if it is no message that can be shown. A
+    document that was read already is taken as well.
     """
     if isinstance(value, str):
         return shortened(value, limit)
-    document = read(value)
+    document = value if isinstance(value, Document) else read(value)
     return None if document is None else shortened(_spoken(document).strip(), limit)
 
 
@@ -268,7 +269,7 @@ def preview(value: Any, limit: int = SHOWN) -> bytes | None:
     what is large. At most `limit` grapheme clusters, the last of them an ellipsis where more
     follows.
     """
-    document = read(value)
+    document = value if isinstance(value, Document) else read(value)
     if document is None:
         return None
     text = list(document.text)

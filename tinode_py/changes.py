@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import attrs
 
-from .records import Credential, Device, Login, Message, Range, Subscription, Topic, User
+from .records import (
+    Credential,
+    Device,
+    Login,
+    LoginSession,
+    Message,
+    Range,
+    Subscription,
+    Topic,
+    User,
+)
 
 DEVICES_KEPT = 32  # of one user: old ones make room
 
@@ -119,6 +129,28 @@ class PutFindQuery:
 
 
 @attrs.frozen
+class PutSession:
+    session: LoginSession
+
+
+@attrs.frozen
+class RevokeSessions:
+    """End all logins of a user but one (`keep`; 0: all)."""
+
+    user: str
+    keep: int
+    now: int
+
+
+@attrs.frozen
+class DropSession:
+    """Forget a login that is long over."""
+
+    user: str
+    n: int
+
+
+@attrs.frozen
 class DropLogin:
     """Take back a way to log in."""
 
@@ -211,6 +243,9 @@ Change = (
     | DeleteTopic
     | DeleteUser
     | PutFindQuery
+    | PutSession
+    | RevokeSessions
+    | DropSession
     | DropLogin
     | PutCredential
     | DropCredential

@@ -18,6 +18,7 @@ from .records import (
     Found,
     InboxPage,
     Login,
+    LoginSession,
     Message,
     Published,
     Range,
@@ -144,6 +145,19 @@ class DeletionsIn(Query[Deletions | None]):
     since: int
     before: int
     limit: int
+
+
+@attrs.frozen
+class SessionsOf(Query[tuple[LoginSession, ...]]):
+    """All logins of a user, also revoked ones, by number."""
+
+    user: str
+
+
+@attrs.frozen
+class SessionAt(Query[LoginSession | None]):
+    user: str
+    n: int
 
 
 @attrs.frozen

@@ -156,6 +156,19 @@ class Found:
 
 
 @attrs.frozen
+class LoginSession:
+    """A login of a user on one device: its number is in every token given out for it."""
+
+    user: str
+    n: int
+    created: int
+    seen: int
+    user_agent: str = ""
+    platform: str = ""
+    revoked: int = 0  # when it was ended; its tokens are void since
+
+
+@attrs.frozen
 class Credential:
     """An address of a user. Until it is `done`, the code that confirms it is kept as a salted
     digest, with the number of wrong `tries`.

@@ -19,6 +19,7 @@ from tinode_py.records import (
     Credential,
     Device,
     Login,
+    LoginSession,
     Message,
     Range,
     State,
@@ -130,6 +131,11 @@ change = st.one_of(
         st.booleans(),
         tries=times,
     ).map(c.PutCredential),
+    st.builds(
+        LoginSession, users, st.integers(1, 3), times, times, revoked=st.sampled_from([0, 5])
+    ).map(c.PutSession),
+    st.builds(c.RevokeSessions, users, st.integers(0, 3), times),
+    st.builds(c.DropSession, users, st.integers(1, 3)),
     st.builds(c.DropCredential, users, st.just("email"), st.sampled_from(["a@b", "c@d"])),
     st.builds(c.DropLogin, st.sampled_from(["basic", "rest"]), st.sampled_from(["n", "m"])),
     st.builds(c.PutIdem, topics, users, st.sampled_from(["k", "l"]), times, times),
@@ -164,6 +170,8 @@ QUERIES: list[q.Query[Any]] = [
     *(q.GroupsOwnedBy(user) for user in (ANN, BOB)),
     *(q.InboxOf(user, since, n) for user in (ANN, BOB) for since, n in ((0, 9), (1, 99), (3, 2))),
     q.InboxUsers(ANN, 2),
+    *(q.SessionsOf(user) for user in (ANN, BOB)),
+    *(q.SessionAt(ANN, n) for n in (1, 2)),
     *(q.CredentialsOf(user) for user in (ANN, BOB)),
     *(q.ConfirmedBy("email", value) for value in ("a@b", "c@d")),
     *(q.AnswerTo(at, ANN, key) for at in (GROUP, PAIR) for key in ("k", "l")),

@@ -24,7 +24,7 @@ from tests.store.made import (
 from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
-from tinode_py.records import Credential, Device, Login, Range
+from tinode_py.records import Credential, Device, Login, LoginSession, Range
 from tinode_py.store import apply, read
 from tinode_py.store.sqlite import open_sqlite
 
@@ -51,6 +51,8 @@ QUERIES = [
     q.InboxOf(ANN, 1, 100),
     q.InboxUsers("", 100),
     q.AnswerTo(GROUP, ANN, "k"),
+    q.SessionsOf(ANN),
+    q.SessionAt(ANN, 1),
     q.CredentialsOf(ANN),
     q.ConfirmedBy("email", "a@b"),
     q.DeviceById("d"),
@@ -72,6 +74,9 @@ CHANGES: list[c.Change] = [
     c.PutNotice(ANN, GROUP, "invite", 5, b"{}"),
     c.PurgeInbox(ANN, 5),
     c.PutCredential(Credential(ANN, "email", "a@b", 5, done=True)),
+    c.PutSession(LoginSession(ANN, 1, 5, 5)),
+    c.RevokeSessions(ANN, 1, 5),
+    c.DropSession(ANN, 1),
     c.DropCredential(ANN, "email", "a@b"),
     c.DropLogin("basic", "ann"),
     c.PutIdem(GROUP, ANN, "k", 1, 5),

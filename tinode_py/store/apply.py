@@ -21,6 +21,7 @@ from ..changes import (
     DropCredential,
     DropDevice,
     DropLogin,
+    DropSession,
     Outcome,
     PurgeIdem,
     PurgeInbox,
@@ -31,9 +32,11 @@ from ..changes import (
     PutLogin,
     PutNotice,
     PutSecret,
+    PutSession,
     PutSubscription,
     PutTopic,
     PutUser,
+    RevokeSessions,
     SetMarks,
     Stale,
 )
@@ -45,6 +48,7 @@ from .devices import drop_device, put_device
 from .hot import Hot
 from .inbox import purge_inbox, put_notice
 from .ranges import merged
+from .sessions import drop_session, put_session, revoke_sessions
 from .sql import Statements
 
 
@@ -189,7 +193,7 @@ def _delete_user(db: Statements, change: DeleteUser) -> None:
     user = change.user
     db.run("DELETE FROM login WHERE user = ?", (user,))
     db.run("DELETE FROM tag WHERE owner = ?", (user,))
-    for table in ("find_query", "credential", "inbox", "inbox_tail", "device"):
+    for table in ("find_query", "credential", "session", "inbox", "inbox_tail", "device"):
         db.run(f"DELETE FROM {table} WHERE user = ?", (user,))
     if change.hard:
         for table in ("deletion", "hidden"):
@@ -244,6 +248,9 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     DeleteTopic: _delete_topic,
     DeleteUser: _delete_user,
     PutFindQuery: _put_find_query,
+    PutSession: put_session,
+    RevokeSessions: revoke_sessions,
+    DropSession: drop_session,
     DropLogin: _drop_login,
     PutCredential: _put_credential,
     DropCredential: drop_credential,

@@ -17,6 +17,7 @@ from ..changes import (
     DropCredential,
     DropDevice,
     DropLogin,
+    DropSession,
     Outcome,
     PurgeIdem,
     PurgeInbox,
@@ -27,9 +28,11 @@ from ..changes import (
     PutLogin,
     PutNotice,
     PutSecret,
+    PutSession,
     PutSubscription,
     PutTopic,
     PutUser,
+    RevokeSessions,
     SetMarks,
     Stale,
 )
@@ -107,6 +110,20 @@ def _give_place(tables: Tables, user: str, item: InboxItem) -> None:
 def _put_notice(tables: Tables, change: PutNotice) -> None:
     item = InboxItem(0, change.topic, 0, change.ts, change.kind, change.detail)
     _give_place(tables, change.user, item)
+
+
+def _put_session(tables: Tables, change: PutSession) -> None:
+    tables.sessions.put((change.session.user, change.session.n), change.session)
+
+
+def _revoke_sessions(tables: Tables, change: RevokeSessions) -> None:
+    for key, item in list(tables.sessions.rows.items()):
+        if item.user == change.user and item.n != change.keep and not item.revoked:
+            tables.sessions.put(key, attrs.evolve(item, revoked=change.now))
+
+
+def _drop_session(tables: Tables, change: DropSession) -> None:
+    tables.sessions.drop((change.user, change.n))
 
 
 def _drop_login(tables: Tables, change: DropLogin) -> None:
@@ -204,6 +221,9 @@ def _delete_user(tables: Tables, change: DeleteUser) -> None:
     drop_devices(tables, change.user)
     tables.find_queries.drop(change.user)
     tables.inboxes.drop(change.user)
+    for session in list(tables.sessions.rows):
+        if session[0] == change.user:
+            tables.sessions.drop(session)
     for credential in list(tables.credentials.rows):
         if credential[0] == change.user:
             tables.credentials.drop(credential)
@@ -271,6 +291,9 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     DeleteTopic: _delete_topic,
     DeleteUser: _delete_user,
     PutFindQuery: _put_find_query,
+    PutSession: _put_session,
+    RevokeSessions: _revoke_sessions,
+    DropSession: _drop_session,
     DropLogin: _drop_login,
     PutCredential: _put_credential,
     DropCredential: _drop_credential,

@@ -31,6 +31,8 @@ from ..queries import (
     Query,
     SecretNamed,
     SeqSince,
+    SessionAt,
+    SessionsOf,
     SubscriptionOf,
     TopicByName,
     UnreadOf,
@@ -45,6 +47,7 @@ from ..records import (
     InboxItem,
     InboxPage,
     Login,
+    LoginSession,
     Message,
     Published,
     Range,
@@ -234,6 +237,15 @@ def _secret(tables: Tables, query: SecretNamed) -> bytes | None:
     return tables.secrets.rows.get(query.name)
 
 
+def _sessions(tables: Tables, query: SessionsOf) -> tuple[LoginSession, ...]:
+    found = (s for s in tables.sessions.rows.values() if s.user == query.user)
+    return tuple(sorted(found, key=lambda s: s.n))
+
+
+def _session(tables: Tables, query: SessionAt) -> LoginSession | None:
+    return tables.sessions.rows.get((query.user, query.n))
+
+
 def _credentials(tables: Tables, query: CredentialsOf) -> tuple[Credential, ...]:
     found = (c for c in tables.credentials.rows.values() if c.user == query.user)
     return tuple(sorted(found, key=lambda c: (c.method, c.value)))
@@ -275,6 +287,8 @@ ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     LoginByName: _login,
     LoginsOf: _logins,
     TopicByName: _topic,
+    SessionsOf: _sessions,
+    SessionAt: _session,
     CredentialsOf: _credentials,
     ConfirmedBy: _confirmed_by,
     AnswerTo: _answer_to,

@@ -34,6 +34,8 @@ from ..queries import (
     Query,
     SecretNamed,
     SeqSince,
+    SessionAt,
+    SessionsOf,
     SubscriptionOf,
     TopicByName,
     UnreadOf,
@@ -47,6 +49,7 @@ from .credentials import confirmed_by, credentials_of
 from .devices import channels_of, device_by_id, devices_of, unread_of
 from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
+from .sessions import session_at, sessions_of
 from .sql import Row, Statements
 
 T = TypeVar("T")
@@ -245,6 +248,8 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     FindQueryOf: _find_query,
     OwnerOfTag: _owner_of_tag,
     GroupsOwnedBy: _groups,
+    SessionsOf: sessions_of,
+    SessionAt: session_at,
     CredentialsOf: credentials_of,
     ConfirmedBy: confirmed_by,
     AnswerTo: _answer_to,

@@ -10,6 +10,7 @@ from ..records import (
     Device,
     InboxPage,
     Login,
+    LoginSession,
     Message,
     Published,
     Range,
@@ -61,6 +62,7 @@ class Tables:
         # topic, user ("" for all), number
         self.deletions: Table[tuple[str, str, int], tuple[Range, ...]] = Table(self._undo)
         self.inboxes: Table[str, InboxPage] = Table(self._undo)  # messages left out
+        self.sessions: Table[tuple[str, int], LoginSession] = Table(self._undo)
         self.credentials: Table[tuple[str, str, str], Credential] = Table(self._undo)
         self.answers: Table[tuple[str, str, str], Published] = Table(self._undo)  # topic, user, key
         self.find_queries: Table[str, bytes] = Table(self._undo)

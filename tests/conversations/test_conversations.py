@@ -14,15 +14,18 @@ from .script import parse
 from .stage import Stage
 from .worlds import here
 
-FILES = sorted(Path(__file__).parent.glob("*.txt"))
+SCRIPTS = {
+    file.stem: parse(file.read_text(encoding="utf-8"))
+    for file in sorted(Path(__file__).parent.glob("*.txt"))
+}
 
 
 @pytest.mark.parametrize(
     ("store", "form"), [("memory", "json"), ("memory", "cbor"), ("sqlite", "json")]
 )
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-async def test_conversation(file: Path, store: str, form: str, tmp_path: Path, autojump_clock):
-    script = parse(file.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", SCRIPTS)
+async def test_conversation(name: str, store: str, form: str, tmp_path: Path, autojump_clock):
+    script = SCRIPTS[name]
     settings: dict[str, Any] = {**script.settings}
     if store == "sqlite":
         server = {"store": "", "data": str(tmp_path)}

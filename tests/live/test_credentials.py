@@ -65,7 +65,7 @@ async def signed_up(server, address: str = "Ann@Example.com"):
 
 async def code_of(pocket, wait_all_tasks_blocked) -> str:
     await wait_all_tasks_blocked()
-    return pocket.code
+    return str(pocket.code)
 
 
 @pytest.fixture

@@ -171,7 +171,9 @@ class Runner:
         self._loaded, self._failed = False, True
         for item in self._open.values():
             for effect in self._refusal(item, INTERNAL).effects:
-                if item.link is not None and isinstance(effect, Reply):
+                if isinstance(effect, Detach):
+                    self._change_table(effect, item)
+                elif item.link is not None and isinstance(effect, Reply):
                     item.link.send(effect.packet)
             if item.link is not None:
                 item.link.answered()
@@ -254,6 +256,11 @@ class Runner:
         return decision
 
     def _refusal(self, item: Item, answer: Answer, params: Any = None) -> Decision:
+        """What is done in place of an item that failed: its sender is told, and a session that
+        has ended is detached all the same.
+        """
+        if isinstance(item.event, Gone):
+            return Decision(effects=(Detach(item.event.sid),))
         asked = item.event.asked if isinstance(item.event, NewLogin) else item.event
         if not isinstance(asked, Asked) or item.link is None:
             return Decision()

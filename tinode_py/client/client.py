@@ -112,7 +112,7 @@ class Client:
                     asked.pending.held.append(packet)
                     return
         self._unasked.append(packet)
-        self._arrived.unpark()
+        self._arrived.unpark_all()  # some wait for packets, some for the end
 
     async def receive(self) -> Packet:
         """The next packet that answers no request. ClientError once there will be no more."""

@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import base64
 import enum
+import functools
 from collections.abc import Callable
 
 BODY_LENGTH = 11
+CACHED = 16_384  # conversations whose names need not be made again
 _ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 _LAST = frozenset("AEIMQUYcgkosw048")  # the characters whose two low bits are zero
 
@@ -88,6 +90,7 @@ def user_name(number: int) -> str:
     return "usr" + body.rstrip("=")
 
 
+@functools.lru_cache(maxsize=CACHED)
 def p2p_name(one: str, other: str) -> str:
     """The routable name of the conversation of two users, the same from both sides."""
     low, high = sorted((user_number(one), user_number(other)))
@@ -95,6 +98,7 @@ def p2p_name(one: str, other: str) -> str:
     return "p2p" + base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
 
 
+@functools.lru_cache(maxsize=CACHED)
 def p2p_users(name: str) -> tuple[str, str]:
     """Both users of a p2p conversation, the lower number first."""
     raw = base64.urlsafe_b64decode(name[3:] + "==")

@@ -97,6 +97,16 @@ class Topic:
     delid: int = 0  # number of the last deletion, hard or soft
     readers: int = 0  # subscriptions to the channel address
 
+    def with_message(self, seq: int, ts: int) -> Topic:
+        """The topic after a message. Written out: every publication comes here, and
+        `attrs.evolve` takes six times as long.
+        """
+        return Topic(
+            self.name, self.created, self.updated, ts, self.owner, self.state, self.channel,
+            self.auth, self.anon, self.public, self.trusted, self.aux, self.tags, seq,
+            self.delid, self.readers,
+        )  # fmt: skip
+
 
 @attrs.frozen
 class Subscription:
@@ -117,6 +127,13 @@ class Subscription:
     @property
     def mode(self) -> int:
         return self.want & self.given
+
+    def with_marks(self, read: int, recv: int) -> Subscription:
+        """The subscription after a receipt, written out as `Topic.with_message` is."""
+        return Subscription(
+            self.topic, self.user, self.created, self.updated, self.want, self.given,
+            self.private, read, recv, self.clear, self.deleted,
+        )  # fmt: skip
 
 
 @attrs.frozen

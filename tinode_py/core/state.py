@@ -96,6 +96,11 @@ class TopicState:
     off_at: int = 0  # when to announce that nobody is here any more; 0: no plan
     version: int = 0  # of the modes in force
     call: Call | None = None
+    kind: Kind = attrs.field(init=False)
+
+    @kind.default
+    def _kind(self) -> Kind:
+        return ids.kind_of(self.name)
 
     @property
     def is_void(self) -> bool:
@@ -107,10 +112,6 @@ class TopicState:
         """When something is due here; 0: nothing is."""
         rings_until = self.call.ends_at if self.call else 0
         return min((at for at in (self.off_at, rings_until) if at), default=0)
-
-    @property
-    def kind(self) -> Kind:
-        return ids.kind_of(self.name)
 
     def load(self, topic: Topic | None, subs: Iterable[Subscription]) -> None:
         """Take the rows of the store; attached sessions stay."""
@@ -211,7 +212,7 @@ class TopicState:
     def _append(self, change: AppendMessage) -> None:
         message = change.message
         if message.topic == self.name:
-            self.topic = attrs.evolve(self.record, seq=message.seq, touched=message.ts)
+            self.topic = self.record.with_message(message.seq, message.ts)
 
     def _rows(self, topic: str) -> dict[str, Subscription]:
         if topic == self.name:
@@ -222,9 +223,8 @@ class TopicState:
         rows = self._rows(change.topic)
         sub = rows.get(change.user)
         if sub is not None:
-            rows[change.user] = attrs.evolve(
-                sub, read=max(sub.read, change.read), recv=max(sub.recv, change.recv)
-            )
+            read, recv = max(sub.read, change.read), max(sub.recv, change.recv)
+            rows[change.user] = sub.with_marks(read, recv)
 
     def _put(self, sub: Subscription) -> None:
         rows = self._rows(sub.topic)

@@ -92,6 +92,7 @@ class Hub:
     draining: bool = False  # nothing new is taken on
     closing: bool = False
     _dropped: int = 0
+    _env: Env | None = None  # of this millisecond
     _ended: trio.Event = attrs.field(factory=trio.Event)
 
     def statistics(self) -> HubStatistics:
@@ -101,9 +102,13 @@ class Hub:
 
     def env(self) -> Env:
         """What a decision may know of the world, as of now."""
-        pushing = self.pushing is not None
-        online = self._online.__contains__
-        return Env(self.settings, self.now(), online, pushing, self.random_bytes)
+        now, env = self.now(), self._env
+        if env is None or env.now != now:
+            pushing = self.pushing is not None
+            online = self._online.__contains__
+            env = Env(self.settings, now, online, pushing, self.random_bytes)
+            self._env = env
+        return env
 
     # --- topics --------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ takes all that waits, marks first.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from math import inf
 from typing import Generic, TypeVar
 
 import trio
@@ -20,45 +21,57 @@ class Inbox(Generic[T]):
 
     def __init__(self, bound: int) -> None:
         self._send, self._receive = trio.open_memory_channel[T | None](bound)
+        self._bound = bound
+        self._queued = 0
         self._marks: dict[Hashable, T] = {}
 
     def put_nowait(self, item: T) -> bool:
         """Queue an item; False if the inbox is full."""
-        try:
-            self._send.send_nowait(item)
-        except trio.WouldBlock:
+        if self._queued >= self._bound:
             return False
+        self._put(item)
         return True
+
+    def _put(self, item: T | None) -> None:
+        self._queued += 1
+        self._send.send_nowait(item)
 
     def mark(self, key: Hashable, item: T) -> None:
         """Leave a mark in place of an earlier one of the same key."""
         self._marks.pop(key, None)
         self._marks[key] = item
-        if self._receive.statistics().current_buffer_used == 0:
-            self._send.send_nowait(None)  # wakes the reader, and is nothing else
+        if not self._queued:
+            self._put(None)  # wakes the reader, and is nothing else
 
     @property
     def is_empty(self) -> bool:
-        return not self._marks and not self._receive.statistics().current_buffer_used
+        return not self._marks and not self._queued
 
     async def take(self, most: int, timeout: float) -> list[T]:
         """All that waits, at most about `most` items; nothing if nothing came in time.
 
         A batch ends where the bound is reached; order among queued items is kept.
         """
-        first: T | None = None
-        if not self._marks:
-            with trio.move_on_after(timeout):
-                first = await self._receive.receive()
+        first = None if self._marks else await self._first(timeout)
         found = list(self._marks.values())
         self._marks.clear()
         if first is not None:
             found.append(first)
-        while len(found) < most:
-            try:
-                item = self._receive.receive_nowait()
-            except trio.WouldBlock:
-                break
+        while self._queued and len(found) < most:
+            item = self._receive.receive_nowait()
+            self._queued -= 1
             if item is not None:
                 found.append(item)
         return found
+
+    async def _first(self, timeout: float) -> T | None:
+        """What comes first, or None; a checkpoint. A cancel scope only where it is of use."""
+        if timeout == inf:
+            first = await self._receive.receive()
+        else:
+            with trio.move_on_after(timeout) as patience:
+                first = await self._receive.receive()
+            if patience.cancelled_caught:
+                return None
+        self._queued -= 1
+        return first

@@ -112,6 +112,7 @@ class Surroundings(Protocol):
     """What a topic's task asks of the hub."""
 
     closing: bool
+    now: Callable[[], int]
 
     def tell(self, topic: str, item: Item) -> None: ...
 
@@ -190,7 +191,7 @@ class Runner:
         at = self.state.wake_at
         if not at:
             return float("inf")
-        return max((at - self.hub.env().now) / 1000, PAUSE if self._failed else 0.0)
+        return max((at - self.hub.now()) / 1000, PAUSE if self._failed else 0.0)
 
     async def _process(self, queue: deque[Item]) -> None:
         self._retired = False
@@ -216,7 +217,7 @@ class Runner:
         """Where nobody is in the foreground, look again in a while; at a name without a topic
         no more.
         """
-        state, now = self.state, self.hub.env().now
+        state, now = self.state, self.hub.now()
         if state.is_void and not len(state.attached):
             self._retired = True
             return
@@ -239,7 +240,7 @@ class Runner:
                 await self._load()
             env = self.hub.env()
             needed = self.rules.needs(self.state, item.event, env)
-            facts = {query: await self.store.fetch(query) for query in needed}
+            facts = {query: await self.store.fetch(query) for query in needed} if needed else {}
             decision = self.rules.decide(self.state, item.event, facts, env)
         except Refused as no:
             return self._refusal(item, no.answer, no.params)

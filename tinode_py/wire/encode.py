@@ -1,7 +1,7 @@
 """From a packet to the finished bytes that a socket takes.
 
 A packet becomes plain values once; JSON and CBOR differ only in what they do with JSON text
-inside. {data}, sent more often than all others together, has a path of its own.
+inside. {data} and {ctrl}, sent more often than all others together, have paths of their own.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ def encode_json(packet: packets.ServerPacket) -> bytes:
     """The packet as JSON; JSON text inside is the bytes that came, never re-encoded."""
     if type(packet) is packets.Data:
         return _data_text(packet)
+    if type(packet) is packets.Ctrl and not packet.null_params:
+        return _ctrl_text(packet)
     return _json_text(_AS_JSON.packet(packet))
 
 
@@ -62,6 +64,22 @@ def _data_text(data: packets.Data) -> bytes:
         seq,
         head,
         data.content,
+    )
+
+
+def _ctrl_text(ctrl: packets.Ctrl) -> bytes:
+    ident = b',"id":' + _json_text(ctrl.id) if ctrl.id else b""
+    topic = b',"topic":' + _json_text(ctrl.topic) if ctrl.topic else b""
+    params = b""
+    if ctrl.params is not None:
+        params = b',"params":' + _json_text(_AS_JSON.param(ctrl.params))
+    return b'{"ctrl":{"code":%d,"text":%b,"ts":"%b"%b%b%b}}' % (
+        ctrl.code,
+        _json_text(ctrl.text),
+        time_text(ctrl.ts).encode(),
+        ident,
+        topic,
+        params,
     )
 
 

@@ -1,4 +1,4 @@
-"""Who may change whose mode: all that is given and asked against a few sentences of the protocol notes."""
+"""Who may change whose mode, held against a few sentences of the protocol notes."""
 
 from __future__ import annotations
 

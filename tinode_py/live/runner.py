@@ -58,6 +58,7 @@ from ..errors import (
 )
 from ..queries import Query
 from ..store.base import Store
+from ..wire.packets import Note
 from .fanout import Emission, FanOut
 from .inbox import Inbox
 from .link import Link
@@ -265,6 +266,8 @@ class Runner:
         asked = item.event.asked if isinstance(item.event, NewLogin) else item.event
         if not isinstance(asked, Asked) or item.link is None:
             return Decision()
+        if answer is INTERNAL and isinstance(asked.request, Note):
+            return Decision()  # nobody waits for an answer to a note
         packet = ctrl(self.hub.env(), answer, asked, params=params)
         return Decision(effects=(Reply(item.link.sid, packet),))
 

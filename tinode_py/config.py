@@ -54,6 +54,7 @@ class Settings:
     limits: sections.Limits = table(sections.Limits, "Bounds on what clients may send.")
     messages: sections.Messages = table(sections.Messages, "Deleting and editing.")
     auth: sections.Auth = table(sections.Auth, "Accounts and logging in.")
+    sessions: sections.Sessions = table(sections.Sessions, "How often a user may be there.")
     validators: sections.Validators = table(sections.Validators, "Credentials to be confirmed.")
     calls: sections.Calls = table(sections.Calls, "Voice and video calls.")
     inbox: sections.Inbox = table(sections.Inbox, "The durable inbox on `me`.")

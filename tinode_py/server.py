@@ -35,6 +35,7 @@ from .live.couriers import Couriers
 from .live.devices import Devices
 from .live.entrance import Entrance
 from .live.hub import Hub
+from .live.logins import Logins
 from .live.outbox import ConnectionInfo, Outlet
 from .live.proofs import Proofs
 from .live.pushing import Pushing, pushing_to
@@ -303,6 +304,14 @@ def _entrance(
         build(),
         Devices(store, parts.now, hub.pushing),
         Proofs(store, hub.env, hub.couriers.take, hub.confirmed),
+        Logins(
+            store,
+            settings.sessions,
+            rules.token.expire * 1000,
+            parts.now,
+            hub.sessions_of,
+            hub.kick,
+        ),
     )
 
 

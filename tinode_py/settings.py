@@ -116,6 +116,16 @@ class Auth:
 
 
 @attrs.frozen
+class Sessions:
+    policy: Literal["many", "one", "one_per_platform"] = key(
+        "many", "How many live sessions a user may have."
+    )
+    on_duplicate: Literal["refuse", "kick_older"] = key(
+        "kick_older", "What becomes of one too many: it is refused, or ends the older one."
+    )
+
+
+@attrs.frozen
 class IceServer:
     """A server that helps two callers to find each other."""
 

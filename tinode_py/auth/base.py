@@ -44,6 +44,11 @@ class Identity:
         return self.features >> _NUMBER_SHIFT
 
 
+def with_login_number(features: int, number: int) -> int:
+    """The feature bits with another login number."""
+    return features & ((1 << _NUMBER_SHIFT) - 1) | number << _NUMBER_SHIFT
+
+
 class Origin:
     """One connection, as the throttle of password checks sees it.
 

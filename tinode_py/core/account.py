@@ -12,11 +12,20 @@ from typing import Any, cast
 import attrs
 
 from .. import access, ids
-from ..access import APPROVE, Level
-from ..changes import Change, DeleteTopic, DeleteUser, PutLogin, PutNotice, PutUser
-from ..errors import DENIED, EVICTED, MALFORMED, NOT_MODIFIED, OK, Refused
-from ..queries import CredentialsOf, DevicesOf, GroupsOwnedBy, Query
-from ..records import Login, State, User
+from ..access import Level
+from ..changes import (
+    Change,
+    DeleteTopic,
+    DeleteUser,
+    PutLogin,
+    PutNotice,
+    PutSession,
+    PutUser,
+    RevokeSessions,
+)
+from ..errors import DENIED, EVICTED, MALFORMED, NOT_FOUND, NOT_MODIFIED, OK, Refused
+from ..queries import CredentialsOf, DevicesOf, GroupsOwnedBy, Query, SessionsOf
+from ..records import Login, LoginSession, State, User
 from ..wire.packets import Acc, DefAcs, Del, Desc, Pres
 from . import credentials, tags
 from .decision import (
@@ -45,7 +54,7 @@ from .me import MeState
 from .membership import p2p_mask
 from .merge import without_marks
 from .meta import json, time
-from .modes import parse_default, show_defaults
+from .modes import parse_default, show_defaults, with_approve
 
 STATES = {state.value: state for state in State}
 
@@ -100,7 +109,7 @@ def first_defaults(defacs: DefAcs | None, env: Env) -> tuple[int, int]:
 
 
 def _masked(mode: int, mask: int) -> int:
-    return mode & mask | APPROVE if mode else access.NONE
+    return with_approve(mode & mask)
 
 
 def creation(user: User, login: Login | None) -> tuple[Change, ...]:
@@ -143,7 +152,33 @@ def relogin(state: MeState, event: NewLogin, env: Env) -> Decision:
     chosen = login_tags(state.user.tags, event.login)
     if chosen != state.user.tags:
         changes += (PutUser(attrs.evolve(state.user, tags=chosen, updated=env.now)),)
-    return Decision(changes, (done(env, event.asked),))
+    keep = event.asked.caller.number
+    changes += (RevokeSessions(state.name, keep, env.now),)
+    others = EndSessions(state.name, ctrl(env, EVICTED), keep=keep) if keep else None
+    answer = done(env, event.asked)
+    return Decision(changes, (answer, others) if others else (answer,))
+
+
+def revoke_needs(state: MeState) -> tuple[Query[Any], ...]:
+    return (SessionsOf(state.name),)
+
+
+def revoke(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    """{del session}: end one login, or all of them; its tokens are void, its sessions closed."""
+    request = cast(Del, asked.request)
+    rows: tuple[LoginSession, ...] = facts[SessionsOf(state.name)]
+    answer = reply(env, OK, asked)
+    packet = ctrl(env, EVICTED)
+    if request.session == "*":
+        ended = EndSessions(state.name, packet, asked.caller.sid)
+        return Decision((RevokeSessions(state.name, 0, env.now),), (answer, ended))
+    if not request.session.isdecimal():
+        raise Refused(MALFORMED)
+    row = next((r for r in rows if r.n == int(request.session) and not r.revoked), None)
+    if row is None:
+        raise Refused(NOT_FOUND)
+    change = PutSession(attrs.evolve(row, revoked=env.now))
+    return Decision((change,), (answer, EndSessions(state.name, packet, number=row.n)))
 
 
 def update_needs(state: MeState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:

@@ -58,6 +58,7 @@ class Caller:
     actor: str
     user_agent: str = ""
     background: bool = False
+    number: int = 0  # of his login
 
     @property
     def is_root(self) -> bool:
@@ -72,6 +73,7 @@ class Asked:
     request: Request
     named: str
     attachments: tuple[str, ...] = ()
+    inside: bool = False  # asked with a {sub} that was granted, though nobody attached
 
 
 @attrs.frozen
@@ -282,11 +284,16 @@ class Detach:
 
 @attrs.frozen
 class EndSessions:
-    """Tell every session of a user that it is evicted, and close it; `last` comes last."""
+    """Tell sessions of a user that they are evicted, and close them; `last` comes last.
+
+    All of them, or those of one login (`number`), or all but those of one (`keep`).
+    """
 
     user: str
     packet: Ctrl
     last: str = ""
+    number: int = 0
+    keep: int = 0
 
 
 @attrs.frozen

@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from .. import access, ids
-from ..access import JOIN
+from ..access import JOIN, PRES
 from ..errors import DENIED, MALFORMED, NOT_ALLOWED, Refused
 from ..ids import Kind
-from ..queries import ContactsOf, CredentialsOf, Query
-from ..records import Contact, User
-from ..wire.packets import Acs, Desc, Get, GetSub, Seen, SubRow
+from ..queries import ContactsOf, CredentialsOf, Query, SessionsOf
+from ..records import Contact, LoginSession, User
+from ..wire.packets import Acs, Desc, Get, GetSub, Seen, SessionRow, SubRow, Time
 from . import credentials, inbox
 from .decision import Asked, Decision, Effect, Env, Facts, reply
 from .me import MeState, readable
-from .meta import WORDS, answer, empty, json, time, unmodified, words
+from .meta import WORDS, answer, empty, json, listing, time, unmodified, words
 from .modes import show, show_defaults
+
+OURS = ("inbox", "sessions")  # what this server adds to the words of the protocol
 
 
 def needs(state: MeState, asked: Asked) -> tuple[Query[Any], ...]:
@@ -28,6 +30,8 @@ def needs(state: MeState, asked: Asked) -> tuple[Query[Any], ...]:
     found: list[Query[Any]] = [_list(state, request)] if "sub" in asked_for else []
     if "cred" in asked_for:
         found.append(CredentialsOf(state.name))
+    if "sessions" in asked_for:
+        found.append(SessionsOf(state.name))
     if "inbox" in asked_for:
         found.append(inbox.wanted(state.name, request))
     return tuple(found)
@@ -49,7 +53,7 @@ def routable(user: str, address: str) -> str:
 def get(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
     """Answer a {get} on `me`."""
     request = cast(Get, asked.request)
-    found = words(request, (*WORDS, "inbox"))
+    found = words(request, (*WORDS, *OURS))
     if not state.attached.get(asked.caller.sid):
         return _from_outside(state, asked, found, env)
     effects: list[Effect] = []
@@ -63,7 +67,7 @@ def get(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
 
 def _desc(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
     query = cast(Get, asked.request).desc
-    if query and (query.user or query.topic or query.limit):
+    if query and (query.user or query.limit):
         raise Refused(MALFORMED)
     ims = query.ims if query else None
     user = state.account
@@ -84,7 +88,7 @@ def _desc(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effe
 
 def _sub(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
     request = cast(Get, asked.request)
-    query = request.sub or GetSub()
+    query = listing(asked)
     contacts: tuple[Contact, ...] = facts[_list(state, request)]
     rows = tuple(_rows(state, contacts, query))
     if query.limit > 0:
@@ -119,24 +123,25 @@ def row(state: MeState, contact: Contact) -> SubRow:
     """One line of the contact list. Someone who is banned sees his modes and little else."""
     sub, topic, peer = contact.subscription, contact.topic, contact.peer
     line = state.lines.get(topic.name)
-    online = bool(line and line.told)
+    online = bool(line and line.told and state.mode & PRES)
+    joined = sub.mode & JOIN
     group = ids.kind_of(topic.name) is Kind.GROUP
     reads = readable(sub.mode)
     return SubRow(
         topic=_address(state, contact),
         updated=time(max(sub.updated, topic.updated)),
-        touched=time(topic.touched) if reads else None,
+        touched=time(topic.touched) if joined else None,
         online=online,
         acs=show(sub.want, sub.given),
         seq=topic.seq if reads else 0,
         read=sub.read if reads else 0,
         recv=sub.recv if reads else 0,
         clear=max(topic.delid, sub.clear) if reads else 0,
-        subcnt=contact.members if group and sub.mode & JOIN else 0,
+        subcnt=contact.members if group and joined else 0,
         public=json(topic.public if group else peer.public if peer else None),
         trusted=json(topic.trusted if group else peer.trusted if peer else None),
         private=json(sub.private),
-        seen=_seen(peer) if peer and reads and not online else None,
+        seen=_seen(peer) if peer and joined and not online else None,
     )
 
 
@@ -153,6 +158,24 @@ def _tags(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effe
 def _cred(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
     found = tuple(credentials.listed(facts[CredentialsOf(state.name)], env.settings))
     yield answer(asked, env, cred=found) if found else empty(env, asked, "creds")
+
+
+def _sessions(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
+    """The logins that are good, so that a user can end those that he does not know."""
+    rows: tuple[LoginSession, ...] = facts[SessionsOf(state.name)]
+    shown = tuple(
+        SessionRow(
+            n=row.n,
+            created=Time(row.created),
+            seen=Time(row.seen),
+            ua=row.user_agent,
+            platf=row.platform,
+            current=row.n == asked.caller.number,
+        )
+        for row in rows
+        if not row.revoked
+    )
+    yield answer(asked, env, sessions=shown) if shown else empty(env, asked, "sessions")
 
 
 def _data(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
@@ -176,6 +199,7 @@ _PARTS: dict[str, Callable[[MeState, Asked, Facts, Env], Iterator[Effect]]] = {
     "cred": _cred,
     "aux": _aux,
     "inbox": inbox.answer,
+    "sessions": _sessions,
 }
 
 

@@ -8,11 +8,12 @@ from typing import Any, cast
 import attrs
 
 from .. import access, ids
-from ..access import JOIN, PRES
+from ..access import JOIN, OWNER, PRES
 from ..changes import Change, PutUser
 from ..errors import (
     ALREADY_SUBSCRIBED,
     DENIED,
+    EVICTED,
     MALFORMED,
     NO_ACTION,
     NOT_JOINED,
@@ -21,7 +22,8 @@ from ..errors import (
     Refused,
 )
 from ..queries import CredentialsOf, Query
-from ..wire.packets import Acc, Del, Get, Leave, Note, Pres, Pub, Set, Sub
+from ..records import User
+from ..wire.packets import Acc, Del, Get, Leave, Note, Pres, Pub, Set, SetQuery, Sub
 from . import account, credentials, describe, inbox, me, me_get, me_set
 from .decision import (
     NOTHING,
@@ -48,14 +50,18 @@ from .decision import (
     NewLogin,
     Online,
     Presence,
+    Reply,
     Retire,
     Tell,
     Told,
     Woken,
+    ctrl,
     reply,
 )
 from .me import MeState
-from .modes import show
+from .merge import merge
+from .meta import asks
+from .modes import parse_mode, show
 
 OFF_DELAY = 4000  # ms: a quick reconnect is nobody's business (protocol notes, 6.4)
 UA_DELAY = 5000  # ms: how long a new user agent must last to be told
@@ -76,6 +82,8 @@ def needs(state: MeState, event: Event, env: Env) -> tuple[Query[Any], ...]:
             return account.deletion_needs(state)
         case Del(what="cred"):
             return (CredentialsOf(state.name),)
+        case Del(what="session"):
+            return account.revoke_needs(state)
         case Acc():
             return account.update_needs(state, event, env)
         case _:
@@ -156,17 +164,38 @@ def _sub(state: MeState, asked: Asked, env: Env) -> Decision:
     )
     changes: tuple[Change, ...] = ()
     params = None
-    if not state.mode & JOIN:  # someone who shut himself out comes back
-        changes = (PutUser(attrs.evolve(state.account, want=access.ME, updated=env.now)),)
-        params = {"acs": show(access.ME, access.ME)}
-    effects: list[Effect] = [reply(env, OK, asked, params=params), Attach(item)]
-    if not caller.background and not state.online and (changes or state.mode & PRES):
-        effects.extend(_coming_online(state, caller.user_agent))
+    user = _as_wished(state.account, request, env)
+    if user != state.account:
+        changes = (PutUser(user),)
+    if user.want != state.account.want:
+        params = {"acs": show(user.want, access.ME)}
+    effects: list[Effect] = [reply(env, OK, asked, params=params)]
+    mode = user.want & access.ME
+    if mode & JOIN:
+        effects.append(Attach(item))
+        if not caller.background and not state.online and mode & PRES:
+            effects.extend(_coming_online(state, caller.user_agent))
     then = None
-    if request.get is not None:
+    if request.get is not None and asks(request.get) and mode & JOIN:
         query = attrs.asdict(request.get, recurse=False)
         then = attrs.evolve(asked, request=Get(id=request.id, topic=asked.named, **query))
     return Decision(changes, tuple(effects), then)
+
+
+def _as_wished(user: User, request: Sub, env: Env) -> User:
+    """The account after the {sub}: with another own mode or `private`, if it came with some."""
+    part = request.set or SetQuery()
+    want = user.want
+    if part.sub and part.sub.mode:
+        want = parse_mode(part.sub.mode)
+        if want & OWNER:
+            raise Refused(DENIED)
+    elif not want & JOIN:  # someone who shut himself out comes back
+        want = access.ME | user.auth
+    private, changed = merge(user.private, part.desc.private if part.desc else None)
+    if want == user.want and not changed:
+        return user
+    return attrs.evolve(user, want=want, private=private, updated=env.now)
 
 
 def _coming_online(state: MeState, user_agent: str) -> tuple[Effect, ...]:
@@ -232,16 +261,25 @@ def _del(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
     match request.what:
         case "user":
             return account.delete(state, asked, facts, env)
-        case "topic":  # `me` ends with the account only; this session leaves it
-            return Decision(effects=(reply(env, OK, asked), Detach(asked.caller.sid)))
+        case "topic":  # `me` ends with the account only; all sessions leave it
+            return Decision(effects=(reply(env, OK, asked), *_left_by_all(state, asked, env)))
         case "cred" if not credentials.methods(env.settings):
             return Decision(effects=(reply(env, NO_ACTION, asked),))  # there are none
         case "cred":
             return me_set.drop_cred(state, asked, request.cred, facts, env)
+        case "session":
+            return account.revoke(state, asked, facts, env)
         case "msg" | "sub":
             raise Refused(DENIED)
         case _:
             raise Refused(MALFORMED)
+
+
+def _left_by_all(state: MeState, asked: Asked, env: Env) -> Iterator[Effect]:
+    for item in state.attached:
+        if item.sid != asked.caller.sid:
+            yield Reply(item.sid, ctrl(env, EVICTED, topic="me", params={"unsub": True}))
+        yield Detach(item.sid)
 
 
 # --- presence ----------------------------------------------------------------------------
@@ -300,13 +338,15 @@ def _contact_changed(state: MeState, event: ContactChanged, env: Env) -> Iterato
         if old is not None:
             yield Contacts(event.topic, None)
         return
-    wanted = bool(event.mode & PRES and event.mode & JOIN)
+    wanted = bool(event.mode & PRES)
     line = Line(event.topic, event.address, event.mode, bool(old and old.told))
     yield Contacts(event.topic, line)
     if not wanted and event.quiet:
         yield Told(event.topic, False)
     elif not wanted:
         yield from me.contact_off(state, line)
+        if old is None and line.peer and state.online and line.mode & JOIN:
+            yield Tell(line.peer, Presence(state.name, "on"))
     elif not line.told and state.online:
         if line.peer:
             yield Tell(line.peer, Presence(state.name, "on", ask=True))

@@ -14,13 +14,14 @@ import attrs
 
 from .. import ids, records
 from ..access import Level
-from ..auth.base import VALIDATED, Identity, Origin, Scheme
+from ..auth.base import VALIDATED, Identity, Origin, Scheme, with_login_number
 from ..auth.invite import check_registration
 from ..auth.token import TokenKeeper
 from ..changes import Batch, Conflict
 from ..config import Settings
 from ..core import account, credentials, hello
 from ..core.decision import Asked, Caller, Env, NewLogin
+from ..core.merge import DELETE
 from ..errors import (
     ALREADY_AUTHENTICATED,
     AUTH_REQUIRED,
@@ -44,6 +45,7 @@ from ..store.base import Store
 from ..wire.packets import Acc, Hi, Login, Timestamp
 from .devices import Devices
 from .devices import named as named_device
+from .logins import Logins
 from .person import Person
 from .proofs import Proofs
 
@@ -72,6 +74,7 @@ class Entrance:
     build: str
     devices: Devices
     proofs: Proofs
+    logins: Logins
 
     def origin(self, address: str) -> Origin:
         return Origin(address)
@@ -108,7 +111,7 @@ class Entrance:
         if hi.lang:
             person.language = hi.lang
         device = named_device(hi.dev) if hi.dev else person.device
-        changed = device != person.device
+        changed = device != person.device or hi.dev == DELETE
         if changed:
             await self.devices.change(person, device)
         else:
@@ -134,15 +137,21 @@ class Entrance:
         missing = await self.proofs.missing(identity, request.cred)
         if missing:
             return VALIDATE, self._token_params(identity, 0, {"cred": list(missing)})
-        params = self._enter(person, identity)
+        params = await self._enter(person, identity)
         await self.devices.logged_in(person)
         return OK, params
 
-    def _enter(self, person: Person, identity: Identity, more: Params | None = None) -> Params:
+    async def _enter(
+        self, person: Person, identity: Identity, more: Params | None = None
+    ) -> Params:
+        """Who proved himself is in, unless his proof was for one purpose only."""
+        features = identity.features | VALIDATED
         if identity.may_log_in:
+            person.number = await self.logins.enter(person, identity)
             person.user = identity.user
             person.level = identity.level
-        return self._token_params(identity, identity.features | VALIDATED, more or {})
+            features = with_login_number(features, person.number)
+        return self._token_params(identity, features, more or {})
 
     def _token_params(self, identity: Identity, features: int, more: Params) -> Params:
         """A token, and what goes with it; without VALIDATED it leads to no session."""
@@ -166,7 +175,7 @@ class Entrance:
         row = await scheme.enroll(name, acc.secret or b"", person.origin)
         user = account.new_user(name, acc, row, self._env(), root=root)
         await self._store_new(person, acc, user, row, scheme.level)
-        created = self._created(person, acc, user, scheme.level)
+        created = await self._created(person, acc, user, scheme.level)
         if person.user == user.id:
             await self.devices.logged_in(person)
         return created
@@ -184,7 +193,9 @@ class Entrance:
         for letter in letters:
             self.proofs.send(letter)
 
-    def _created(self, person: Person, acc: Acc, user: User, level: Level) -> tuple[Answer, Params]:
+    async def _created(
+        self, person: Person, acc: Acc, user: User, level: Level
+    ) -> tuple[Answer, Params]:
         more = {"desc": account.description(user)}
         missing = credentials.required(self.settings, level)
         if acc.login and missing:
@@ -192,7 +203,7 @@ class Entrance:
             return VALIDATE, self._token_params(identity, 0, {"cred": list(missing), **more})
         if acc.login:
             identity = Identity(user.id, level, VALIDATED)
-            return OK, self._enter(person, identity, more)
+            return OK, await self._enter(person, identity, more)
         return CREATED, {"user": user.id, "authlvl": level.text, **more}
 
     async def change(self, person: Person, acc: Acc, caller: Caller) -> Change:

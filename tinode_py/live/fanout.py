@@ -75,7 +75,9 @@ class FanOut:
         return self._groups
 
     def bystanders(self, on_me: OnMe) -> list[Bystander]:
-        """Members with P and R who must hear of a message on `me`."""
+        """Those with P and R who must hear of a message on `me`: members, and readers of whom
+        another session is here.
+        """
         state = self._state
         stamp = (state.version, state.attached.version, on_me.version)
         if stamp != self._bystander_stamp:
@@ -99,13 +101,15 @@ class FanOut:
 
     def _find_bystanders(self, on_me: OnMe) -> list[Bystander]:
         state, found = self._state, []
-        for sub in state.members():
+        for sub, reader in state.present():
             sids = on_me.sids.get(sub.user)
             if not sids or sub.mode & (READ | PRES) != READ | PRES:
                 continue
             here = sids & state.attached.by_sid.keys()
             if len(here) < len(sids):
-                found.append(Bystander(sub.user, state.address(sub.user), frozenset(here)))
+                found.append(
+                    Bystander(sub.user, state.address(sub.user, reader=reader), frozenset(here))
+                )
         return found
 
 

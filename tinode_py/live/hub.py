@@ -27,9 +27,10 @@ from ..core.decision import (
     SendCode,
     Woken,
 )
+from ..errors import EVICTED
 from ..ids import Kind
 from ..store.base import Store
-from ..wire.packets import Ctrl
+from ..wire.packets import Ctrl, Time
 from .couriers import Couriers
 from .fanout import FanOut, OnMe, word_of
 from .inbox import Inbox
@@ -232,10 +233,21 @@ class Hub:
         self._agents[user] = sid
 
     def end_sessions(self, effect: EndSessions) -> None:
-        """Evict and close all sessions of a user, `effect.last` at the end."""
-        links = self._of_user.get(effect.user, {})
-        for link in sorted(links.values(), key=lambda it: it.sid == effect.last):
-            _end(link, effect.packet, 1000)
+        """Evict and close sessions of a user, `effect.last` at the end."""
+        links = self.sessions_of(effect.user)
+        for link in sorted(links, key=lambda it: it.sid == effect.last):
+            if effect.number in (0, link.number) and not 0 < effect.keep == link.number:
+                _end(link, effect.packet, 1000)
+
+    def sessions_of(self, user: str) -> list[Link]:
+        """The live sessions of a user."""
+        return list(self._of_user.get(user, {}).values())
+
+    def kick(self, link: Link) -> None:
+        """End a session in favour of a newer one of its user, and say so."""
+        params = {"reason": "logged in elsewhere"}
+        packet = Ctrl(EVICTED.code, EVICTED.text, Time(self.now()), params=params)
+        _end(link, packet, 1000)
 
     def shut_down(self, packet: Ctrl) -> None:
         """Tell every session that the server stops, and close it."""

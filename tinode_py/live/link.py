@@ -19,7 +19,10 @@ from .outbox import Outlet
 class Link:
     """One session as topics see it."""
 
-    __slots__ = ("_waiter", "attached", "ended", "form", "outlet", "sid", "unanswered")
+    __slots__ = (
+        *("_waiter", "attached", "ended", "form", "number", "outlet", "platform"),
+        *("sid", "unanswered"),
+    )
 
     def __init__(self, sid: str, outlet: Outlet) -> None:
         self.sid = sid
@@ -28,6 +31,8 @@ class Link:
         self.attached: dict[str, Inbox[Any]] = {}
         self.unanswered = 0
         self.ended = False
+        self.number = 0  # of the login
+        self.platform = ""
         self._waiter: trio.Event | None = None
 
     def send(self, packet: ServerPacket) -> None:

@@ -4,9 +4,9 @@ Here belongs how frames reach a connection and when a reader counts as slow. Wha
 is not known here, except that a close frame is the last.
 
 - `push` is synchronous. If nothing waits, it writes to the non-blocking descriptor at once,
-  without a task switch. What the socket does not take is queued, and a flush task, started in
-  the connection's own nursery, joins what waits and ends when the queue is empty. Streams
-  without a usable descriptor (TLS, in memory) always take that second way.
+  without a task switch. What the socket does not take is queued, and a flush task, there only
+  while it is needed, joins what waits and ends when the queue is empty. Streams without a
+  usable descriptor (TLS, in memory) always take that second way.
 - A frame is written whole or the connection is reset: nothing is ever sent after half a frame.
 - Over `limit` bytes, or without progress for `stall` seconds, the reader is *slow*: `on_slow`
   is told and the socket is reset. There is no way to tell the peer: its buffers are full. One
@@ -63,38 +63,37 @@ class Outlet(Protocol):
         """Bytes that the connection has not taken yet."""
 
 
+@attrs.frozen
+class OutletTerms:
+    """What the outlets of one server share: bytes, seconds, and where flush tasks live."""
+
+    nursery: trio.Nursery
+    limit: int  # bytes that may wait
+    stall: float  # seconds without progress
+    linger: float  # seconds for the peer to answer our close
+    on_slow: Callable[[SlowBy], None]
+
+
 class SocketOutbox:
     """The outlet of a websocket over `stream`.
 
-    Belongs to one connection, whose tasks live in `nursery`; its cancel scope is the
-    connection's. After `finish` the peer has `linger` seconds to close, then the scope ends.
+    The task of the connection runs within `scope`. After `finish` the peer has `linger` seconds
+    to close, then the scope ends.
     """
 
     __slots__ = (
-        "_direct", "_emptied", "_fd", "_flushing", "_limit", "_linger", "_nursery",
-        "_on_slow", "_open", "_queue", "_queued", "_stall", "_stream",
+        "_direct", "_emptied", "_fd", "_flusher", "_open", "_queue", "_queued", "_stream",
+        "_terms", "scope",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        stream: trio.abc.SendStream,
-        nursery: trio.Nursery,
-        *,
-        limit: int,
-        stall: float,
-        linger: float,
-        on_slow: Callable[[SlowBy], None],
-    ) -> None:
+    def __init__(self, stream: trio.abc.SendStream, terms: OutletTerms) -> None:
         self._stream = stream
-        self._nursery = nursery
-        self._limit = limit
-        self._stall = stall
-        self._linger = linger
-        self._on_slow = on_slow
+        self._terms = terms
+        self.scope = trio.CancelScope()
         self._queue: list[bytes | memoryview] = []  # an empty deque has 600 bytes
         self._queued = 0
         self._emptied: trio.Event | None = None  # somebody waits for an empty queue
-        self._flushing = False
+        self._flusher: trio.CancelScope | None = None  # of the flush task, if there is one
         self._open = True
         sock = socket_of(stream) if isinstance(stream, trio.SocketStream) else None
         self._fd = -1 if sock is None else sock.fileno()
@@ -128,7 +127,7 @@ class SocketOutbox:
             return
         self.push(frame)
         self._open = self._direct = False
-        self._end_within(self._linger)
+        self._end_within(self._terms.linger)
 
     def finish(self, code: int = 1000, reason: str = "") -> None:
         self.push_last(close_frame(code, reason))
@@ -136,66 +135,83 @@ class SocketOutbox:
     def abort(self) -> None:
         self.detach()
         reset(self._stream)
-        self._nursery.cancel_scope.cancel()
+        self.scope.cancel()
 
     def detach(self) -> None:
         """Drop what is queued and touch the connection no more; it is left as it is."""
         self._open = self._direct = False
         self._queue.clear()
         self._queued = 0
-        self._tell_emptied()
+        if self._flusher is not None:
+            self._flusher.cancel()
 
     async def flushed(self) -> None:
         """Wait until nothing is queued: all was taken by the connection, or dropped."""
-        while self._queue:
+        while self._flusher is not None:
             if self._emptied is None:
                 self._emptied = trio.Event()
             await self._emptied.wait()
 
-    def _tell_emptied(self) -> None:
-        if self._emptied is not None:
-            self._emptied.set()
-            self._emptied = None
+    async def aclose(self) -> None:
+        """Give what is queued `linger` seconds, unless the scope has ended; then `detach`.
+
+        Returns when nobody uses the stream any more. Cancelled, it drops what is queued.
+        """
+        try:
+            if not self.scope.cancelled_caught:
+                with trio.move_on_after(self._terms.linger):
+                    await self.flushed()
+        finally:
+            self.detach()
+            with trio.CancelScope(shield=True):
+                await self.flushed()
 
     def _lose(self) -> None:
         """The peer is gone. What it sent before may still be read; then the reader ends."""
         self.detach()
-        self._end_within(min(1.0, self._linger))
+        self._end_within(min(1.0, self._terms.linger))
 
     def _end_within(self, seconds: float) -> None:
-        scope = self._nursery.cancel_scope
-        scope.deadline = min(scope.deadline, trio.current_time() + seconds)
+        self.scope.deadline = min(self.scope.deadline, trio.current_time() + seconds)
 
     def _wait(self, frame: bytes, sent: int) -> None:
         self._direct = False
         # One answer that is longer than the limit by itself is taken while little waits.
-        most = self._limit + (len(frame) if len(frame) > self._limit else 0)
+        limit = self._terms.limit
+        most = limit + (len(frame) if len(frame) > limit else 0)
         self._queue.append(memoryview(frame)[sent:] if sent else frame)
         self._queued += len(frame) - sent
         if self._queued > most:
             self._slow("bytes")
-        elif not self._flushing:
-            self._flushing = True
-            self._nursery.start_soon(self._flush)
+        elif self._flusher is None:
+            self._flusher = trio.CancelScope()
+            self._terms.nursery.start_soon(self._flush, self._flusher)
 
     def _slow(self, by: SlowBy) -> None:
-        self._on_slow(by)
+        self._terms.on_slow(by)
         self.abort()
 
-    async def _flush(self) -> None:
+    async def _flush(self, scope: trio.CancelScope) -> None:
         """Write what waits, until nothing does. Cancelled in mid-frame, the stream is broken."""
         write = self._write_piece if self._fd == -1 else self._write_some
         try:
-            while self._queue:
-                with trio.move_on_after(self._stall) as timer:
-                    await write()
-                if timer.cancelled_caught:
-                    self._slow("time")
+            with scope:
+                while self._queue:
+                    with trio.move_on_after(self._terms.stall) as timer:
+                        await write()
+                    if timer.cancelled_caught:
+                        self._slow("time")
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             self._lose()
-        self._flushing = False
-        self._direct = self._open and self._fd != -1
-        self._tell_emptied()
+        except trio.Cancelled:
+            self.detach()  # perhaps in mid-frame
+            raise
+        finally:
+            self._flusher = None
+            self._direct = self._open and self._fd != -1
+            if self._emptied is not None:
+                self._emptied.set()
+                self._emptied = None
 
     async def _write_some(self) -> None:
         await trio.lowlevel.wait_writable(self._fd)

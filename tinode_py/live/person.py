@@ -13,7 +13,7 @@ class Person:
     """The other end of a session: the client, and the user once he is logged in."""
 
     origin: Origin = attrs.field(factory=Origin)
-    version: tuple[int, int] | None = None  # of the protocol; None before {hi}
+    version: tuple[int, int, int] | None = None  # of the protocol; None before {hi}
     user: str = ""
     level: Level = Level.NONE
     user_agent: str = ""
@@ -21,6 +21,7 @@ class Person:
     device: str = ""
     platform: str = ""
     background: bool = False
+    number: int = 0  # of the login, in its tokens
     polls: bool = False  # over long polling, where {hi} is answered 200
 
     @property

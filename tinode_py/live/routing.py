@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .. import ids
-from ..errors import DENIED, MALFORMED, TOPIC_NOT_FOUND, Refused
+from ..core import describe, meta
+from ..errors import (
+    ATTACH_FIRST,
+    DENIED,
+    MALFORMED,
+    NO_ACTION,
+    NOT_FOUND,
+    NOT_JOINED,
+    TOPIC_NOT_FOUND,
+    Answer,
+    Refused,
+)
+from ..wire.packets import Del, Get, Leave, Note, Pub, Set, Sub
 
 
 def routable(named: str, user: str) -> str:
-    """The topic that `user` calls `named`; Refused if he can have no such topic."""
+    """The topic that `user` calls `named`, "" if nobody can have a topic of that name; Refused
+    if he can have none.
+    """
     if not named:
         raise Refused(MALFORMED)
     match named:
@@ -31,7 +45,44 @@ def routable(named: str, user: str) -> str:
         return named
     if ids.is_channel(named):
         return ids.group_of(named)
-    raise Refused(TOPIC_NOT_FOUND)
+    return ""
+
+
+def nowhere(request: Sub | Leave | Pub | Get | Set | Del | Note) -> Answer:
+    """What is answered where there can be no topic of that name: the same as for one in which
+    the session is not and the user never was.
+    """
+    match request:
+        case Pub() | Note() | Leave(unsub=True) | Del(what="msg" | "sub" | "cred"):
+            return ATTACH_FIRST
+        case Leave():
+            return NOT_JOINED
+        case Del(what="topic"):
+            return NO_ACTION
+        case Get():
+            return _nothing_known(request)
+        case Set():
+            return describe.refusal_outside(request)
+        case Del():
+            return MALFORMED
+        case _:
+            return TOPIC_NOT_FOUND
+
+
+def _nothing_known(request: Get) -> Answer:
+    found = meta.words(request)
+    if found == ("desc",):
+        return TOPIC_NOT_FOUND if request.topic.startswith(("grp", "chn")) else MALFORMED
+    return NOT_FOUND if "desc" in found or "sub" in found else DENIED
+
+
+def is_name(named: str, user: str) -> bool:
+    """Whether a topic may be called so."""
+    try:
+        routable(named, user)
+    except Refused:
+        return False
+    return True
 
 
 def is_new(named: str) -> bool:

@@ -197,6 +197,8 @@ class Session:
                 raise Refused(AUTH_REQUIRED)
             case Del(what="user"):
                 await self._delete_user(request)
+            case Del(what="session"):
+                self._submit(self.person.user, Asked(self._caller(None), request, request.topic))
             case _:
                 await self._to_topic(request, self._caller(extra), extra)
 
@@ -223,7 +225,15 @@ class Session:
                 if extra.authlevel not in LEVELS:
                     raise Refused(MALFORMED)
                 level = LEVELS[extra.authlevel]
-        return Caller(self.link.sid, user, level, person.user, person.user_agent, person.background)
+        return Caller(
+            self.link.sid,
+            user,
+            level,
+            person.user,
+            person.user_agent,
+            person.background,
+            person.number,
+        )
 
     async def _greet(self, hi: Hi) -> None:
         answer, params = await self.entrance.greet(self.person, hi)
@@ -246,6 +256,7 @@ class Session:
 
     def _logged_in(self) -> None:
         if self.person.user:
+            self.link.number, self.link.platform = self.person.number, self.person.platform
             self.hub.logged_in(self.link, self.person.user)
             log.info("session logged in", extra=self._who())
 
@@ -262,10 +273,10 @@ class Session:
 
     async def _delete_user(self, request: Del) -> None:
         target = request.user or self.person.user
-        if not ids.is_user(target):
-            raise Refused(MALFORMED)
         if target != self.person.user and self.person.level is not Level.ROOT:
             raise Refused(DENIED)
+        if not ids.is_user(target):
+            raise Refused(MALFORMED)
         await self._drained()
         self._submit(target, Asked(self._caller(None), request, ""))
         await self._drained()
@@ -277,13 +288,15 @@ class Session:
         extra: Extra | None,
     ) -> None:  # fmt: skip
         named = request.topic
+        if isinstance(request, Note) and not routing.is_name(named, caller.user):
+            return  # bad names are nobody's business
         if isinstance(request, Sub) and routing.is_new(named):
             topic = routing.new_group(self.random_bytes)
-        elif isinstance(request, Note):
-            topic = _of_note(named, caller.user)
         else:
             topic = routing.routable(named, caller.user)
         if not topic:
+            if not (isinstance(request, Note) and _needs_no_attachment(request)):
+                raise Refused(routing.nowhere(request))
             return
         await self._in_turn(topic)
         if not self._is_attached(topic) and not self._from_outside(request, topic):
@@ -315,8 +328,8 @@ class Session:
                 raise Refused(ATTACH_FIRST if unsub else NOT_JOINED)
             case Del(what="msg" | "sub" | "cred"):
                 raise Refused(ATTACH_FIRST)
-            case Note(what=what):
-                if what == "recv" or _is_answer_to_call(request):
+            case Note():
+                if _needs_no_attachment(request):
                     return True
                 self._answer(ATTACH_FIRST, topic=request.topic)
                 return False
@@ -339,13 +352,7 @@ class Session:
             self.link.attached[user].mark("active", Item(event))
 
 
-def _of_note(named: str, user: str) -> str:
-    """The topic of a {note}; bad names are nobody's business."""
-    try:
-        return routing.routable(named, user)
-    except Refused:
-        return ""
-
-
-def _is_answer_to_call(note: Note) -> bool:
-    return note.what == "call" and note.event in ("ringing", "accept", "hang-up")
+def _needs_no_attachment(note: Note) -> bool:
+    """A receipt, or an answer to a call."""
+    answer = note.what == "call" and note.event in ("ringing", "accept", "hang-up")
+    return answer or note.what == "recv"

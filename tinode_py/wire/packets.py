@@ -102,7 +102,8 @@ class Extra:
 @attrs.frozen
 class GetDesc:
     """- `ims`: what has not changed since may be left out.
-    - `user`, `topic`, `limit`: accepted to be refused.
+    - `topic`: accepted, means nothing.
+    - `user`, `limit`: accepted to be refused.
     """
 
     ims: Time | None = None
@@ -117,12 +118,15 @@ class GetSub:
     - `user`: only this member.
     - `topic`: only this contact (on `me`).
     - `limit`: at most so many rows.
+    - `since`, `before`: accepted to be refused (protocol notes, 5.6).
     """
 
     ims: Time | None = None
     user: str = ""
     topic: str = ""
     limit: int = 0
+    since: int = 0
+    before: int = 0
 
 
 @attrs.frozen
@@ -148,11 +152,13 @@ class GetDel:
     """- `since`: the lowest deletion number wanted.
     - `before`: the number after the highest wanted.
     - `limit`: at most so many ranges.
+    - `ims`: accepted to be refused.
     """
 
     since: int = 0
     before: int = 0
     limit: int = 0
+    ims: Time | None = None
 
 
 @attrs.frozen
@@ -171,7 +177,7 @@ class GetInbox:
 class GetQuery:
     """What to fetch.
 
-    - `what`: words separated by spaces: desc, sub, data, del, tags, cred, aux, and inbox on `me`.
+    - `what`: words: desc, sub, data, del, tags, cred, aux; on `me` also inbox, sessions.
     - `desc`, `sub`, `data`, `del`, `inbox`: bounds for the word of the same name.
     """
 
@@ -348,7 +354,7 @@ class Get(GetQuery):
 
     - `id`: the client's name for the request.
     - `topic`: which.
-    - `what`: words separated by spaces: desc, sub, data, del, tags, cred, aux, and inbox on `me`.
+    - `what`: words: desc, sub, data, del, tags, cred, aux; on `me` also inbox, sessions.
     - `desc`, `sub`, `data`, `del`, `inbox`: bounds for the word of the same name.
     """
 
@@ -375,11 +381,12 @@ class Del:
 
     - `id`: the client's name for the request.
     - `topic`: where.
-    - `what`: `msg`, `topic`, `sub`, `user` or `cred`.
+    - `what`: `msg`, `topic`, `sub`, `user`, `cred` or `session`.
     - `delseq`: numbers of messages, for `msg`.
     - `user`: whom, for `sub` and `user`.
     - `cred`: which, for `cred`.
     - `hard`: for everybody, not for oneself only.
+    - `session`: the number of a login, or `*` for all (an extension).
     """
 
     id: str = ""
@@ -389,6 +396,7 @@ class Del:
     user: str = ""
     cred: Credential | None = None
     hard: bool = False
+    session: str = ""
 
 
 @attrs.frozen
@@ -613,13 +621,32 @@ class Inbox:
 
 
 @attrs.frozen
+class SessionRow:
+    """A login of the user (an extension).
+
+    - `n`: its number, by which it can be ended.
+    - `created`: when it began.
+    - `seen`: when it was used last, to the hour.
+    - `ua`, `platf`: the client's name and platform.
+    - `current`: it is the one that asks.
+    """
+
+    n: int
+    created: Time
+    seen: Time
+    ua: str = ""
+    platf: str = ""
+    current: bool = False
+
+
+@attrs.frozen
 class Meta:
     """What a {get} asked for, one packet for each word.
 
     - `ts`: when.
     - `topic`: of what.
     - `id`: of the request.
-    - `desc`, `sub`, `tags`, `cred`, `aux`, `del`, `inbox`: the part asked for.
+    - `desc`, `sub`, `tags`, `cred`, `aux`, `del`, `inbox`, `sessions`: the part asked for.
     """
 
     ts: Time
@@ -632,6 +659,7 @@ class Meta:
     aux: Json | None = None
     del_: DelValues | None = None
     inbox: Inbox | None = None
+    sessions: tuple[SessionRow, ...] = ()
 
 
 @attrs.frozen

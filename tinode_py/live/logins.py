@@ -1,0 +1,84 @@
+"""Logins: a number for each device of a user, carried by its tokens, that can be ended.
+
+A login by password gets a number and a row; a token carries the number on, also when it is
+renewed. A token whose row was revoked is refused. Rows go with the life of a token.
+
+Policy. With `sessions.policy` `one` or `one_per_platform` a second live session is refused, or
+ends the older one. Only sessions that are alive count, so that nobody is locked out by one
+that a crash has left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from ..auth.base import Identity
+from ..changes import Batch, Change, DropSession, PutSession
+from ..errors import AUTH_FAILED, ELSEWHERE, Refused
+from ..queries import SessionAt, SessionsOf
+from ..records import LoginSession
+from ..settings import Sessions as Policy
+from ..store.base import Store
+from .link import Link
+from .person import Person
+
+MOST = 2**14 - 1  # what the token has room for
+FRESH = 3_600_000  # ms for which a row's `seen` is good enough
+
+
+@attrs.frozen
+class Logins:
+    """The numbers of a server's logins. `live` tells a user's sessions, `kick` ends one."""
+
+    store: Store
+    policy: Policy
+    life: int  # ms of a token
+    now: Callable[[], int]
+    live: Callable[[str], Iterable[Link]]
+    kick: Callable[[Link], None]
+
+    async def enter(self, person: Person, identity: Identity) -> int:
+        """The number of this login, new or carried on; Refused if it may not be."""
+        number = identity.login_number
+        if number:
+            await self._resume(person, identity, number)
+        self._make_room(person, identity)
+        return number or await self._begin(person, identity.user)
+
+    async def _resume(self, person: Person, identity: Identity, number: int) -> None:
+        row = await self.store.fetch(SessionAt(identity.user, number))
+        if row is None or row.revoked:
+            raise Refused(AUTH_FAILED)
+        if self.now() - row.seen > FRESH or row.user_agent != person.user_agent:
+            seen = attrs.evolve(row, seen=self.now(), user_agent=person.user_agent)
+            await self.store.commit(Batch((PutSession(seen),)))
+
+    async def _begin(self, person: Person, user: str) -> int:
+        rows = await self.store.fetch(SessionsOf(user))
+        dead = [row for row in rows if row.seen + self.life < self.now()]
+        taken = {row.n for row in rows} - {row.n for row in dead}
+        number = next((n for n in range(1, MOST + 1) if n not in taken), 0)
+        if not number:  # nobody has so many devices: the one unseen for longest makes room
+            number = min(rows, key=lambda row: row.seen).n
+        now = self.now()
+        row = LoginSession(user, number, now, now, person.user_agent, person.platform)
+        changes: list[Change] = [DropSession(user, it.n) for it in dead if it.n != number]
+        await self.store.commit(Batch((*changes, PutSession(row))))
+        return number
+
+    def _make_room(self, person: Person, identity: Identity) -> None:
+        """Keep to the policy: refuse, or end those that are in the way."""
+        if self.policy.policy == "many":
+            return
+        alone = self.policy.policy == "one"
+        others = [
+            link
+            for link in self.live(identity.user)
+            if not link.ended and (alone or link.platform == person.platform)
+        ]
+        if others and self.policy.on_duplicate == "refuse":
+            raise Refused(ELSEWHERE)
+        for link in others:
+            self.kick(link)

@@ -26,9 +26,21 @@ def parse_default(text: str, default: int) -> int:
         return default
 
 
+def with_approve(mode: int) -> int:
+    """A default mode of an account: nobody who may do anything is without `A`."""
+    return mode | access.APPROVE if mode else access.NONE
+
+
 def acs(sub: Subscription) -> Acs:
     """A subscription's modes as shown to someone who may see them."""
-    return show(sub.want, sub.given)
+    return show(sub.want, shown_given(sub))
+
+
+def shown_given(sub: Subscription) -> int:
+    """What is given, as it is shown: nobody gives anything in one's own notes, so that it is
+    as much as was asked for yet.
+    """
+    return access.SELF | sub.mode if sub.topic.startswith("slf") else sub.given
 
 
 def show(want: int, given: int) -> Acs:

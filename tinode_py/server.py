@@ -93,6 +93,12 @@ class Server:
     urls: list[str] = attrs.field(factory=list)
     ready: bool = False
     tls: TlsContext | None = None
+    wire: WireLimits = attrs.field(init=False)  # one for all: its reader is looked up by it
+
+    @wire.default
+    def _wire(self) -> WireLimits:
+        limits = self.settings.limits
+        return WireLimits(message_size=limits.message_size, depth=limits.depth)
 
     @property
     def url(self) -> str:
@@ -101,10 +107,8 @@ class Server:
 
     def new_session(self, outlet: Outlet, info: ConnectionInfo) -> Session:
         """A session for a connection that has just been accepted."""
-        limits = self.settings.limits
-        wire = WireLimits(message_size=limits.message_size, depth=limits.depth)
         return Session.begin(
-            outlet, info, self.hub, self.entrance, wire, self.entrance.random_bytes
+            outlet, info, self.hub, self.entrance, self.wire, self.entrance.random_bytes
         )
 
     async def drain(self) -> None:

@@ -13,19 +13,17 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import attrs
 import trio
 
-from .auth.anonymous import Anonymous
 from .auth.base import Scheme
-from .auth.basic import Basic
-from .auth.checker import Hasher, PasswordChecker
-from .auth.code import Code
-from .auth.passwords import Argon2
+from .auth.checker import Hasher
+from .auth.made import authenticator, made_schemes
+from .auth.rest import Rest
 from .auth.secrets import Secrets, load_secrets, make_folder
 from .auth.token import TokenKeeper
 from .changes import Batch, PutTopic
@@ -36,6 +34,7 @@ from .live.devices import Devices
 from .live.entrance import Entrance
 from .live.hub import Hub
 from .live.logins import Logins
+from .live.newcomers import Newcomers
 from .live.outbox import ConnectionInfo, Outlet
 from .live.proofs import Proofs
 from .live.pushing import Pushing, pushing_to
@@ -140,11 +139,12 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     parts = parts or Parts()
     async with (
         _stored(settings, parts) as (store, secrets),
+        authenticator(settings) as (settings, rest),
         _pushing(settings, store, parts) as pushing,
         _topics(settings, store, parts, pushing) as hub,
     ):
         await _make_sys(store, parts.now())
-        server = _assembled(settings, parts, store, secrets, hub)
+        server = _assembled(settings, parts, store, secrets, hub, rest)
         async with _listening(server):
             server.ready = True
             try:
@@ -260,9 +260,19 @@ async def _make_sys(store: Store, now: int) -> None:
 
 
 def _assembled(
-    settings: Settings, parts: Parts, store: Store, secrets: Secrets, hub: Hub
+    settings: Settings,
+    parts: Parts,
+    store: Store,
+    secrets: Secrets,
+    hub: Hub,
+    rest: Rest | None,
 ) -> Server:
-    entrance = _entrance(settings, parts, store, secrets, hub)
+    tokens = TokenKeeper(
+        secrets.token_key, serial=settings.auth.token.serial, expire=settings.auth.token.expire
+    )
+    schemes = made_schemes(settings, store, tokens, rest, parts.hasher, inline=parts.inline)
+    forgetting = (rest.forget,) if rest else ()
+    entrance = _entrance(settings, parts, store, hub, tokens, schemes, forgetting)
     tls = _tls(settings)
 
     def new_session(outlet: Outlet, info: ConnectionInfo) -> Session:
@@ -284,20 +294,14 @@ def _assembled(
 
 
 def _entrance(
-    settings: Settings, parts: Parts, store: Store, secrets: Secrets, hub: Hub
+    settings: Settings,
+    parts: Parts,
+    store: Store,
+    hub: Hub,
+    tokens: TokenKeeper,
+    schemes: Mapping[str, Scheme],
+    forgetting: tuple[Callable[[str], Awaitable[None]], ...],
 ) -> Entrance:
-    rules = settings.auth
-    hasher = parts.hasher or Argon2(memory=rules.basic.hash_memory, passes=rules.basic.hash_passes)
-    checker = PasswordChecker(
-        hasher, threads=rules.basic.threads, waiting=rules.basic.waiting, inline=parts.inline
-    )
-    tokens = TokenKeeper(secrets.token_key, serial=rules.token.serial, expire=rules.token.expire)
-    schemes: dict[str, Scheme] = {
-        "basic": Basic(store, checker, rules.basic),
-        "token": tokens,
-        "anonymous": Anonymous(allowed=rules.anonymous),
-        "code": Code(store, rules.code),
-    }
     return Entrance(
         settings,
         store,
@@ -311,11 +315,13 @@ def _entrance(
         Logins(
             store,
             settings.sessions,
-            rules.token.expire * 1000,
+            settings.auth.token.expire * 1000,
             parts.now,
             hub.sessions_of,
             hub.kick,
         ),
+        Newcomers(store, hub.env, parts.random_bytes),
+        forgetting,
     )
 
 

@@ -104,15 +104,36 @@ class Invite:
 
 
 @attrs.frozen
+class Rest:
+    url: str = key("", "Address of a service that knows the accounts; empty: off.")
+    allow_new_accounts: bool = key(False, "Whether a first login may open an account.")
+    use_separate_endpoints: bool = key(
+        False, "Whether the name of the endpoint is appended to the address."
+    )
+    timeout: float = key(4.0, "Time for one request.", unit="seconds", low=0.1)
+    tag_namespaces: tuple[str, ...] = key(
+        (),
+        "Namespaces of tags that only the service writes, beside those that it names itself"
+        " when the server starts.",
+    )
+
+
+@attrs.frozen
 class Auth:
     registration: Literal["open", "invite", "closed"] = key(
         "open", "Who may make an account: anybody, who holds an invitation, only the operator."
     )
     anonymous: bool = key(True, "Whether accounts without a login may be made.")
+    logical_names: tuple[str, ...] = key(
+        (),
+        "Other names for schemes: with `basic:rest` clients that ask for `basic` are served by"
+        " `rest`. With `basic:` nobody is served under that name.",
+    )
     basic: Basic = table(Basic, "Logins with a password.")
     token: Token = table(Token, "Tokens, with which clients log in again.")
     code: Code = table(Code, "Codes that confirm an address or a change of password.")
     invite: Invite = table(Invite, "Invitations.")
+    rest: Rest = table(Rest, "Accounts that a service outside knows (docs/auth.md).")
 
 
 @attrs.frozen

@@ -24,12 +24,23 @@ class Service:
     asked: list[Asked] = attrs.field(factory=list)
     answers: list[tuple[int, bytes]] = attrs.field(factory=list)  # 200 without a body after them
 
+    _news: trio.Event = attrs.field(factory=trio.Event)
+
     async def serve(self, stream: trio.SocketStream) -> None:
         """One connection, request after request."""
         connection = h11.Connection(h11.SERVER)
         async with stream:
-            while await self._exchange(stream, connection):
-                connection.start_next_cycle()
+            with contextlib.suppress(trio.BrokenResourceError):  # it did not want to hear it all
+                await self._exchanges(stream, connection)
+
+    async def wait_asked(self, count: int) -> None:
+        """Return when so much was asked."""
+        while len(self.asked) < count:
+            await self._news.wait()
+
+    async def _exchanges(self, stream: trio.SocketStream, connection: h11.Connection) -> None:
+        while await self._exchange(stream, connection):
+            connection.start_next_cycle()
 
     async def _exchange(self, stream: trio.SocketStream, connection: h11.Connection) -> bool:
         request, body = None, b""
@@ -46,6 +57,8 @@ class Service:
             else:
                 return False
         headers = {name.decode(): value.decode() for name, value in request.headers}
+        self._news.set()
+        self._news = trio.Event()
         self.asked.append(Asked(request.target.decode(), headers, body))
         code, answer = self.answers.pop(0) if self.answers else (200, b"")
         if not code:

@@ -6,6 +6,7 @@ sessions and topics; whether the account may log in now is decided elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 import attrs
@@ -23,13 +24,33 @@ _NUMBER_SHIFT = 2  # bits 2-15 carry a login number
 
 
 @attrs.frozen
+class Newcomer:
+    """Somebody whom a scheme knows and who has no account yet: what is to be in it.
+
+    `auth` and `anon` are default access modes, empty for the usual ones. `link` tells the
+    scheme the user id; Refused if it does not take it, and then the account must go.
+    """
+
+    tags: tuple[str, ...]
+    auth: str
+    anon: str
+    public: bytes | None
+    private: bytes | None
+    link: Callable[[str], Awaitable[None]]
+
+
+@attrs.frozen
 class Identity:
-    """Whom a secret proved, and how strongly. `features` are the bits that tokens carry."""
+    """Whom a secret proved, and how strongly. `features` are the bits that tokens carry.
+
+    With a `newcomer` there is no user yet.
+    """
 
     user: str
     level: Level
     features: int = 0
     expires: int = 0  # milliseconds; 0: never
+    newcomer: Newcomer | None = None
 
     @property
     def validated(self) -> bool:

@@ -31,8 +31,10 @@ def namespace(tag: str) -> str:
 
 
 def restricted_namespaces(settings: Settings) -> frozenset[str]:
-    """Namespaces that only the server writes: of logins and of validated credentials."""
-    return frozenset({"basic", "email", "tel"})
+    """Namespaces that only the server writes: of logins and of validated credentials, and what
+    a service that knows the accounts has for itself.
+    """
+    return frozenset({"basic", "email", "tel", *settings.auth.rest.tag_namespaces})
 
 
 def restricted(tags: Iterable[str], settings: Settings) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ change is handed on (`Change`).
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
@@ -38,6 +38,7 @@ from ..errors import (
     VERSION,
     Answer,
     Refused,
+    StoreError,
 )
 from ..queries import UserById
 from ..records import State, User
@@ -46,6 +47,7 @@ from ..wire.packets import Acc, Hi, Login, Timestamp
 from .devices import Devices
 from .devices import named as named_device
 from .logins import Logins
+from .newcomers import Newcomers
 from .person import Person
 from .proofs import Proofs
 
@@ -75,6 +77,8 @@ class Entrance:
     devices: Devices
     proofs: Proofs
     logins: Logins
+    newcomers: Newcomers
+    forgetting: tuple[Callable[[str], Awaitable[None]], ...] = ()
 
     def origin(self, address: str) -> Origin:
         return Origin(address)
@@ -132,11 +136,16 @@ class Entrance:
         if scheme is None:
             raise Refused(UNKNOWN_SCHEME)
         identity = await scheme.log_in(request.secret or b"", person.origin, self.now())
+        await self.logins.check(identity)
+        if identity.newcomer is not None:
+            identity = await self.newcomers.admit(identity, identity.newcomer)
+        if scheme is self.tokens and identity.may_log_in:  # a token that is used is renewed
+            identity = attrs.evolve(identity, expires=0)
         user = await self.store.fetch(UserById(identity.user))
         _check_state(user)
         missing = await self.proofs.missing(identity, request.cred)
         if missing:
-            return VALIDATE, self._token_params(identity, 0, {"cred": list(missing)})
+            return VALIDATE, await self._to_validate(person, identity, missing, {})
         params = await self._enter(person, identity)
         await self.devices.logged_in(person)
         return OK, params
@@ -145,17 +154,30 @@ class Entrance:
         self, person: Person, identity: Identity, more: Params | None = None
     ) -> Params:
         """Who proved himself is in, unless his proof was for one purpose only."""
-        features = identity.features | VALIDATED
         if identity.may_log_in:
-            person.number = await self.logins.enter(person, identity)
+            number = person.number = await self.logins.enter(person, identity)
             person.user = identity.user
             person.level = identity.level
-            features = with_login_number(features, person.number)
+        else:
+            number = await self.logins.wait(person, identity)
+        features = with_login_number(identity.features | VALIDATED, number)
         return self._token_params(identity, features, more or {})
 
+    async def _to_validate(
+        self, person: Person, identity: Identity, missing: tuple[str, ...], more: Params
+    ) -> Params:
+        """A token that is to come back with a response; it leads to no session before."""
+        number = await self.logins.wait(person, identity)
+        features = with_login_number(0, number)
+        return self._token_params(identity, features, {"cred": list(missing), **more})
+
     def _token_params(self, identity: Identity, features: int, more: Params) -> Params:
-        """A token, and what goes with it; without VALIDATED it leads to no session."""
-        secret, expires = self.tokens.make(identity.user, identity.level, features, self.now())
+        """A token, and what goes with it. It lives no longer than what it was given for."""
+        now, user, level = self.now(), identity.user, identity.level
+        life = self.settings.auth.token.expire
+        if identity.expires:
+            life = min(life, max(1, (identity.expires - now) // 1000))
+        secret, expires = self.tokens.make(user, level, features, now, expire=life)
         token = base64.b64encode(secret).decode("ascii")
         return account.login_params(identity.user, identity.level, token, Timestamp(expires), more)
 
@@ -173,8 +195,12 @@ class Entrance:
             check_registration(self.settings.auth, ((cred.meth, cred.resp) for cred in acc.cred))
         name = "usr" + ids.new_body(self.random_bytes)
         row = await scheme.enroll(name, acc.secret or b"", person.origin)
-        user = account.new_user(name, acc, row, self._env(), root=root)
-        await self._store_new(person, acc, user, row, scheme.level)
+        try:
+            user = account.new_user(name, acc, row, self._env(), root=root)
+            await self._store_new(person, acc, user, row, scheme.level)
+        except (Refused, StoreError):
+            await self.ended(name)
+            raise
         created = await self._created(person, acc, user, scheme.level)
         if person.user == user.id:
             await self.devices.logged_in(person)
@@ -200,11 +226,22 @@ class Entrance:
         missing = credentials.required(self.settings, level)
         if acc.login and missing:
             identity = Identity(user.id, level)
-            return VALIDATE, self._token_params(identity, 0, {"cred": list(missing), **more})
+            return VALIDATE, await self._to_validate(person, identity, missing, more)
         if acc.login:
             identity = Identity(user.id, level, VALIDATED)
             return OK, await self._enter(person, identity, more)
         return CREATED, {"user": user.id, "authlvl": level.text, **more}
+
+    async def ended(self, user: str) -> None:
+        """An account is over, or did not come to be: those outside who know it are told."""
+        for forget in self.forgetting:
+            await forget(user)
+
+    async def over(self, user: str) -> None:
+        """Somebody asked to end an account: where that was done, it is told outside."""
+        row = await self.store.fetch(UserById(user))
+        if row is None or row.state is State.DELETED:
+            await self.ended(user)
 
     async def change(self, person: Person, acc: Acc, caller: Caller) -> Change:
         """What an {acc} for an existing account asks of its `me` topic (notes, 3.7)."""
@@ -240,6 +277,7 @@ class Entrance:
             raise Refused(UNKNOWN_SCHEME)
         try:
             identity = await scheme.log_in(acc.tmpsecret or b"", person.origin, self.now())
+            await self.logins.check(identity)
         except Refused as no:
             raise Refused(no.answer, {"what": "auth"}) from None
         _check_state(await self.store.fetch(UserById(identity.user)))

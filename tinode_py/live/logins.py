@@ -39,19 +39,32 @@ class Logins:
     live: Callable[[str], Iterable[Link]]
     kick: Callable[[Link], None]
 
+    async def check(self, identity: Identity) -> None:
+        """Refused if what proved `identity` is a token that was revoked."""
+        await self._row(identity)
+
     async def enter(self, person: Person, identity: Identity) -> int:
         """The number of this login, new or carried on; Refused if it may not be."""
         number = identity.login_number
-        if number:
-            await self._resume(person, identity, number)
+        await self._resume(person, identity)
         self._make_room(person, identity)
         return number or await self._begin(person, identity.user)
 
-    async def _resume(self, person: Person, identity: Identity, number: int) -> None:
-        row = await self.store.fetch(SessionAt(identity.user, number))
+    async def wait(self, person: Person, identity: Identity) -> int:
+        """A number for a token that leads to no session, or not yet: it can be revoked, too."""
+        return identity.login_number or await self._begin(person, identity.user)
+
+    async def _row(self, identity: Identity) -> LoginSession | None:
+        if not identity.login_number:
+            return None
+        row = await self.store.fetch(SessionAt(identity.user, identity.login_number))
         if row is None or row.revoked:
             raise Refused(AUTH_FAILED)
-        if self.now() - row.seen > FRESH or row.user_agent != person.user_agent:
+        return row
+
+    async def _resume(self, person: Person, identity: Identity) -> None:
+        row = await self._row(identity)
+        if row and (self.now() - row.seen > FRESH or row.user_agent != person.user_agent):
             seen = attrs.evolve(row, seen=self.now(), user_agent=person.user_agent)
             await self.store.commit(Batch((PutSession(seen),)))
 

@@ -279,7 +279,16 @@ class Session:
             raise Refused(MALFORMED)
         await self._drained()
         self._submit(target, Asked(self._caller(None), request, ""))
+        if self.entrance.forgetting:  # this session may be closed before it could go on
+            self.hub.nursery.start_soon(self._forgotten, target)
         await self._drained()
+
+    async def _forgotten(self, user: str) -> None:
+        await self._drained()
+        try:
+            await self.entrance.over(user)
+        except StoreError:
+            log.exception("services outside were not told of an account's end", extra=self._who())
 
     # --- to topics -----------------------------------------------------------------------
 

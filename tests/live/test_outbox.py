@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from tinode_py.live.outbox import SocketOutbox
+from tinode_py.live.outbox import OutletTerms, SocketOutbox
 
 
 @attrs.define
@@ -39,7 +39,9 @@ async def over_sockets(limit: int = 1_000_000) -> AsyncIterator[Wire]:
     async with stream:
         with peer:
             async with trio.open_nursery() as nursery:
-                yield wire(stream, nursery, peer, limit)
+                made = wire(stream, nursery, peer, limit)
+                with made.outbox.scope:
+                    yield made
                 nursery.cancel_scope.cancel()
 
 
@@ -47,13 +49,15 @@ async def over_sockets(limit: int = 1_000_000) -> AsyncIterator[Wire]:
 async def over_memory(limit: int = 1_000_000) -> AsyncIterator[Wire]:
     ours, peer = trio.testing.memory_stream_one_way_pair()
     async with trio.open_nursery() as nursery:
-        yield wire(ours, nursery, peer, limit)
+        made = wire(ours, nursery, peer, limit)
+        with made.outbox.scope:
+            yield made
         nursery.cancel_scope.cancel()
 
 
 def wire(stream: Any, nursery: trio.Nursery, peer: Any, limit: int) -> Wire:
     slow: list[str] = []
-    outbox = SocketOutbox(stream, nursery, limit=limit, stall=10, linger=5, on_slow=slow.append)
+    outbox = SocketOutbox(stream, OutletTerms(nursery, limit, 10, 5, slow.append))
     return Wire(outbox, nursery, peer, slow)
 
 
@@ -131,7 +135,7 @@ async def test_too_many_bytes_make_a_reader_slow(autojump_clock):
         assert wire.outbox.queued == 0
         wire.outbox.push(b"dropped")
         wire.outbox.finish()
-        assert wire.nursery.cancel_scope.cancel_called
+        assert wire.outbox.scope.cancel_called
         got = taken(wire.peer)
         assert set(got) == {ord("x")}
 
@@ -142,7 +146,8 @@ async def test_no_progress_makes_a_reader_slow(autojump_clock):
         stream, peer = trio.testing.lockstep_stream_one_way_pair()
         made = wire(stream, nursery, peer, 1_000_000)
         made.outbox.push(b"never taken")
-        await trio.sleep(60)
+        with made.outbox.scope:
+            await trio.sleep(60)
     assert trio.current_time() - before == pytest.approx(10)
     assert made.slow == ["time"]
 

@@ -1,7 +1,8 @@
 """How much one websocket message may be, judged by the heads of its frames.
 
 The library counts characters, not bytes, and does not count empty fragments; and it judges
-after it has kept what came. This walks over the bytes first, and keeps none.
+after it has kept what came. This walks over the bytes first, and keeps none. It also knows
+where the library has been given whole messages and nothing more.
 """
 
 from __future__ import annotations
@@ -20,36 +21,48 @@ class MessageBounds:
     correct in all else is not judged here.
     """
 
-    __slots__ = ("_head", "_limit", "_most_parts", "_parts", "_size", "_skip", "broken")
+    __slots__ = ("_head", "_limit", "_most_parts", "_open", "_parts", "_size", "_skip", "broken")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._most_parts = 1024 + limit // 32
         self._head = b""  # of a frame head that is not complete
         self._skip = 0  # bytes of payload still to come
+        self._open = False  # more fragments are to come
         self._size = 0  # of the message so far
         self._parts = 0
         self.broken = 0  # the close code once a bound was passed
 
-    def admit(self, data: bytes) -> int:
-        """How many bytes of `data` may pass: all, or those before the frame that is too much."""
-        size = len(data)
-        position = min(self._skip, size)
-        self._skip -= position
-        while position < size:
-            start = len(self._head)
-            head = self._head + data[position : position + _LONGEST_HEAD - start]
+    @property
+    def at_rest(self) -> bool:
+        """Whether no frame and no message has begun and not ended."""
+        return not (self._skip or self._head or self._open)
+
+    def admit(self, data: bytes, start: int, most: int) -> int:
+        """Where in `data` the bytes from `start` that may pass end: about `most` of them.
+
+        That is after the first frame that leaves nothing open, else before the frame that is
+        too much, else where enough are taken.
+        """
+        size, position = min(len(data), start + most), start
+        while position < size and (position == start or not self.at_rest):
+            if self._skip:
+                step = min(self._skip, size - position)
+                self._skip -= step
+                position += step
+                continue
+            known = len(self._head)
+            head = self._head + data[position : position + _LONGEST_HEAD - known]
             length = _head_length(head)
             if len(head) < length:
                 self._head = head
-                return size
+                return len(data)
+            self._head = b""
             payload = _payload_length(head)
             if not self._allowed(head[0], payload):
                 return position
-            self._head = b""
-            position += length - start
-            self._skip = max(0, payload - (size - position))
-            position = min(size, position + payload)
+            self._skip = payload
+            position += length - known
         return position
 
     def _allowed(self, first: int, payload: int) -> bool:
@@ -58,6 +71,7 @@ class MessageBounds:
             return True  # control frames: the library refuses long ones
         if opcode:
             self._size = self._parts = 0
+        self._open = not first & _FIN
         self._size += payload
         self._parts += 1
         if self._size > self._limit:

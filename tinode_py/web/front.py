@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from http import HTTPStatus
 
 import attrs
 import trio
 
 from ..config import Settings
-from ..live.outbox import ConnectionInfo, SlowBy, SocketOutbox
+from ..live.outbox import ConnectionInfo, OutletTerms, SlowBy, SocketOutbox
 from ..live.sockets import reset, socket_of
 from .answers import bare_answer
 from .closing import close_gently, close_now
@@ -37,14 +37,16 @@ from .http import (
     serve_http,
 )
 from .listen import serve
-from .stream import Silence
+from .silence import Silence, Silences
+from .stream import shake_hands
 from .tls import TlsContext
-from .websocket import Accepted, NewSession, SocketLimits, serve_websocket
+from .websocket import NewSession, SocketTerms, WebSocket
 
 LOG = logging.getLogger(__name__)
 _GOING_AWAY = 1001
 _NO_FORM: Mapping[str, str] = {}
 _LINGER = 2.0  # seconds for a peer to take a last answer
+_LAST_WORD = 5.0  # seconds for a websocket's peer to answer our close
 _LOST = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)
 
 
@@ -58,15 +60,6 @@ class FrontStatistics:
     refused: int
     slow_by_bytes: int
     slow_by_time: int
-
-
-@attrs.frozen
-class _Upgraded:
-    """A connection that is to be a websocket."""
-
-    stream: trio.abc.Stream
-    accepted: Accepted
-    info: ConnectionInfo
 
 
 class Front:
@@ -91,13 +84,9 @@ class Front:
         self._tls = tls
         self._forwarded_for = web.forwarded_for
         self._head_size, self._head_timeout = web.head_size, web.head_timeout
-        ping = min(server.ping_seconds, server.read_timeout)
-        self._socket_limits = SocketLimits(
-            message_size=limits.message_size,
-            outbox=limits.outbox,
-            write_timeout=limits.write_timeout,
-            silence=Silence(ping, server.read_timeout),
-        )
+        self._limits = limits
+        self._silence = Silence(min(server.ping_seconds, server.read_timeout), server.read_timeout)
+        self._silences = Silences()
         self._http_limits = HttpLimits(
             head_size=web.head_size,
             read_timeout=server.read_timeout,
@@ -106,6 +95,7 @@ class Front:
         self._hypercorn = hypercorn_config(self._http_limits, LOG)
         self._accepting = trio.CancelScope()
         self._nursery: trio.Nursery | None = None
+        self._terms: SocketTerms | None = None  # while it serves
         self._streams: set[trio.abc.Stream] = set()
         self._outboxes: set[SocketOutbox] = set()
         self._requests = 0  # being answered
@@ -131,11 +121,31 @@ class Front:
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept and serve until cancelled; `started` as soon as connections are taken."""
-        async with trio.open_nursery() as self._nursery:
+        async with trio.open_nursery() as nursery:
+            self._nursery, self._terms = nursery, self._socket_terms(nursery)
+            nursery.start_soon(self._silences.run)
             task_status.started()
             with self._accepting:
-                await serve(listeners, self.serve_connection, self._nursery)
+                await serve(listeners, self.serve_connection, nursery)
             await trio.sleep_forever()
+
+    def _socket_terms(self, nursery: trio.Nursery) -> SocketTerms:
+        limits = self._limits
+        outlet = OutletTerms(
+            nursery,
+            limit=limits.outbox,
+            stall=limits.write_timeout,
+            linger=_LAST_WORD,
+            on_slow=self._count_slow,
+        )
+        return SocketTerms(
+            limits.message_size,
+            self._silence,
+            outlet,
+            self._silences,
+            self._outboxes,
+            self._new_session,
+        )
 
     def adopt(self, stream: trio.abc.Stream) -> None:
         """Serve a connection that no listener accepted, for instance an in-memory stream."""
@@ -159,6 +169,8 @@ class Front:
         with trio.move_on_after(seconds):
             while self._outboxes or self._requests:
                 await self._changed.park()
+        for outbox in tuple(self._outboxes):
+            outbox.abort()  # before its descriptor is another's
         for stream in tuple(self._streams):
             if socket_of(stream) is None:
                 await trio.aclose_forcefully(stream)
@@ -173,23 +185,27 @@ class Front:
         """Serve one connection to its end and close it. Raises nothing but Cancelled."""
         self._accepted += 1
         self._streams.add(stream)
+        await self._guarded(stream, self._begin(stream))
+
+    async def _guarded(self, stream: trio.abc.Stream, work: Coroutine[None, None, bool]) -> None:
+        """Do some work on a connection; close it after that unless another task has it then."""
+        handed_over = False
         try:
-            upgraded = await self._begin(stream)
-            if upgraded:
-                await self._serve_socket(upgraded)
+            handed_over = await work
         except Exception as error:
             if not _only_lost(error):
                 LOG.exception("a connection failed")
         finally:
-            try:
-                await trio.aclose_forcefully(stream)
-            finally:
-                self._streams.discard(stream)
-                self._changed.unpark_all()
+            if not handed_over:
+                try:
+                    await trio.aclose_forcefully(stream)
+                finally:
+                    self._streams.discard(stream)
+                    self._changed.unpark_all()
 
-    async def _begin(self, stream: trio.abc.Stream) -> _Upgraded | None:
-        """Serve a connection until it becomes a websocket; None if it ended before."""
-        address = _address(stream)
+    async def _begin(self, stream: trio.abc.Stream) -> bool:
+        """Serve a connection until it becomes a websocket and another task's, or ends."""
+        raw, address = stream, _address(stream)
         if self._tls:
             stream = await self._secured(stream, self._tls)
         requests = Requests(stream, self._head_size, self._head_timeout)
@@ -197,31 +213,26 @@ class Front:
             head = await requests.head()
         except BadRequest as error:
             await self._refuse(stream, error.status)
-            return None
+            return False
         while head and self._is_plain(head):
             head = await self._serve_plain(stream, requests, head, address)
         if not head:
             await close_now(stream, _LINGER)
-            return None
+            return False
         info = ConnectionInfo(self._client(head, address), "ws", key_of(head, _NO_FORM))
-        return _Upgraded(stream, Accepted(library_request(head), requests.take_rest()), info)
+        answer = await shake_hands(library_request(head))
+        assert self._nursery is not None
+        assert self._terms is not None
+        socket = WebSocket(stream, self._terms)
+        work = socket.run(answer, requests.take_rest(), info)
+        self._nursery.start_soon(self._guarded, raw, work, name="tinode_py.websocket")
+        return True
 
     async def _secured(self, stream: trio.abc.Stream, tls: TlsContext) -> trio.abc.Stream:
         secured = tls.wrap(stream)
         with trio.fail_after(self._head_timeout):
             await secured.do_handshake()
         return secured
-
-    async def _serve_socket(self, upgraded: _Upgraded) -> None:
-        await serve_websocket(
-            upgraded.stream,
-            upgraded.accepted,
-            upgraded.info,
-            self._new_session,
-            self._socket_limits,
-            self._outboxes,
-            self._count_slow,
-        )
 
     async def _serve_plain(
         self, stream: trio.abc.Stream, requests: Requests, head: RequestHead, address: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import re
 import socket
@@ -11,7 +13,10 @@ from pathlib import Path
 
 import trio
 
+LOG = logging.getLogger(__name__)
 BACKLOG = 1024
+_FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+_PAUSE = 0.1  # seconds until another try, when the machine is full
 _HOST_PORT = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]*)):(\d{1,5})")
 Handler = Callable[[trio.SocketStream], Awaitable[object]]
 
@@ -43,17 +48,33 @@ async def serve(
 ) -> None:
     """Accept until cancelled, then close the listeners; connections run in `nursery`.
 
-    Survives running out of descriptors: it accepts again when there are some. `handler` must
-    not raise.
+    Survives running out of descriptors: it accepts again when there are some. `handler` owns
+    the connection that it is given, and must not raise.
     """
     paths = [path for listener in listeners if (path := _path_of(listener))]
     try:
-        if listeners:
-            await trio.serve_listeners(handler, listeners, handler_nursery=nursery)
-        await trio.sleep_forever()  # everybody comes over memory
+        async with trio.open_nursery() as accepting:
+            for listener in listeners:
+                accepting.start_soon(_accept, listener, handler, nursery)
+            await trio.sleep_forever()
     finally:
         for path in paths:
             path.unlink(missing_ok=True)
+
+
+async def _accept(listener: trio.SocketListener, handler: Handler, nursery: trio.Nursery) -> None:
+    """As `trio.serve_listeners`, but a connection may outlive the task that began it."""
+    async with listener:
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                LOG.error("cannot accept: %s; trying again", error.strerror)
+                await trio.sleep(_PAUSE)
+            else:
+                nursery.start_soon(handler, stream)
 
 
 def url_of(listener: trio.SocketListener, tls: bool) -> str:

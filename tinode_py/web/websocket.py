@@ -1,28 +1,33 @@
-"""One websocket from its handshake to its end.
+"""One websocket after its handshake, to its end.
 
-Two tasks: the library's, which reads frames, and the connection's own, which hands messages to
-the session one at a time and so reads no more while the session makes it wait. Whatever ends
-the connection, `session.end()` is called exactly once, and the peer gets a close with the
-right code if it can still be reached.
+One task: it reads, hands messages to the session one at a time, and so reads no more while the
+session makes it wait. It has nothing to do with sending (`live.outbox`) and sets no timer: its
+silence is watched from outside, and not counted while the session makes it wait. Whatever ends
+the connection, `session.end()` is called exactly once, and the peer gets a close with the right
+code if it can still be reached.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Protocol
 
 import attrs
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from ..live.outbox import ConnectionInfo, Outlet, SlowBy, SocketOutbox
-from .bounds import MessageBounds
+from ..live.outbox import ConnectionInfo, Outlet, OutletTerms, SocketOutbox
+from ..live.sockets import socket_of
+from ..wire.frames import close_frame, ping_frame
 from .closing import close_gently, close_now
-from .stream import SessionStream, Silence
+from .odd import Ending
+from .reception import Reception
+from .silence import Silence, Silences
 
-_GOING_AWAY, _INTERNAL, _INVALID_TEXT = 1001, 1011, 1007
-_NEVER_SENT = frozenset({1005, 1006, 1015})  # they describe an end, no frame carries them
-_REASONS = {1009: "message too big", 1008: "too many fragments", _INVALID_TEXT: "invalid UTF-8"}
+_WENT_AWAY = Ending(close_frame(1001), broken_off=False)
+_FAILED = Ending(close_frame(1011), broken_off=False)
+_CHUNK = 65_536
+_MANY = 32  # events without a pause: others want their turn
 
 
 class Session(Protocol):
@@ -39,99 +44,132 @@ NewSession = Callable[[Outlet, ConnectionInfo], Session]
 
 
 @attrs.frozen
-class SocketLimits:
-    """Bounds of one websocket; seconds and bytes."""
+class SocketTerms:
+    """What all websockets of a server share: bounds, and who is told of them."""
 
     message_size: int
-    outbox: int
-    write_timeout: float
     silence: Silence
-    linger: float = 5.0  # for the peer to answer our close
+    outlet: OutletTerms
+    silences: Silences
+    outboxes: set[SocketOutbox]  # of all that are open
+    new_session: NewSession
 
 
-@attrs.frozen
-class Accepted:
-    """A handshake that was found good: what to show the library, and what came after it."""
+class WebSocket:
+    """A websocket over `stream`, which it owns once it runs."""
 
-    request: bytes
-    rest: bytes
+    __slots__ = (
+        "_heard", "_outbox", "_reception", "_sock", "_stream", "_terms", "_waiting", "due",
+    )  # fmt: skip
 
+    def __init__(self, stream: trio.abc.Stream, terms: SocketTerms) -> None:
+        self._stream = stream
+        self._sock = socket_of(stream) if isinstance(stream, trio.SocketStream) else None
+        self._terms = terms
+        self._outbox = SocketOutbox(stream, terms.outlet)
+        self._reception = Reception(terms.message_size)
+        self._heard = trio.current_time()
+        self._waiting = False  # for the peer
+        self.due = 0
 
-async def serve_websocket(
-    stream: trio.abc.Stream,
-    accepted: Accepted,
-    info: ConnectionInfo,
-    new_session: NewSession,
-    limits: SocketLimits,
-    outboxes: set[SocketOutbox],
-    on_slow: Callable[[SlowBy], None],
-) -> None:
-    """Serve one session over `stream` and close it. Its outbox is in `outboxes` meanwhile."""
-    bounds = MessageBounds(limits.message_size)
-    outbox = None
-    cut_off = False
-    try:
-        async with trio.open_nursery() as nursery:
-            outbox = SocketOutbox(
-                stream,
-                nursery,
-                limit=limits.outbox,
-                stall=limits.write_timeout,
-                linger=limits.linger,
-                on_slow=on_slow,
-            )
-            outboxes.add(outbox)
-            below = SessionStream(
-                stream, outbox, accepted.request, accepted.rest, bounds, limits.silence
-            )
-            accepted = Accepted(b"", b"")  # an idle connection need not keep them
-            socket = await _handshake(nursery, below, limits.message_size)
-            cut_off = await _converse(socket, new_session(outbox, info), outbox, bounds)
-    finally:
-        if outbox is not None:
-            outbox.detach()
-            outboxes.discard(outbox)
-        await (close_gently if cut_off else close_now)(stream, limits.linger)
+    async def run(self, answer: bytes, rest: bytes, info: ConnectionInfo) -> bool:
+        """Send `answer` to the handshake, serve a session to its end, close the connection.
 
-
-async def _handshake(
-    nursery: trio.Nursery, stream: SessionStream, message_size: int
-) -> WebSocketConnection:
-    request = await wrap_server_stream(nursery, stream, max_message_size=message_size)
-    return await request.accept()
-
-
-async def _converse(
-    socket: WebSocketConnection, session: Session, outbox: SocketOutbox, bounds: MessageBounds
-) -> bool:
-    """Hand messages to the session until either side ends; then close with the right code.
-
-    Returns whether it was we who broke off, with a peer that may still be sending.
-    """
-    code = _INTERNAL
-    try:
-        await _read(socket, session, outbox)
-        code = bounds.broken or (socket.closed.code if socket.closed else _GOING_AWAY)
-    except trio.Cancelled:
-        code = _GOING_AWAY
-        raise
-    finally:
-        session.end()
-        cut_off = not outbox.closed and code not in _NEVER_SENT
-        if cut_off:
-            outbox.finish(code, _REASONS.get(code, ""))
-        elif not outbox.closed:
-            outbox.detach()  # topics may send until they learn of the end, and nobody is there
-        if code == _INTERNAL:
-            await outbox.flushed()  # the error is about to end the task that does it
-    return cut_off
-
-
-async def _read(socket: WebSocketConnection, session: Session, outbox: SocketOutbox) -> None:
-    while True:
+        `rest` came after the handshake. Returns whether the connection is open still: it is not.
+        """
+        outbox = self._outbox
+        session = self._terms.new_session(outbox, info)
+        self._terms.outboxes.add(outbox)
+        self._terms.silences.watch(self, self._heard + self._terms.silence.ping)
+        last: Ending | None = _FAILED
         try:
-            message = await socket.get_message()
-        except ConnectionClosed:
-            return
-        if not outbox.closed:  # after our own close, only the peer's is waited for
-            await session.receive(message)
+            with outbox.scope:
+                outbox.push(answer)
+                self._reception.feed(rest)
+                del answer, rest, info  # an idle connection need not keep them
+                last = await self._read(session)
+        except trio.Cancelled:
+            last = _WENT_AWAY
+            raise
+        finally:
+            session.end()
+            await self._close(last)
+        return False
+
+    async def _close(self, last: Ending | None) -> None:
+        """Say the last word, if there is one to say and nobody has said it; then close."""
+        terms, outbox = self._terms, self._outbox
+        terms.silences.forget(self)
+        if last is not None:
+            outbox.push_last(last.frame)
+        elif not outbox.closed:
+            outbox.detach()  # topics send until they learn of it, and nobody is there
+        try:
+            await outbox.aclose()
+        finally:
+            terms.outboxes.discard(outbox)
+            close = close_gently if last is not None and last.broken_off else close_now
+            await close(self._stream, terms.outlet.linger)
+
+    async def _read(self, session: Session) -> Ending | None:
+        """How it ended: with a close of either side, or None, without a word.
+
+        While nothing comes, this is all there is on the stack.
+        """
+        while True:
+            ending = await self._hand_over(session)
+            if ending is not None:
+                return ending
+            self._reception.rest()
+            self._heard = trio.current_time()
+            self._waiting = True
+            try:
+                if self._sock is None:
+                    data: bytes | None = bytes(await self._stream.receive_some(_CHUNK))
+                else:
+                    await trio.lowlevel.wait_readable(self._sock)
+                    data = _available(self._sock)
+            except (OSError, ValueError, trio.BrokenResourceError, trio.ClosedResourceError):
+                return None
+            finally:
+                self._waiting = False
+            if data == b"":
+                return None
+            self._reception.feed(data or b"")
+            del data
+
+    async def _hand_over(self, session: Session) -> Ending | None:
+        """Give the session what has come, and the peer his pongs."""
+        count = 0
+        while (event := self._reception.next()) is not None:
+            if isinstance(event, str | bytes):
+                if not self._outbox.closed:  # after our own close, only the peer's is awaited
+                    await session.receive(event)
+            elif isinstance(event, Ending):
+                return event
+            elif event.frame:
+                self._outbox.push(event.frame)
+            count += 1
+            if not count % _MANY:
+                await trio.lowlevel.checkpoint()
+        return None
+
+    def check(self, now: float) -> float:
+        """Ping a peer that is silent, cut off one that was so for too long."""
+        silence = self._terms.silence
+        if not self._waiting:
+            return now + silence.ping
+        if now >= self._heard + silence.end:
+            self._outbox.abort()
+        elif now >= self._heard + silence.ping:
+            self._outbox.push(ping_frame())
+            return self._heard + silence.end
+        return self._heard + silence.ping
+
+
+def _available(sock: trio.socket.SocketType) -> bytes | None:
+    """What has come; None if nothing has, after all. A socket closed meanwhile is an OSError."""
+    try:
+        return os.read(sock.fileno(), _CHUNK)
+    except BlockingIOError:
+        return None

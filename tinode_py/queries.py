@@ -49,6 +49,16 @@ class UsersById(Query[dict[str, User]]):
 
 
 @attrs.frozen
+class AccountsAfter(Query[tuple[tuple[str, int, int], ...]]):
+    """Accounts in state ok, in order of their names, after `after`, at most `limit`: the user,
+    when the account was made, when the user was last seen.
+    """
+
+    after: str
+    limit: int
+
+
+@attrs.frozen
 class LoginByName(Query[Login | None]):
     scheme: str
     name: str
@@ -242,6 +252,15 @@ class GroupsOwnedBy(Query[dict[str, tuple[str, ...]]]):
     """The groups that a user owns, each with the users who are its members, sorted. Unbounded."""
 
     user: str
+
+
+@attrs.frozen
+class SilencedBy(Query[tuple[str, ...]]):
+    """The suspended users for whose sake nobody may publish in a topic, sorted: of the two in a
+    conversation of two, or the owner of a group.
+    """
+
+    topic: str
 
 
 @attrs.frozen

@@ -11,11 +11,19 @@ from tinode_py.errors import Refused
 @pytest.mark.parametrize(
     ("text", "version"),
     [
-        ("0.25", (0, 25)),
-        ("0.25.3", (0, 25)),
-        ("0.25-rc1", (0, 25)),
-        ("0.25.3-rc1", (0, 25)),
-        ("1.0", (1, 0)),
+        ("0.25", (0, 25, 0)),
+        ("0.25.3", (0, 25, 3)),
+        ("0.25-rc1", (0, 25, 0)),
+        ("0.25.3-rc1", (0, 25, 3)),
+        ("0.25.x", (0, 25, 0)),
+        ("1.0", (1, 0, 0)),
+        ("v0.25", (0, 25, 0)),
+        (" V0.25 ", (0, 25, 0)),
+        (".25", (0, 25, 0)),
+        ("1", (1, 0, 0)),
+        ("-1.2", (-1, 2, 0)),
+        ("0.", None),
+        ("v", None),
         ("", None),
         ("0", None),
         ("x.y", None),
@@ -23,7 +31,7 @@ from tinode_py.errors import Refused
         ("99999.1", None),
     ],
 )
-def test_versions(text: str, version: tuple[int, int] | None):
+def test_versions(text: str, version: hello.Version | None):
     assert hello.parse_version(text) == version
 
 

@@ -41,6 +41,6 @@ async def test_what_requests_cost(store: str, tmp_path: Path, autojump_clock):
         assert await cost(server, bob.get(group, "data")) == (1, 0)
         assert await cost(server, bob.get(group, "del")) == (1, 0)
 
-        assert await cost(server, alice.sub(bob.user)) == (4, 1)
+        assert await cost(server, alice.sub(bob.user)) == (5, 1)
         assert await cost(server, alice.pub(bob.user, "x")) == (0, 1)
         assert await cost(server, alice.sub("me", get={"what": "desc sub tags cred"})) == (4, 0)

@@ -90,14 +90,22 @@ class Basic:
         return await self._row(user, _split_new(secret), origin)
 
     async def change(self, user: str, secret: bytes, origin: Origin) -> Login:
-        """Without a login in `secret`, or with the same, only the password changes."""
-        pair = _split_new(secret)
+        """Without a login in `secret`, or with the same, only the password changes.
+
+        404 for an account that has no login of this scheme: an anonymous one stays what it is.
+        """
+        pair = split(secret)
         mine = await self.login_of(user)
-        if mine and pair.login in ("", mine.name):
+        if mine is None:
+            raise Refused(errors.NOT_FOUND)
+        if pair.login in ("", mine.name):
             check_password(pair.password, self._rules)
             encoded = await self._checker.hash(pair.password, origin)
             return attrs.evolve(mine, secret=encoded)
-        return await self._row(user, pair, origin)
+        try:
+            return await self._row(user, pair, origin)
+        except Refused as refused:  # what is wrong is told at sign-up only
+            raise Refused(refused.answer) from None
 
     async def login_of(self, user: str) -> Login | None:
         """The row of this scheme that `user` has."""

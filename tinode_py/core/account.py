@@ -44,6 +44,7 @@ from .decision import (
     Online,
     Reply,
     Retire,
+    Suspended,
     Tell,
     TopicEnded,
     UserEnded,
@@ -213,6 +214,9 @@ def _set_state(state: MeState, asked: Asked, new: State, env: Env) -> Decision:
         raise Refused(NOT_MODIFIED)
     user = attrs.evolve(state.account, state=new, updated=env.now)
     effects: list[Effect] = [done(env, asked)]
+    if State.SUSPENDED in (new, state.account.state):
+        notice = Suspended(state.name, new is State.SUSPENDED)
+        effects.extend(Tell(line.topic, notice) for line in state.lines.values())
     if new is State.SUSPENDED:
         effects.append(EndSessions(state.name, ctrl(env, EVICTED)))
     return Decision((PutUser(user),), tuple(effects))

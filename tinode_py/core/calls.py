@@ -169,9 +169,7 @@ def end(state: TopicState, how: str, actor: str, env: Env) -> Decision:
     if here:
         effects.append(Broadcast(info, here))
     for sub in state.members():
-        packet = attrs.evolve(
-            info, topic="me", src=state.address(sub.user), from_=actor or call.caller
-        )
+        packet = attrs.evolve(info, topic="me", src=state.address(sub.user), from_=actor)
         effects.append(Tell(sub.user, Deliver(packet, frozenset(here))))
     return decision + Decision(effects=tuple(effects))
 
@@ -180,7 +178,7 @@ def left(state: TopicState, sid: str, user: str, env: Env) -> Decision:
     """A session is gone: if it took part in the call, the call is over."""
     if state.call is None or not state.call.has(sid):
         return NOTHING
-    return end(state, "disconnected", user, env)
+    return end(state, "disconnected", "", env)
 
 
 def overdue(state: TopicState, env: Env) -> Decision:

@@ -154,6 +154,14 @@ class UserEnded:
 
 
 @attrs.frozen
+class Suspended:
+    """A user's account was suspended, or is in force again."""
+
+    user: str
+    on: bool
+
+
+@attrs.frozen
 class TopicEnded:
     """The topic was deleted with its owner's account."""
 
@@ -188,6 +196,7 @@ Notice = (
     | ContactChanged
     | Introduce
     | UserEnded
+    | Suspended
     | TopicEnded
     | Confirmed
     | InboxGrew
@@ -325,6 +334,14 @@ class CallIs:
 
 
 @attrs.frozen
+class Silenced:
+    """Nobody publishes here for the sake of a user, or (`on` False) no longer."""
+
+    user: str
+    on: bool
+
+
+@attrs.frozen
 class Forget:
     """A member's row is gone from the store: it is no longer mirrored."""
 
@@ -428,6 +445,7 @@ Effect = (
     | Detach
     | EndSessions
     | CallIs
+    | Silenced
     | Forget
     | Told
     | Contacts

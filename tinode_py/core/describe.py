@@ -11,9 +11,18 @@ from typing import Any, cast
 
 import attrs
 
-from ..access import APPROVE, JOIN, OWNER
+from ..access import APPROVE, JOIN, OWNER, PRES
 from ..changes import Change, PutSubscription, PutTopic
-from ..errors import DENIED, MALFORMED, NOT_ALLOWED, NOT_FOUND, NOT_MODIFIED, OK, Refused
+from ..errors import (
+    DENIED,
+    MALFORMED,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    NOT_MODIFIED,
+    OK,
+    Answer,
+    Refused,
+)
 from ..ids import Kind
 from ..queries import OwnerOfTag, Query, SubscriptionOf
 from ..records import Subscription, Topic
@@ -74,7 +83,8 @@ def set_part(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decisio
 def from_outside(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
     """{set} without being attached: one's own mode and `private`, nothing else."""
     request = cast(Set, asked.request)
-    _check_outside(asked, request)
+    if (no := refusal_outside(request, asked.caller.user)) is not NOT_FOUND:
+        raise Refused(no)
     address = asked.named if asked.named.startswith("chn") else state.name
     sub: Subscription | None = facts[SubscriptionOf(address, asked.caller.user)]
     if sub is None or sub.deleted or state.topic is None:
@@ -95,18 +105,22 @@ def from_outside(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Dec
     effects = [*_outside_notices(state, asked, sub, new, private_set=private_set)]
     if moded and not new.mode & JOIN:
         effects.extend(membership.evict(state, new.user, env, unsub=False))
-    params = {"acs": acs(new)} if request.sub and request.sub.mode else None
+    params = {"acs": acs(new)} if moded else None
     effects.append(reply(env, OK, asked, params=params))
     return Decision((PutSubscription(new),), tuple(effects))
 
 
-def _check_outside(asked: Asked, request: Set) -> None:
+def refusal_outside(request: Set, user: str = "") -> Answer:
+    """Why a {set} from outside comes to nothing; NOT_FOUND if only for want of a subscription."""
     if request.tags is not None or request.cred is not None or request.aux is not None:
-        raise Refused(DENIED)
-    if request.sub and request.sub.user and request.sub.user != asked.caller.user:
-        raise Refused(DENIED)
+        return DENIED
     if request.desc is None and request.sub is None:
-        raise Refused(MALFORMED)
+        return MALFORMED
+    mode = request.sub.mode if request.sub else ""
+    if mode and request.sub and request.sub.user not in ("", user):
+        return DENIED
+    private = request.desc.private if request.desc else None
+    return NOT_FOUND if mode or private is not None else NOT_MODIFIED
 
 
 def _outside_notices(
@@ -144,6 +158,8 @@ def _desc(state: TopicState, asked: Asked, part: SetDesc, env: Env) -> Decision:
     sub = state.subscription(item) if item else None
     if item is None or sub is None:
         raise Refused(DENIED)
+    if state.kind is Kind.SELF:  # there is nobody to describe it to
+        part = SetDesc(private=part.private)
     if part.trusted is not None and not caller.is_root:
         raise Refused(DENIED)
     shared = part.public is not None or part.defacs is not None or part.trusted is not None
@@ -264,9 +280,9 @@ def _aux(state: TopicState, asked: Asked, part: SetQuery, env: Env) -> Decision:
     if not mode & (APPROVE | OWNER):
         raise Refused(DENIED)
     aux, changed = merge(state.record.aux, part.aux)
-    if not changed or aux == state.record.aux:
+    if not changed:
         raise Refused(NOT_MODIFIED)
-    others = (item.sid for item in state.attached if item.sid != asked.caller.sid)
+    others = state.holders(PRES, skip_sid=asked.caller.sid)
     effects: tuple[Effect, ...] = (
         reply(env, OK, asked),
         *presence.on_topic(state, others, "aux"),

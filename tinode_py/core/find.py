@@ -19,8 +19,10 @@ from ..errors import (
     ALREADY_SUBSCRIBED,
     ATTACH_FIRST,
     DENIED,
+    EVICTED,
     MALFORMED,
     NOT_ALLOWED,
+    NOT_FOUND,
     NOT_JOINED,
     NOT_MODIFIED,
     OK,
@@ -28,7 +30,7 @@ from ..errors import (
 )
 from ..queries import FindByTags, FindQueryOf, OwnerOfTag, Query, UserById
 from ..records import Found, User
-from ..wire.packets import Acs, Desc, Get, Leave, Note, Set, Sub, SubRow
+from ..wire.packets import Acs, Del, Desc, Get, Leave, Note, Pres, Set, Sub, SubRow, Time
 from . import describe
 from . import query as language
 from .decision import (
@@ -37,6 +39,7 @@ from .decision import (
     Attach,
     Attached,
     Decision,
+    Deliver,
     Detach,
     Effect,
     Env,
@@ -44,12 +47,15 @@ from .decision import (
     Facts,
     Gone,
     Kept,
+    Reply,
     Retire,
+    Tell,
     Woken,
+    ctrl,
     reply,
 )
 from .merge import is_delete
-from .meta import answer, empty, json, time, words
+from .meta import answer, asks, empty, json, listing, time, unmodified, words
 from .modes import show, show_defaults
 from .state import Attachments
 
@@ -185,6 +191,10 @@ def _asked(state: FindState, asked: Asked, facts: Facts, env: Env) -> Decision:
             return Decision(effects=(reply(env, OK, asked), Detach(asked.caller.sid)))
         case Set() if attached is not None:
             return _set(state, asked, env)
+        case Set():
+            return _set_outside(state, asked, env)
+        case Del(what="topic"):
+            return _left_by_all(state, asked, env)
         case _:
             raise Refused(DENIED)
 
@@ -201,7 +211,7 @@ def _sub(state: FindState, asked: Asked, env: Env) -> Decision:
         user_agent=caller.user_agent,
     )
     then = None
-    if request.get is not None:
+    if request.get is not None and asks(request.get):
         query = attrs.asdict(request.get, recurse=False)
         then = attrs.evolve(asked, request=Get(id=request.id, topic=asked.named, **query))
     return Decision(effects=(reply(env, OK, asked), Attach(item)), then=then)
@@ -223,7 +233,40 @@ def _set(state: FindState, asked: Asked, env: Env) -> Decision:
         query = None if is_delete(private) else bytes(private)
         changes = (PutFindQuery(asked.caller.user, query),)
     done = OK if effects or changes else NOT_MODIFIED
-    return Decision(changes, (*effects, reply(env, done, asked)), rest)
+    effects.append(reply(env, done, asked))
+    if changes:
+        effects.append(_told_on_me(asked))
+    return Decision(changes, tuple(effects), rest)
+
+
+def _set_outside(state: FindState, asked: Asked, env: Env) -> Decision:
+    """{set} without being attached: the private query only."""
+    request = cast(Set, asked.request)
+    no = describe.refusal_outside(request, asked.caller.user)
+    private = request.desc.private if request.desc else None
+    if no is not NOT_FOUND or private is None:
+        raise Refused(no if no is not NOT_FOUND else NOT_ALLOWED)
+    query = None if is_delete(private) else bytes(private)
+    changes = (PutFindQuery(asked.caller.user, query),)
+    return Decision(changes, (reply(env, OK, asked), _told_on_me(asked)))
+
+
+def _told_on_me(asked: Asked) -> Effect:
+    """The user's other sessions learn that his private query has changed."""
+    caller = asked.caller
+    pres = Pres(topic="me", what="upd", src="fnd")
+    return Tell(caller.user, Deliver(pres, frozenset({caller.sid})))
+
+
+def _left_by_all(state: FindState, asked: Asked, env: Env) -> Decision:
+    """{del topic}: `fnd` ends with the account only; all sessions leave it."""
+    effects: list[Effect] = [reply(env, OK, asked)]
+    for item in state.attached:
+        if item.sid != asked.caller.sid:
+            packet = ctrl(env, EVICTED, topic="fnd", params={"unsub": True})
+            effects.append(Reply(item.sid, packet))
+        effects.append(Detach(item.sid))
+    return Decision(effects=tuple(effects))
 
 
 def _get(state: FindState, asked: Asked, facts: Facts, env: Env) -> Decision:
@@ -263,13 +306,14 @@ def _desc(state: FindState, asked: Asked) -> Desc:
 
 
 def _sub_answer(state: FindState, asked: Asked, facts: Facts, env: Env) -> Effect:
+    query = listing(asked)
     search = _search(state, asked)
     found: tuple[Found, ...] = facts[search] if search else ()
-    rows = tuple(_rows(found, asked.caller.level))
+    rows = tuple(_rows(found, asked.caller.level, query.ims))
     return answer(asked, env, sub=rows) if rows else empty(env, asked, "sub")
 
 
-def _rows(found: tuple[Found, ...], level: Level) -> Iterator[SubRow]:
+def _rows(found: tuple[Found, ...], level: Level, ims: Time | None) -> Iterator[SubRow]:
     anonymous = level <= Level.ANON
     for item in found:
         if item.user is not None:
@@ -278,8 +322,8 @@ def _rows(found: tuple[Found, ...], level: Level) -> Iterator[SubRow]:
                 topic=user.id,
                 updated=time(user.updated),
                 acs=Acs(mode=access.text(user.anon if anonymous else user.auth)),
-                public=json(user.public),
-                trusted=json(user.trusted),
+                public=json(user.public) if not unmodified(ims, user.updated) else None,
+                trusted=json(user.trusted) if not unmodified(ims, user.updated) else None,
                 private=json(msgspec.json.encode(item.tags)),
             )
         elif item.topic is not None:

@@ -10,14 +10,18 @@ from .credentials import demands
 
 VERSION = "0.25"
 OLDEST = (0, 20)
-_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:[.\-].*)?")
+Version = tuple[int, int, int]
+_VERSION = re.compile(r"[vV]?(-?\d{0,4})(?:\.(-?\d{1,4})(?:\.(\d{0,4}).*|-.*)?)?")
 _PLATFORMS = {"tinodejs": "web", "tindroid": "android", "tinodios": "ios"}
 
 
-def parse_version(text: str) -> tuple[int, int] | None:
-    """(major, minor); a patch level or suffix does not count. None if it is no version."""
-    match = _VERSION.fullmatch(text)
-    return (int(match[1]), int(match[2])) if match else None
+def parse_version(text: str) -> Version | None:
+    """(major, minor, patch); a suffix does not count. None if it is no version."""
+    match = _VERSION.fullmatch(text.strip())
+    if match is None or not (match[1].lstrip("-") or match[2]):
+        return None
+    found = int(match[1] or 0), int(match[2] or 0), int(match[3] or 0)
+    return found if any(found) else None
 
 
 def platform(declared: str, user_agent: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import attrs
 
 from .. import access, records
-from ..access import APPROVE, JOIN, OWNER, PRES
+from ..access import JOIN, OWNER, PRES
 from ..changes import DropCredential, PutUser
 from ..errors import (
     DENIED,
@@ -44,7 +44,7 @@ from .decision import (
 from .me import MeState
 from .membership import p2p_mask
 from .merge import merge
-from .modes import parse_mode, show
+from .modes import parse_mode, show, with_approve
 
 
 def needs(state: MeState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
@@ -108,7 +108,7 @@ def _description_changed(state: MeState) -> Iterator[Effect]:
     for line in state.lines.values():
         if line.peer:
             yield Tell(line.peer, Presence(state.name, "upd"))
-        elif me.is_group(line):
+        elif me.is_group(line) and line.address == line.topic:
             yield Tell(line.topic, Presence(state.name, "upd"))
 
 
@@ -120,10 +120,10 @@ def new_defaults(user: User, defacs: DefAcs | None, env: Env) -> tuple[int, int]
     anon = parse_mode(defacs.anon) if defacs.anon else user.anon
     if (auth | anon) & OWNER:
         raise Refused(MALFORMED)
-    if defacs.auth and auth:
-        auth = auth & access.ACCOUNT_AUTH | APPROVE
-    if defacs.anon and anon:
-        anon = anon & p2p_mask(env) | APPROVE
+    if defacs.auth:
+        auth = with_approve(auth & access.ACCOUNT_AUTH)
+    if defacs.anon:
+        anon = with_approve(anon & p2p_mask(env))
     return auth, anon
 
 
@@ -134,21 +134,20 @@ def _mode(state: MeState, asked: Asked, text: str, env: Env) -> Decision:
     user, mode = state.account, parse_mode(text)
     if mode & OWNER:
         raise Refused(DENIED)
-    want = mode & access.ME
-    if want == user.want:
+    if mode == user.want:
         raise Refused(NOT_MODIFIED)
-    new = attrs.evolve(user, want=want, updated=env.now)
+    new, want, was = attrs.evolve(user, want=mode, updated=env.now), mode, user.want
     skip = frozenset({asked.caller.sid})
-    dacs = Acs(want=access.delta(user.want, want) if user.want else access.text(want))
+    dacs = Acs(want=access.delta(was, want) if was else access.text(want))
     acs = Pres(topic="me", what="acs", dacs=dacs)
     effects: list[Effect] = [*me.to_sessions(state, acs, skip)]
     if not want & JOIN:
         effects.extend(_shut_out(state, env))
     effects.append(reply(env, OK, asked, params={"acs": show(want, access.ME)}))
-    if user.want & ~want & PRES:
+    if was & ~want & PRES:
         effects.append(Online(False))
         effects.extend(me.announce(state, "off", state.user_agent))
-    elif want & ~user.want & PRES and state.attached.anyone_online:
+    elif want & ~was & PRES and state.attached.anyone_online:
         effects.extend((Online(True), Tell(state.name, Introduce())))
     return Decision((PutUser(new),), tuple(effects))
 

@@ -45,6 +45,11 @@ def masked_p2p(mode: int, env: Env) -> int:
     """A mode that a client asks for in a conversation of two: `A` cannot be given up."""
     if mode & OWNER:
         raise Refused(DENIED)
+    return given_p2p(mode, env)
+
+
+def given_p2p(mode: int, env: Env) -> int:
+    """A mode in a conversation of two that is given to the other: excess letters fall away."""
     return mode & p2p_mask(env) | APPROVE
 
 
@@ -71,6 +76,8 @@ def own_mode(state: TopicState, sub: Subscription, asked: int, env: Env) -> Chan
     if state.kind is Kind.P2P:
         return Change((attrs.evolve(sub, want=masked_p2p(asked, env), updated=env.now),))
     if ids.is_channel(sub.topic):
+        if asked & OWNER:
+            raise Refused(DENIED)
         want = asked & access.CHANNEL_READER
         return Change((attrs.evolve(sub, want=want, updated=env.now),))
     if state.record.owner == sub.user:
@@ -95,6 +102,18 @@ def _transfer(state: TopicState, sub: Subscription, asked: int, env: Env) -> Cha
         return Change((new,), topic)
     after = attrs.evolve(old, want=old.want & ~OWNER, given=old.given & ~OWNER, updated=env.now)
     return Change((new, after), topic, (ModeChange(old, after, sub.user),))
+
+
+def told(state: TopicState, change: Change, main: ModeChange, came: str = "") -> Iterator[Effect]:
+    """Who hears of a change, and of those that it entails. `came`: the session that asks, where
+    it attaches with this very request.
+    """
+    down = frozenset(item.new.user for item in change.others if not item.new.mode & access.ADMIN)
+    accepted = change.topic is not None  # becoming the owner; else nobody's rights were his to see
+    seat = (came,) if came and accepted else ()
+    for item in change.others:
+        yield from presence.mode_changed(state, attrs.evolve(item, came=seat))
+    yield from presence.mode_changed(state, attrs.evolve(main, stepped_down=down))
 
 
 def merged_private(sub: Subscription, private: bytes) -> tuple[bytes | None, bool]:
@@ -138,9 +157,8 @@ def _set_own(state: TopicState, asked: Asked, part: SetSub, env: Env) -> Decisio
     if (new.want, new.given) == (sub.want, sub.given):
         raise Refused(NOT_MODIFIED)
     reader = ids.is_channel(sub.topic)
-    effects: list[Effect] = []
-    for item in (*change.others, ModeChange(sub, new, caller.user, caller.sid, reader)):
-        effects.extend(presence.mode_changed(state, item))
+    main = ModeChange(sub, new, caller.user, caller.sid, reader)
+    effects: list[Effect] = [*told(state, change, main)]
     if not new.mode & JOIN and sub.mode & JOIN:
         effects.extend(evict(state, caller.user, env, unsub=False))
     effects.append(reply(env, OK, asked, params={"acs": acs(new)}))
@@ -154,6 +172,8 @@ def _set_other(state: TopicState, asked: Asked, part: SetSub, facts: Facts, env:
         raise Refused(DENIED)
     if not ids.is_user(part.user):
         raise Refused(MALFORMED)
+    if state.kind not in (Kind.P2P, Kind.GROUP):
+        raise Refused(DENIED)
     if state.kind is Kind.P2P and part.user not in ids.p2p_users(state.name):
         raise Refused(DENIED)
     old = state.member(part.user)
@@ -186,12 +206,15 @@ def _regiven(
         raise Refused(NOT_MODIFIED)
     given = parse_mode(part.mode)
     if state.kind is Kind.P2P:
-        given = masked_p2p(given, env)
+        given = given_p2p(given, env)
     elif old.user == state.record.owner:
         raise Refused(DENIED)
     if given == old.given:
         raise Refused(NOT_MODIFIED)
-    return attrs.evolve(old, given=given, updated=env.now)
+    want = old.want
+    if given & OWNER and not old.given & OWNER:
+        want &= ~OWNER  # who is to be the next owner says so after he was chosen
+    return attrs.evolve(old, want=want, given=given, updated=env.now)
 
 
 def _invited(state: TopicState, part: SetSub, facts: Facts, env: Env) -> Subscription:
@@ -206,14 +229,17 @@ def _invited(state: TopicState, part: SetSub, facts: Facts, env: Env) -> Subscri
             raise Refused(POLICY)
         given = parse_mode(part.mode) if part.mode else state.record.auth | JOIN
     else:
-        given = masked_p2p(parse_mode(part.mode), env) if part.mode else p2p_mask(env)
+        given = given_p2p(parse_mode(part.mode), env) if part.mode else p2p_mask(env)
+    if not given & JOIN:
+        raise Refused(DENIED)  # an invitation to stay out
     return Subscription(
         topic=state.name,
         user=user.id,
         created=env.now,
         updated=env.now,
-        want=former.want if former else user.auth & given,
+        want=(former.want if former else user.auth & given) & ~OWNER,
         given=given,
+        private=former.private if former else None,
     )
 
 
@@ -226,9 +252,7 @@ def remove(state: TopicState, asked: Asked, target: str, env: Env) -> Decision:
     actor = state.member(caller.user)
     if actor is None or not actor.mode & (APPROVE | OWNER) or state.kind is not Kind.GROUP:
         raise Refused(DENIED)
-    if not ids.is_user(target):
-        raise Refused(MALFORMED)
-    if target in (caller.user, state.record.owner):
+    if not ids.is_user(target) or target in (caller.user, state.record.owner):
         raise Refused(DENIED)
     sub = state.member(target)
     if sub is None:

@@ -27,7 +27,8 @@ def is_delete(text: bytes | None) -> bool:
 def merge(old: bytes | None, new: bytes | None) -> tuple[bytes | None, bool]:
     """The merged document, and whether `new` asked for anything at all.
 
-    `{}` and null ask for nothing; a deletion inside an object always counts as asking.
+    `{}` and null ask for nothing, as members either; a deletion inside an object always counts
+    as asking.
     Refused if the document became too long.
     """
     if new is None or new.strip() in (b"null", b"{}"):
@@ -37,6 +38,8 @@ def merge(old: bytes | None, new: bytes | None) -> tuple[bytes | None, bool]:
     if not new.lstrip().startswith(b"{"):
         return new, True
     patch = msgspec.json.decode(new)
+    if not _asks(patch):
+        return old, False
     if old is None or not old.lstrip().startswith(b"{"):
         return _keep_text(new, patch), True
     merged = msgspec.json.encode(_merged(msgspec.json.decode(old), patch))
@@ -50,6 +53,13 @@ def without_marks(text: bytes | None) -> bytes | None:
     if text is None or is_delete(text) or text.strip() == b"null":
         return None
     return text
+
+
+def _asks(patch: Any) -> bool:
+    """Whether anything in a patch is to change, however little."""
+    if isinstance(patch, dict):
+        return any(_asks(value) for value in patch.values())
+    return patch is not None
 
 
 def _keep_text(text: bytes, patch: Any) -> bytes:

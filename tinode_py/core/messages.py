@@ -140,16 +140,19 @@ def _ephemeral(asked: Asked, message: Message, env: Env) -> Decision:
 
 
 def _as_known(state: TopicState, asked: Asked, item: Attached | None) -> Asked:
-    """A channel's reader is answered under the channel's name, however he called it."""
-    if item is None or not item.reader:
+    """Who is here is answered under the name that is his, whether he said grp or chn."""
+    if item is None:
         return asked
-    return attrs.evolve(asked, named=state.address(item.user, reader=True))
+    named = state.address(item.user, reader=item.reader)
+    return asked if asked.named == named else attrs.evolve(asked, named=named)
 
 
 def _may_write(state: TopicState, item: Attached | None) -> bool:
     if state.kind is Kind.SYS:
         return True
-    return item is not None and not item.reader and bool(state.mode(item) & WRITE)
+    if item is None or item.reader or state.is_silent:
+        return False
+    return bool(state.mode(item) & WRITE)
 
 
 def _head(request: Pub, user: str, actor: str) -> bytes | None:
@@ -188,7 +191,7 @@ def _wanted(state: TopicState, asked: Asked) -> tuple[bool, tuple[Range, ...]]:
     item = state.attached.get(asked.caller.sid)
     if item is None:
         raise Refused(ATTACH_FIRST)
-    if item.reader:
+    if item.reader or asked.named.startswith("chn"):
         raise Refused(NOT_ALLOWED)
     mode = state.mode(item)
     if not mode & READ:
@@ -266,19 +269,19 @@ def _young_enough(
 
 
 def _deleted_here(state: TopicState, pres: Pres, sid: str, *, hard: bool) -> Iterator[Effect]:
-    if hard:
-        sids = state.holders(READ, skip_sid=sid)
-    else:
-        sids = tuple(s for s in state.attached.of(pres.src) if s != sid)
+    sids = state.holders(READ | PRES, skip_sid=sid)
+    if not hard:
+        own = state.attached.of(pres.src)
+        sids = tuple(s for s in sids if s in own)
     if sids:
         yield Broadcast(pres, sids)
 
 
 def _deleted_on_me(state: TopicState, pres: Pres, sid: str, *, hard: bool) -> Iterator[Effect]:
     packet = Pres(topic="me", what="del", clear=pres.clear, act=pres.src)
-    for sub in state.members() if hard else filter(None, [state.member(pres.src)]):
-        if not hard or sub.mode & (READ | PRES) == READ | PRES:
-            yield presence.on_me(state, sub.user, packet, skip_sid=sid)
+    for sub, reader in state.present():
+        if (hard or sub.user == pres.src) and sub.mode & (READ | PRES) == READ | PRES:
+            yield presence.on_me(state, sub.user, packet, skip_sid=sid, reader=reader)
 
 
 # --- {note} ------------------------------------------------------------------------------
@@ -309,36 +312,41 @@ def note(state: TopicState, asked: Asked, env: Env) -> Decision:
 
 
 def _typing(state: TopicState, asked: Asked, sub: Subscription, request: Note) -> Decision:
-    if request.seq or not sub.mode & WRITE:
+    data = request.what == "data"
+    if state.is_silent:
         return NOTHING
-    if request.what == "data" and request.payload is None:
+    if not data and (request.seq or not sub.mode & WRITE):
         return NOTHING
-    payload = request.payload if request.what == "data" else None
+    if data and request.payload is None:
+        return NOTHING
+    payload = request.payload if data else None
     info = Info(topic=state.name, what=request.what, from_=sub.user, payload=payload)
-    skip_user = sub.user if request.what == "kp" else ""
-    sids = state.holders(READ, skip_sid=asked.caller.sid, skip_user=skip_user, readers=False)
-    return Decision(effects=(Broadcast(info, sids),) if sids else ())
+    sid, skip_user = asked.caller.sid, sub.user if request.what == "kp" else ""
+    sids = state.holders(READ, skip_sid=sid, skip_user=skip_user, readers=False)
+    here = attrs.evolve(info, seq=request.seq)
+    effects: tuple[Effect, ...] = (Broadcast(here, sids),) if sids else ()
+    return Decision(effects=(*effects, *_said_on_me(state, info, sid, skip_user)))
 
 
 def _mark(
     state: TopicState, asked: Asked, sub: Subscription, request: Note, *, reader: bool
 ) -> Decision:
     seq, what = request.seq, request.what
-    held = sub.read if what == "read" else sub.recv
+    held = sub.read if what == "read" else max(sub.recv, sub.read)
     if not held < seq <= state.record.seq or not sub.mode & READ:
         return NOTHING
-    if reader:  # his marks are his own: nobody hears of them, one does not raise the other
-        marks = (seq, sub.recv) if what == "read" else (sub.read, seq)
-        return Decision((SetMarks(sub.topic, sub.user, *marks),))
-    read = seq if what == "read" else sub.read
-    change = SetMarks(sub.topic, sub.user, read, max(seq, sub.recv))
+    marks = (seq, sub.recv) if what == "read" else (sub.read, seq)  # one does not raise the other
+    change = SetMarks(sub.topic, sub.user, *marks)
     sid = asked.caller.sid
-    info = Info(topic=state.name, what=what, from_=sub.user, seq=seq)
     effects: list[Effect] = []
+    if sub.mode & PRES:
+        own = Pres(topic="me", what=what, seq=seq)
+        effects.append(presence.on_me(state, sub.user, own, skip_sid=sid, reader=reader))
+    if reader:  # nobody else hears of his marks
+        return Decision((change,), tuple(effects))
+    info = Info(topic=state.name, what=what, from_=sub.user, seq=seq)
     if sids := state.holders(READ, skip_sid=sid, readers=False):
         effects.append(Broadcast(info, sids))
-    own = Pres(topic="me", what=what, seq=seq)
-    effects.append(presence.on_me(state, sub.user, own, skip_sid=sid))
     effects.extend(_marked_on_me(state, info, sid))
     return Decision((change,), tuple(effects))
 
@@ -351,6 +359,16 @@ def _told_devices(
     if not wanted or ids.is_channel(sub.topic) or sub.mode & PRES == 0:
         return decision
     return decision + Decision(effects=(push.read(state, sub, request.seq),))
+
+
+def _said_on_me(state: TopicState, info: Info, sid: str, skip_user: str) -> Iterator[Effect]:
+    """Word that somebody types, for those who are on `me` and not here."""
+    for sub, reader in state.present():
+        if sub.user == skip_user or sub.mode & (READ | PRES) != READ | PRES:
+            continue
+        skip = frozenset((*state.attached.of(sub.user), sid))
+        packet = attrs.evolve(info, topic="me", src=state.address(sub.user, reader=reader))
+        yield Tell(sub.user, Deliver(packet, skip))
 
 
 def _marked_on_me(state: TopicState, info: Info, sid: str) -> Iterator[Effect]:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import attrs
 
 from .. import access, ids
-from ..access import ADMIN, JOIN, OWNER, PRES, READ, SHARE
+from ..access import ADMIN, JOIN, PRES, READ, SHARE
 from ..errors import (
     DELIVERED,
     DENIED,
@@ -41,6 +41,7 @@ from ..wire.packets import (
     DelValues,
     Desc,
     Get,
+    GetQuery,
     GetSub,
     Json,
     Meta,
@@ -49,7 +50,7 @@ from ..wire.packets import (
     Time,
 )
 from . import ranges
-from .decision import Asked, Decision, Effect, Env, Facts, Reply, reply
+from .decision import Asked, Attached, Decision, Effect, Env, Facts, Reply, reply
 from .modes import acs, show, show_defaults
 from .state import TopicState
 
@@ -65,6 +66,11 @@ def words(request: Get, known: tuple[str, ...] = WORDS) -> tuple[str, ...]:
     if not found:
         raise Refused(MALFORMED)
     return found
+
+
+def asks(query: GetQuery) -> bool:
+    """Whether a {sub} asks for anything that there is; unknown words in it are no error."""
+    return any(word in WORDS for word in query.what.split())
 
 
 def json(text: bytes | None) -> Json | None:
@@ -83,7 +89,7 @@ def needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
     request = asked.request
     assert isinstance(request, Get)
     user = asked.caller.user
-    if not state.attached.get(asked.caller.sid):
+    if _seat(state, asked) is None:
         return _needs_from_outside(state, asked)
     found: list[Query[Any]] = []
     asked_for = request.what.split()
@@ -100,8 +106,9 @@ def needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
 
 def _needs_from_outside(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
     user = asked.caller.user
-    address = asked.named if asked.named.startswith("chn") else state.name
-    rows: tuple[Query[Any], ...] = (SubscriptionOf(address, user),)
+    rows: tuple[Query[Any], ...] = (SubscriptionOf(state.name, user),)
+    if asked.named.startswith("chn"):
+        rows += (SubscriptionOf(asked.named, user),)
     if state.kind is Kind.P2P:
         return (*rows, UserById(ids.p2p_peer(state.name, user)))
     return rows
@@ -110,7 +117,7 @@ def _needs_from_outside(state: TopicState, asked: Asked) -> tuple[Query[Any], ..
 def _needs_members(state: TopicState, request: Get) -> Iterator[Query[Any]]:
     if state.kind is not Kind.GROUP:
         return
-    yield UsersById(tuple(sorted(_listed(state, request.sub or GetSub()))))
+    yield UsersById(tuple(sorted(_listed(state, _narrowed(request.sub or GetSub())))))
     if request.sub and request.sub.ims is not None:
         yield MembersOf(state.name, former=True)
 
@@ -129,13 +136,14 @@ def _page(state: TopicState, asked: Asked) -> MessagesIn | None:
         found: tuple[Range, ...] = (Range(1, last + 1),) if last else ()
         limit = PAGE
     else:
-        limit = min(query.limit or PAGE, PAGE)
+        limit = min(query.limit, PAGE) if query.limit > 0 else PAGE
         if query.ranges:
             found = ranges.to_read(query.ranges, last)
         else:
-            low, hi = max(query.since, 1), min(query.before or last + 1, last + 1)
+            before = query.before if query.before > 0 else last + 1
+            low, hi = max(query.since, 1), min(before, last + 1)
             found = (Range(low, hi),) if low < hi else ()
-    if not found or limit < 1:
+    if not found:
         return None
     return MessagesIn(state.name, asked.caller.user, found, limit)
 
@@ -154,7 +162,7 @@ def get(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
     """Answer a {get}, from an attached session or from outside."""
     request = asked.request
     assert isinstance(request, Get)
-    if not state.attached.get(asked.caller.sid):
+    if _seat(state, asked) is None:
         return _from_outside(state, asked, facts, env)
     effects: list[Effect] = []
     for word in words(request):
@@ -175,13 +183,22 @@ def answer(asked: Asked, env: Env, **parts: object) -> Reply:
     return Reply(asked.caller.sid, meta)
 
 
+def _seat(state: TopicState, asked: Asked) -> Attached | None:
+    """As what the session asks: attached, or with a {sub} that attached nobody."""
+    caller = asked.caller
+    item = state.attached.get(caller.sid)
+    if item is None and asked.inside and state.member(caller.user):
+        return Attached(caller.sid, caller.user, caller.level)
+    return item
+
+
 def _mode(state: TopicState, asked: Asked) -> int:
-    item = state.attached.get(asked.caller.sid)
+    item = _seat(state, asked)
     return state.mode(item) if item else 0
 
 
 def _is_reader(state: TopicState, asked: Asked) -> bool:
-    item = state.attached.get(asked.caller.sid)
+    item = _seat(state, asked)
     return bool(item and item.reader)
 
 
@@ -195,7 +212,7 @@ def member_count(state: TopicState) -> int:
 
 def _desc(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
     query = cast(Get, asked.request).desc
-    if query and (query.user or query.topic or query.limit):
+    if query and (query.user or query.limit):
         raise Refused(MALFORMED)
     yield answer(asked, env, desc=describe(state, asked, facts, query.ims if query else None, env))
 
@@ -203,7 +220,7 @@ def _desc(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[E
 def describe(state: TopicState, asked: Asked, facts: Facts, ims: Time | None, env: Env) -> Desc:
     """{meta desc} for a session that is attached."""
     topic, user = state.record, asked.caller.user
-    item = state.attached.get(asked.caller.sid)
+    item = _seat(state, asked)
     sub = state.subscription(item) if item else None
     if item is None or sub is None:
         raise Refused(DENIED)
@@ -220,14 +237,14 @@ def describe(state: TopicState, asked: Asked, facts: Facts, ims: Time | None, en
         touched=time(topic.touched),
         online=state.kind is Kind.GROUP and bool(sub.mode & PRES) and state.attached.anyone_online,
         chan=topic.channel,
-        acs=_own_acs(state, sub),
+        acs=acs(sub),
         public=json(public) if stale else None,
         trusted=json(trusted) if stale else None,
         private=json(sub.private) if stale else None,
         subcnt=member_count(state) if state.kind is Kind.GROUP else 0,
         seen=_seen(peer, sub, env),
     )
-    if state.kind is Kind.SELF or (state.kind is Kind.GROUP and sub.mode & SHARE):
+    if state.kind is Kind.SELF or (state.kind is Kind.GROUP and sub.mode & ADMIN):
         desc = attrs.evolve(desc, defacs=show_defaults(topic.auth, topic.anon))
     return _with_counters(desc, topic, sub, reader=item.reader)
 
@@ -239,12 +256,6 @@ def _with_counters(desc: Desc, topic: Topic, sub: Subscription, *, reader: bool)
     return desc if reader else attrs.evolve(desc, read=sub.read, recv=sub.recv)
 
 
-def _own_acs(state: TopicState, sub: Subscription) -> Acs:
-    if state.kind is Kind.SELF:
-        return show(sub.want, access.SELF)
-    return acs(sub)
-
-
 def _seen(peer: User | None, sub: Subscription, env: Env) -> Seen | None:
     """When a peer who is not there now was there last, for those who follow his presence."""
     if peer is None or not sub.mode & PRES or not peer.last_seen or env.online(peer.id):
@@ -253,18 +264,31 @@ def _seen(peer: User | None, sub: Subscription, env: Env) -> Seen | None:
 
 
 def _sub(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
-    query = cast(Get, asked.request).sub or GetSub()
+    query = listing(asked)
     rows = tuple(_rows(state, asked, facts, query))
     if query.limit > 0:
         rows = rows[: query.limit]
     yield answer(asked, env, sub=rows) if rows else empty(env, asked, "sub")
 
 
+def listing(asked: Asked) -> GetSub:
+    """To what a {get sub} narrows its rows; Refused if it means messages."""
+    query = cast(Get, asked.request).sub or GetSub()
+    if query.since or query.before:
+        raise Refused(MALFORMED)
+    return _narrowed(query)
+
+
+def _narrowed(query: GetSub) -> GetSub:
+    """A user's name that can be none narrows nothing."""
+    return query if ids.is_user(query.user) else attrs.evolve(query, user="")
+
+
 def _rows(state: TopicState, asked: Asked, facts: Facts, query: GetSub) -> Iterator[SubRow]:
     user = asked.caller.user
     if state.kind is Kind.SELF:
         return
-    item = state.attached.get(asked.caller.sid)
+    item = _seat(state, asked)
     own = state.subscription(item) if item else None
     if item is None or own is None:
         raise Refused(DENIED)
@@ -275,7 +299,7 @@ def _rows(state: TopicState, asked: Asked, facts: Facts, query: GetSub) -> Itera
         subs = [own]
     else:
         subs = [s for s in state.members() if not query.user or s.user == query.user]
-    sees_all = bool(own.mode & SHARE)
+    sees_all = bool(own.mode & ADMIN)
     seen = state.kind is Kind.GROUP and bool(own.mode & PRES)
     for sub in subs:
         mine = sub.user == user
@@ -297,14 +321,15 @@ def _row(
 ) -> SubRow:
     updated = max(sub.updated, person.updated if person else 0)
     stale = not unmodified(query.ims, updated)
+    reads = sub.mode & (JOIN | READ) == JOIN | READ
     return SubRow(
         user=sub.user,
         updated=time(sub.updated),
         online=seen and _is_here(state, sub),
         acs=show(sub.want, sub.given) if acs else Acs(),
-        read=sub.read if sub.mode & JOIN else 0,
-        recv=sub.recv if sub.mode & JOIN else 0,
-        clear=sub.clear if own else 0,
+        read=sub.read if reads else 0,
+        recv=sub.recv if reads else 0,
+        clear=sub.clear if own and reads else 0,
         public=json(person.public) if person and stale else None,
         trusted=json(person.trusted) if person and stale else None,
         private=json(sub.private) if own and stale else None,
@@ -364,6 +389,9 @@ def to_data(message: Message, address: str, *, reader: bool = False) -> Data:
 
 
 def _del(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
+    query = cast(Get, asked.request).del_
+    if query and query.ims is not None:
+        raise Refused(MALFORMED)
     found: Deletions | None = facts[_deletions(state, asked)]
     if found is None or not _mode(state, asked) & READ:
         yield empty(env, asked, "del")
@@ -389,7 +417,10 @@ def _aux(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Ef
     if state.kind not in (Kind.P2P, Kind.GROUP, Kind.SELF):
         raise Refused(NOT_ALLOWED)
     aux = state.record.aux
-    yield answer(asked, env, aux=json(aux)) if aux else empty(env, asked, "aux")
+    if aux in (None, b"{}"):
+        yield empty(env, asked, "aux")
+    else:
+        yield answer(asked, env, aux=json(aux))
 
 
 _PARTS: dict[str, Callable[[TopicState, Asked, Facts, Env], Iterator[Effect]]] = {
@@ -419,26 +450,28 @@ def _from_outside(state: TopicState, asked: Asked, facts: Facts, env: Env) -> De
     query = request.sub or GetSub()
     if query.user and query.user != asked.caller.user:
         raise Refused(DENIED)
-    sub = _row_of(state, asked, facts)
+    address = asked.named if asked.named.startswith("chn") else state.name
+    sub: Subscription | None = facts[SubscriptionOf(address, asked.caller.user)]
     if sub is None:
         raise Refused(NOT_FOUND)
     if sub.deleted:
         row = SubRow(deleted=time(sub.deleted), acs=Acs())
     else:
-        row = _row(state, sub, None, query, own=True, acs=True, seen=False)
+        row = _row(state, sub, None, GetSub(), own=True, acs=True, seen=False)
     return Decision(effects=(answer(asked, env, sub=(row,)),))
 
 
 def _row_of(state: TopicState, asked: Asked, facts: Facts) -> Subscription | None:
-    address = asked.named if asked.named.startswith("chn") else state.name
-    row: Subscription | None = facts[SubscriptionOf(address, asked.caller.user)]
-    return row
+    """The subscription in force, of a reader or of a member."""
+    for address in (asked.named, state.name):
+        row: Subscription | None = facts.get(SubscriptionOf(address, asked.caller.user))
+        if row is not None and not row.deleted:
+            return row
+    return None
 
 
 def _stranger(state: TopicState, asked: Asked, facts: Facts) -> Desc:
     sub = _row_of(state, asked, facts)
-    if sub is not None and sub.deleted:
-        sub = None
     if state.kind is Kind.P2P:
         return _stranger_user(state, asked, sub, facts)
     topic = state.topic
@@ -447,13 +480,11 @@ def _stranger(state: TopicState, asked: Asked, facts: Facts) -> Desc:
     default = topic.anon if asked.caller.level <= access.Level.ANON else topic.auth
     if state.kind is Kind.SYS:
         default = access.NONE
-    owner = topic.owner == asked.caller.user and bool(sub and sub.mode & OWNER)
     return Desc(
         created=time(topic.created),
         updated=time(topic.updated),
         chan=topic.channel,
         acs=acs(sub) if sub else Acs(mode=access.text(default)),
-        defacs=show_defaults(topic.auth, topic.anon) if owner else None,
         subcnt=member_count(state) if state.kind is Kind.GROUP else 0,
         public=json(topic.public),
         trusted=json(topic.trusted),

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from .. import access, ids
-from ..access import PRES, READ
+from ..access import JOIN, PRES
 from ..ids import Kind
 from ..records import Subscription
 from ..wire.packets import Acs, Pres
 from . import push
 from .decision import Broadcast, ContactChanged, Deliver, Effect, Presence, Tell
+from .modes import shown_given
 from .state import TopicState
 
 
@@ -25,14 +26,15 @@ def dacs(old: Subscription | None, new: Subscription | None) -> Acs:
     """The change of a subscription: full strings where nothing was before, else deltas."""
     if new is None or new.deleted:
         return Acs(want="N", given="N")
+    given = shown_given(new)
     if old is None or old.deleted:
-        return Acs(want=access.text(new.want), given=access.text(new.given))
-    return Acs(want=_change(old.want, new.want), given=_change(old.given, new.given))
+        return Acs(want=access.text(new.want), given=access.text(given))
+    if (old.want, old.given) == (new.want, new.given):
+        return Acs()
+    return Acs(want=_change(old.want, new.want), given=_change(shown_given(old), given))
 
 
 def _change(old: int, new: int) -> str:
-    if old == new:
-        return ""
     return access.delta(old, new) if old else access.text(new)
 
 
@@ -79,14 +81,9 @@ def on_topic(
     return (Broadcast(pres, found),)
 
 
-def admins(state: TopicState) -> Iterator[Subscription]:
-    """Members who are told of changes in membership."""
-    return (sub for sub in state.members() if sub.mode & access.ADMIN)
-
-
-def _admin_sessions(state: TopicState, *, skip_user: str, skip_sid: str) -> Iterator[str]:
+def _admin_sessions(state: TopicState, skip_sid: str, skip_users: frozenset[str]) -> Iterator[str]:
     for item in state.attached:
-        if item.sid == skip_sid or item.user == skip_user or item.reader:
+        if item.sid == skip_sid or item.user in skip_users or item.reader:
             continue
         if state.mode(item) & access.ADMIN:
             yield item.sid
@@ -101,6 +98,9 @@ class ModeChange:
     actor: str
     origin: str = ""
     reader: bool = False
+    came: tuple[str, ...] = ()  # sessions that attach with this very request, to be told as well
+    stepped_down: frozenset[str] = frozenset()  # admins who are none after this very request
+    quiet: bool = False  # admins who are here are not told: readers come and go unseen
 
     @property
     def is_new(self) -> bool:
@@ -114,9 +114,12 @@ def mode_changed(state: TopicState, change: ModeChange) -> Iterator[Effect]:
     if what == Acs():
         return
     yield from push.access_changed(state, change.old, change.new, change.actor)
-    if not (change.reader and change.is_new):  # readers come and go unseen
-        admin_sids = _admin_sessions(state, skip_user=target, skip_sid=change.origin)
-        yield from on_topic(state, admin_sids, "acs", src=target, act=change.actor, dacs=what)
+    if not change.quiet:
+        sids = (
+            *_admin_sessions(state, change.origin, change.stepped_down | {target}),
+            *change.came,
+        )
+        yield from on_topic(state, sids, "acs", src=target, act=change.actor, dacs=what)
     own = (sid for sid in state.attached.of(target) if sid != change.origin)
     yield from on_topic(state, own, "acs", dacs=what)
     yield on_me(
@@ -132,18 +135,19 @@ def mode_changed(state: TopicState, change: ModeChange) -> Iterator[Effect]:
 
 
 def _approval_wanted(state: TopicState, change: ModeChange, what: Acs) -> Iterator[Effect]:
-    """Admins who are not here learn on `me` of someone who joined by himself, or who wants
-    more than he is given.
+    """Whoever is given an admin's rights and is not here learns on `me` of someone who joined
+    by himself, or who wants more than he is given. Plain members are not told of others' modes.
     """
     target = change.new.user
-    if change.reader or (state.kind is Kind.P2P and not change.is_new):
+    if change.reader:
         return
-    joined = change.is_new and change.actor == target
+    wished = change.is_new or change.old is None or not change.old.want
+    joined = wished and change.actor == target
     if not joined and not change.new.want & ~change.new.given:
         return
     pres = Pres(topic="me", what="acs", act=change.actor, tgt=target, dacs=what)
-    for sub in admins(state):
-        if sub.user != target:
+    for sub in state.members():
+        if sub.user != target and sub.given & JOIN and sub.given & access.ADMIN:
             yield on_me(state, sub.user, pres, always=True)
 
 
@@ -166,13 +170,10 @@ def ended(
         for peer in state.members():
             if peer.user != user:
                 yield Tell(peer.user, Presence(user, "off"))
-    sids = tuple(_admin_sessions(state, skip_user=user, skip_sid=origin))
+    sids = tuple(_admin_sessions(state, origin, frozenset({user})))
     yield from on_topic(state, sids, "acs", src=user, act=actor, dacs=dacs(sub, None))
     if state.kind is Kind.GROUP and not ids.is_channel(sub.topic):
-        left = set(sids)
-        if state.attached.is_online(user):
-            left.update(state.holders(READ | PRES, skip_user=user, skip_sid=origin))
-        yield from on_topic(state, sorted(left), "off", src=user)
+        yield from on_topic(state, sids, "off", src=user)
 
 
 def members_notice(state: TopicState, what: str) -> Iterator[Tell]:

@@ -23,7 +23,7 @@ from ..changes import (
 )
 from ..ids import Kind
 from ..records import Subscription, Topic
-from .decision import Attach, Attached, Call, CallIs, Detach, Effect, Forget, Online
+from .decision import Attach, Attached, Call, CallIs, Detach, Effect, Forget, Online, Silenced
 
 
 @attrs.define
@@ -96,6 +96,7 @@ class TopicState:
     off_at: int = 0  # when to announce that nobody is here any more; 0: no plan
     version: int = 0  # of the modes in force
     call: Call | None = None
+    silenced: frozenset[str] = frozenset()  # suspended users, see `is_silent`
     kind: Kind = attrs.field(init=False)
 
     @kind.default
@@ -113,9 +114,19 @@ class TopicState:
         rings_until = self.call.ends_at if self.call else 0
         return min((at for at in (self.off_at, rings_until) if at), default=0)
 
-    def load(self, topic: Topic | None, subs: Iterable[Subscription]) -> None:
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody may publish: one of the two, or the owner, is suspended."""
+        if not self.silenced or self.topic is None:
+            return False
+        return self.kind is Kind.P2P or self.topic.owner in self.silenced
+
+    def load(
+        self, topic: Topic | None, subs: Iterable[Subscription], silenced: Iterable[str] = ()
+    ) -> None:
         """Take the rows of the store; attached sessions stay."""
         self.topic = topic
+        self.silenced = frozenset(silenced)
         self.subs = {sub.user: sub for sub in subs}
         self.version += 1
 
@@ -132,6 +143,11 @@ class TopicState:
 
     def members(self) -> Iterator[Subscription]:
         return (sub for sub in self.subs.values() if not sub.deleted)
+
+    def present(self) -> Iterator[tuple[Subscription, bool]]:
+        """Members, and those readers of a channel of whom a session is attached (True)."""
+        yield from ((sub, False) for sub in self.members())
+        yield from ((sub, True) for sub in self.readers.values())
 
     def subscription(self, attached: Attached) -> Subscription | None:
         """The row under which an attached session is here."""
@@ -176,6 +192,10 @@ class TopicState:
                 self.online = effect.on
             case CallIs():
                 self.call = effect.call
+            case Silenced(on=True):
+                self.silenced |= {effect.user}
+            case Silenced():
+                self.silenced -= {effect.user}
             case Forget():
                 self.subs.pop(effect.user, None)
                 self.version += 1

@@ -28,7 +28,7 @@ from ..ids import Kind
 from ..queries import Query, SubscriptionOf, UserById
 from ..records import State, Subscription, Topic, User
 from ..wire.packets import Get, Leave, SetQuery, Sub
-from . import membership, presence, tags
+from . import membership, meta, presence, tags
 from .decision import (
     NOTHING,
     Asked,
@@ -79,11 +79,13 @@ def decide(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
     if request.set and request.set.sub and request.set.sub.user:
         raise Refused(MALFORMED)
     decision = _by_kind(state, asked, facts, env)
-    if request.get is None or not any(isinstance(e, Attach) for e in decision.effects):
+    if request.get is None or not meta.asks(request.get):
         return decision
     query = attrs.asdict(request.get, recurse=False)
     named = _address(decision, asked)
-    then = attrs.evolve(asked, request=Get(id=request.id, topic=named, **query), named=named)
+    then = attrs.evolve(
+        asked, request=Get(id=request.id, topic=named, **query), named=named, inside=True
+    )
     return attrs.evolve(decision, then=then)
 
 
@@ -193,9 +195,7 @@ def _return(
     new = _with_private(change.subscription, asked, env)
     params = {"acs": acs(new)} if (new.want, new.given) != (sub.want, sub.given) else None
     changes: tuple[Change, ...] = change.changes_with(new) if new != sub else ()
-    return Decision(changes) + _attach(
-        state, asked, env, new, params=params, old=sub, more=change.others
-    )
+    return Decision(changes) + _attach(state, asked, env, new, params=params, old=sub, more=change)
 
 
 def _default(topic: Topic, asked: Asked) -> int:
@@ -211,9 +211,7 @@ def _join(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
         raise Refused(DENIED)
     want = default
     if text := _mode_text(asked):
-        want = parse_mode(text)
-        if want & OWNER and not given & OWNER:
-            raise Refused(DENIED)
+        want = parse_mode(text)  # also more than is given: the admins are told
     if sum(1 for _ in state.members()) >= env.settings.limits.topic_subscribers:
         raise Refused(POLICY)
     sub = _new_sub(state.name, caller.user, want, given & ~OWNER, asked, env)
@@ -254,9 +252,12 @@ def _reader(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     if old and not old.deleted and not old.given & JOIN:
         raise Refused(DENIED)
     reader = access.CHANNEL_READER
-    want = parse_mode(text) & reader if (text := _mode_text(asked)) else reader
+    asked_for = parse_mode(text) if (text := _mode_text(asked)) else reader
+    want = asked_for & reader | JOIN | READ  # who comes to read may be without P, no less
     if old is None or old.deleted:
         sub = _new_sub(asked.named, caller.user, want, reader, asked, env)
+        if old is not None and sub.private is None:
+            sub = attrs.evolve(sub, private=old.private)
         counted = attrs.evolve(topic, readers=topic.readers + 1)
         changes: tuple[Change, ...] = (PutSubscription(sub), PutTopic(counted))
     else:
@@ -264,7 +265,8 @@ def _reader(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
         if _mode_text(asked) or not sub.want & JOIN:
             sub = attrs.evolve(sub, want=want, updated=env.now)
         changes = (PutSubscription(sub),) if sub != old else ()
-    return Decision(changes) + _attach(state, asked, env, sub, params={"acs": acs(sub)}, old=old)
+    params = None if caller.user in state.readers else {"acs": acs(sub)}
+    return Decision(changes) + _attach(state, asked, env, sub, params=params, old=old)
 
 
 # --- conversations of two ----------------------------------------------------------------
@@ -306,12 +308,12 @@ def _new_p2p(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decisio
         topic = Topic(state.name, created=env.now, updated=env.now, touched=env.now)
         changes.append(PutTopic(topic))
     changes.append(PutSubscription(mine))
-    others: tuple[ModeChange, ...] = ()
+    change = membership.Change((mine,))
     if theirs is not None:
         changes.append(PutSubscription(theirs))
-        others = (ModeChange(None, theirs, caller.user),)
+        change = attrs.evolve(change, others=(ModeChange(None, theirs, caller.user),))
     return Decision(tuple(changes)) + _attach(
-        state, asked, env, mine, params={"acs": acs(mine)}, old=None, more=others
+        state, asked, env, mine, params={"acs": acs(mine)}, old=None, more=change
     )
 
 
@@ -325,12 +327,12 @@ def _p2p_modes(
     caller = asked.caller
     default = peer.anon if caller.level <= access.Level.ANON else peer.auth
     own = _offered(asked, user) & mask
-    theirs_given = own | APPROVE if own else access.NONE
+    theirs_given = own | APPROVE
     given = mask if caller.is_root else default
     if text := _mode_text(asked):
-        want = membership.masked_p2p(parse_mode(text), env) | JOIN
+        want = membership.masked_p2p(parse_mode(text), env)
     else:
-        want = theirs_given or given & mask | APPROVE
+        want = theirs_given if theirs_given & JOIN else given
     mine = _new_sub(state.name, user.id, want, given, asked, env)
     if (former := state.subs.get(user.id)) is not None:
         mine = attrs.evolve(
@@ -366,10 +368,14 @@ def _offered(asked: Asked, user: User) -> int:
 def _self(state: TopicState, asked: Asked, env: Env) -> Decision:
     sub = state.member(asked.caller.user)
     if sub is not None:
-        return _attach(state, asked, env, sub, params=None, old=sub)
+        text = _mode_text(asked)
+        change = membership.Change((sub,))
+        if text:
+            change = membership.own_mode(state, sub, parse_mode(text), env)
+        return _return(state, asked, env, sub, change)
     topic = Topic(state.name, env.now, env.now, env.now, owner=asked.caller.user, auth=access.SELF)
     sub = _new_sub(state.name, asked.caller.user, access.SELF, access.FULL, asked, env)
-    params = {"acs": acs(attrs.evolve(sub, given=access.SELF))}
+    params = {"acs": acs(sub)}
     return Decision((PutTopic(topic), PutSubscription(sub))) + _attach(
         state, asked, env, sub, params=params, old=None
     )
@@ -398,7 +404,7 @@ def _attach(
     *,
     params: Mapping[str, object] | None,
     old: Subscription | None,
-    more: tuple[ModeChange, ...] = (),
+    more: membership.Change | None = None,
     named: str = "",
 ) -> Decision:
     """The session's answer, its place in the table, and what others hear of both."""
@@ -409,8 +415,9 @@ def _attach(
     item = Attached(caller.sid, caller.user, caller.level, reader, caller.background)
     if joined:
         effects.append(Attach(item, sub if reader else None))
-    for change in (*more, ModeChange(old, sub, caller.user, caller.sid, reader)):
-        effects.extend(presence.mode_changed(state, change))
+    main = ModeChange(old, sub, caller.user, caller.sid, reader, quiet=reader)
+    change = more or membership.Change((sub,))
+    effects.extend(membership.told(state, change, main, caller.sid if joined else ""))
     if joined:
         effects.extend(arrival(state, item))
     else:
@@ -420,9 +427,9 @@ def _attach(
 
 def arrival(state: TopicState, item: Attached) -> Iterator[Effect]:
     """A foreground session came: the first of its user, the first of the topic?"""
-    if item.background or state.kind is not Kind.GROUP:
+    if item.background or item.reader or state.kind is not Kind.GROUP:
         return
-    if not item.reader and not state.attached.is_online(item.user):
+    if not state.attached.is_online(item.user):
         sids = state.holders(READ | PRES, skip_sid=item.sid)
         yield from presence.on_topic(state, sids, "on", src=item.user)
     if not state.online:

@@ -20,7 +20,7 @@ from ..access import READ
 from ..changes import DeleteTopic
 from ..errors import ATTACH_FIRST, DENIED, MALFORMED, NO_ACTION, OK, TOPIC_NOT_FOUND, Refused
 from ..ids import Kind
-from ..queries import MembersOf, Query, SubscriptionOf, TopicByName
+from ..queries import MembersOf, Query, SilencedBy, SubscriptionOf, TopicByName
 from ..wire.packets import Del, Get, Leave, Note, Pub, Set, Sub
 from . import calls, describe, heads, inbox, membership, messages, meta, presence, subscribe
 from .decision import (
@@ -39,6 +39,8 @@ from .decision import (
     Online,
     Presence,
     Retire,
+    Silenced,
+    Suspended,
     Tell,
     TopicEnded,
     UserEnded,
@@ -50,9 +52,10 @@ from .state import TopicState
 OFF_DELAY = 4000  # ms: how long nobody may be here before that is told (protocol notes, 6.3)
 
 
-def rows(name: str) -> tuple[Query[Any], Query[Any]]:
+def rows(name: str) -> tuple[Query[Any], ...]:
     """What must be fetched to load a topic."""
-    return TopicByName(name), MembersOf(name, former=ids.kind_of(name) is Kind.P2P)
+    members = MembersOf(name, former=ids.kind_of(name) is Kind.P2P)
+    return TopicByName(name), members, SilencedBy(name)
 
 
 def is_plain(event: Event) -> bool:
@@ -104,6 +107,8 @@ def decide(state: TopicState, event: Event, facts: Facts, env: Env) -> Decision:
             return _presence(state, event)
         case UserEnded():
             return _user_ended(state, event)
+        case Suspended():
+            return Decision(effects=(Silenced(event.user, event.on),))
         case TopicEnded():
             return Decision(effects=tuple(_unload(state)))
         case _:
@@ -126,7 +131,7 @@ def _asked(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
         case Del(what=what) if what not in ("msg", "topic", "sub", "cred"):
             raise Refused(MALFORMED)
     if state.topic is None:
-        raise Refused(TOPIC_NOT_FOUND)
+        raise Refused(NO_ACTION if _is_deletion(asked) else TOPIC_NOT_FOUND)
     match asked.request:
         case Pub():
             return messages.publish(state, asked, facts, env)
@@ -142,6 +147,10 @@ def _asked(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
             raise Refused(DENIED)
         case _:
             raise Refused(MALFORMED)
+
+
+def _is_deletion(asked: Asked) -> bool:
+    return isinstance(asked.request, Del) and asked.request.what == "topic"
 
 
 def _set(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
@@ -161,8 +170,6 @@ def _set(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
 def _del_topic(state: TopicState, asked: Asked, env: Env) -> Decision:
     """{del topic}: the owner deletes it, a member leaves it (protocol notes, 5.9)."""
     caller = asked.caller
-    if state.kind is Kind.SYS:
-        raise Refused(DENIED)
     if state.record.owner == caller.user:
         return Decision(effects=(reply(env, OK, asked),)) + _delete(state, caller.user, env)
     if state.member(caller.user) is None and caller.user not in state.readers:

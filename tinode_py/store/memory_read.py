@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import attrs
 
-from ..ids import channel_of, group_of, p2p_peer
+from ..ids import Kind, channel_of, group_of, kind_of, p2p_peer, p2p_users
 from ..queries import (
+    AccountsAfter,
     AnswerTo,
     ChannelsOf,
     ConfirmedBy,
@@ -33,6 +34,7 @@ from ..queries import (
     SeqSince,
     SessionAt,
     SessionsOf,
+    SilencedBy,
     SubscriptionOf,
     TopicByName,
     UnreadOf,
@@ -214,12 +216,27 @@ def _find_query(tables: Tables, query: FindQueryOf) -> bytes | None:
     return tables.find_queries.rows.get(query.user)
 
 
+def _accounts(tables: Tables, query: AccountsAfter) -> tuple[tuple[str, int, int], ...]:
+    rows = (row for row in tables.users.rows.values() if row.state is State.OK)
+    found = sorted((row.id, row.created, row.last_seen) for row in rows if row.id > query.after)
+    return tuple(found[: query.limit])
+
+
 def _owner_of_tag(tables: Tables, query: OwnerOfTag) -> str | None:
     if query.tag.startswith(ALIAS):
         for name, owner in tables.owners():
             if query.tag in owner.tags:
                 return name
     return None
+
+
+def _silenced_by(tables: Tables, query: SilencedBy) -> tuple[str, ...]:
+    topic = tables.topics.rows.get(query.topic)
+    users: tuple[str, ...] = (topic.owner,) if topic else ()
+    if kind_of(query.topic) is Kind.P2P:
+        users = p2p_users(query.topic)
+    rows = (tables.users.rows.get(user) for user in users)
+    return tuple(sorted(row.id for row in rows if row and row.state is State.SUSPENDED))
 
 
 def _groups(tables: Tables, query: GroupsOwnedBy) -> dict[str, tuple[str, ...]]:
@@ -303,8 +320,10 @@ ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     DeletionsIn: _deletions,
     FindByTags: _found,
     FindQueryOf: _find_query,
+    AccountsAfter: _accounts,
     OwnerOfTag: _owner_of_tag,
     GroupsOwnedBy: _groups,
+    SilencedBy: _silenced_by,
     DeviceById: device_by_id,
     DevicesOf: devices_of,
     UnreadOf: unread_of,

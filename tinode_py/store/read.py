@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ..ids import Kind, kind_of, p2p_users
 from ..queries import (
+    AccountsAfter,
     AnswerTo,
     ChannelsOf,
     ConfirmedBy,
@@ -36,6 +38,7 @@ from ..queries import (
     SeqSince,
     SessionAt,
     SessionsOf,
+    SilencedBy,
     SubscriptionOf,
     TopicByName,
     UnreadOf,
@@ -198,11 +201,34 @@ def _find_query(db: Statements, query: FindQueryOf) -> bytes | None:
     return None if row is None else row[0]
 
 
+_ACCOUNTS = (
+    "SELECT id, created, last_seen FROM account WHERE id > ? AND state = 'ok' ORDER BY id LIMIT ?"
+)
+
+
+def _accounts(db: Statements, query: AccountsAfter) -> tuple[tuple[str, int, int], ...]:
+    return tuple(db.rows(_ACCOUNTS, (query.after, query.limit)))
+
+
 def _owner_of_tag(db: Statements, query: OwnerOfTag) -> str | None:
     if not query.tag.startswith(ALIAS):
         return None
     row = db.row("SELECT owner FROM tag WHERE tag = ?", (query.tag,))
     return None if row is None else row[0]
+
+
+def _silenced_by(db: Statements, query: SilencedBy) -> tuple[str, ...]:
+    users: tuple[str, ...]
+    if kind_of(query.topic) is Kind.P2P:
+        users = p2p_users(query.topic)
+    else:
+        row = db.row("SELECT owner FROM topic WHERE name = ?", (query.topic,))
+        users = (row[0],) if row else ()
+    marks = ", ".join("?" * len(users))
+    found = db.rows(
+        f"SELECT id FROM account WHERE id IN ({marks}) AND state = 'susp' ORDER BY id", users
+    )
+    return tuple(user for (user,) in found)
 
 
 def _groups(db: Statements, query: GroupsOwnedBy) -> dict[str, tuple[str, ...]]:
@@ -246,8 +272,10 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     DeletionsIn: deletions_in,
     FindByTags: _found,
     FindQueryOf: _find_query,
+    AccountsAfter: _accounts,
     OwnerOfTag: _owner_of_tag,
     GroupsOwnedBy: _groups,
+    SilencedBy: _silenced_by,
     SessionsOf: sessions_of,
     SessionAt: session_at,
     CredentialsOf: credentials_of,

@@ -29,6 +29,7 @@ from .auth.token import TokenKeeper
 from .changes import Batch, PutTopic
 from .config import ConfigError, Settings, database
 from .errors import SHUTDOWN, StoreError
+from .live.collecting import Collector
 from .live.couriers import Couriers
 from .live.devices import Devices
 from .live.entrance import Entrance
@@ -233,7 +234,8 @@ async def _topics(
         couriers = Couriers({**_couriers(settings), **parts.couriers})
         nursery.start_soon(couriers.run)
         hub = Hub(settings, store, nursery, parts.now, parts.random_bytes, couriers, pushing)
-        nursery.start_soon(keep_up, store, parts.now, settings.inbox.days)
+        collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
+        nursery.start_soon(keep_up, store, parts.now, settings.inbox.days, collector)
         try:
             yield hub
         finally:

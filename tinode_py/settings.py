@@ -124,6 +124,17 @@ class Auth:
         "open", "Who may make an account: anybody, who holds an invitation, only the operator."
     )
     anonymous: bool = key(True, "Whether accounts without a login may be made.")
+    unvalidated_days: int = key(
+        0,
+        "An account whose owner has not confirmed a required address for so long, and never came"
+        " in, is deleted; 0: never.",
+        unit="days",
+    )
+    anonymous_days: int = key(
+        0,
+        "An account without a login is deleted so long after its last token has ended; 0: never.",
+        unit="days",
+    )
     logical_names: tuple[str, ...] = key(
         (),
         "Other names for schemes: with `basic:rest` clients that ask for `basic` are served by"

@@ -28,7 +28,8 @@ class Newcomer:
     """Somebody whom a scheme knows and who has no account yet: what is to be in it.
 
     `auth` and `anon` are default access modes, empty for the usual ones. `link` tells the
-    scheme the user id; Refused if it does not take it, and then the account must go.
+    scheme the user id and gives its login; Refused if it does not take it, and then the account
+    must go.
     """
 
     tags: tuple[str, ...]
@@ -36,7 +37,7 @@ class Newcomer:
     anon: str
     public: bytes | None
     private: bytes | None
-    link: Callable[[str], Awaitable[None]]
+    link: Callable[[str], Awaitable[Login]]
 
 
 @attrs.frozen

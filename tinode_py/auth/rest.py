@@ -180,8 +180,9 @@ class Rest:
         )
         return Identity("", level, features, expires, newcomer)
 
-    async def _link(self, secret: bytes, level: Level, user: str) -> None:
+    async def _link(self, secret: bytes, level: Level, user: str) -> Login:
         await self._ask("link", secret, Record(uid=_uid(user), authlvl=level.text))
+        return _row(user, level)
 
     async def _ask(self, endpoint: str, secret: bytes, record: Record | None = None) -> Reply:
         body: dict[str, object] = {"endpoint": endpoint}

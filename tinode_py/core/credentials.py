@@ -193,6 +193,12 @@ def missing(known: Iterable[Credential], level: Level, settings: Settings) -> tu
 # --- removing, listing -------------------------------------------------------------------
 
 
+def check_named(asked: packets.Credential | None) -> None:
+    """Refused if {del cred} names no address, or one of a kind that there is not."""
+    if asked is None or asked.meth not in KINDS or not asked.val:
+        raise Refused(MALFORMED)
+
+
 def remove(
     asked: packets.Credential | None, known: tuple[Credential, ...], level: Level, env: Env
 ) -> Credential | None:

@@ -264,6 +264,7 @@ def _del(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
         case "topic":  # `me` ends with the account only; all sessions leave it
             return Decision(effects=(reply(env, OK, asked), *_left_by_all(state, asked, env)))
         case "cred" if not credentials.methods(env.settings):
+            credentials.check_named(request.cred)
             return Decision(effects=(reply(env, NO_ACTION, asked),))  # there are none
         case "cred":
             return me_set.drop_cred(state, asked, request.cred, facts, env)

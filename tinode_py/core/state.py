@@ -249,6 +249,8 @@ class TopicState:
     def _put(self, sub: Subscription) -> None:
         rows = self._rows(sub.topic)
         self.version += 1
+        if rows is self.readers and sub.user not in rows:
+            return  # of readers only those are kept who are attached
         if sub.deleted and self.kind is not Kind.P2P:
             rows.pop(sub.user, None)
         else:

@@ -8,7 +8,7 @@ import attrs
 
 from .. import ids
 from ..auth.base import Identity, Newcomer
-from ..changes import Batch, Conflict, DeleteUser
+from ..changes import Batch, Conflict, DeleteUser, PutLogin
 from ..core import account, tags
 from ..core.decision import Env
 from ..errors import DUPLICATE_CREDENTIAL, Refused
@@ -37,10 +37,11 @@ class Newcomers:
         if isinstance(outcome, Conflict):
             raise Refused(DUPLICATE_CREDENTIAL, {"what": outcome.what})
         try:
-            await newcomer.link(user.id)
+            login = await newcomer.link(user.id)
         except Refused:
             await self.store.commit(Batch((DeleteUser(user.id, True, env.now),)))
             raise
+        await self.store.commit(Batch((PutLogin(login),)))
         return attrs.evolve(identity, user=user.id, newcomer=None)
 
 

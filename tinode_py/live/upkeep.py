@@ -11,12 +11,12 @@ from ..changes import Batch, PurgeIdem, PurgeInbox
 from ..errors import StoreError
 from ..queries import InboxUsers
 from ..store.base import Store
+from .collecting import DAY, Collector
 
 log = logging.getLogger(__name__)
 
 EVERY = 3600.0  # seconds from one round to the next
 PAGE = 200  # users in one commit
-DAY = 86_400_000  # ms
 
 
 async def purge_inboxes(store: Store, before: int) -> None:
@@ -27,12 +27,15 @@ async def purge_inboxes(store: Store, before: int) -> None:
         after = users[-1]
 
 
-async def keep_up(store: Store, now: Callable[[], int], inbox_days: int) -> None:
+async def keep_up(
+    store: Store, now: Callable[[], int], inbox_days: int, collector: Collector
+) -> None:
     """Do the rounds until cancelled; a round that the store fails is tried again at the next."""
     while True:
         try:
             await purge_inboxes(store, now() - inbox_days * DAY)
             await store.commit(Batch((PurgeIdem(now() - DAY),)))
+            await collector.collect()
         except StoreError:
             log.exception("what is old could not be removed")
         await trio.sleep(EVERY)

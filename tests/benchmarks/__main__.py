@@ -25,7 +25,12 @@ KINDS: Mapping[str, Callable[[Bench], Iterator[Result]]] = {
     "history": measures.history,
     "coming": measures.coming,
 }
-_SETTINGS = ("limits.topic_subscribers=100000", "log.level=warning")
+_SETTINGS = (
+    "limits.topic_subscribers=100000",
+    "log.level=warning",
+    "server.ping_seconds=3600",  # the load answers no pings
+    "server.read_timeout=3600",
+)
 
 
 def main() -> None:

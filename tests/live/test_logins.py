@@ -127,3 +127,14 @@ async def test_platforms_may_have_one_each(autojump_clock):
         await device(server, platf="web")
         await desk.wait_closed()
         assert not phone.closed
+
+
+async def test_a_token_of_a_deleted_account_is_answered_as_the_reference_does(autojump_clock):
+    async with running_server() as server:
+        alice = await device(server)
+        await alice.request({"del": {"what": "user", "hard": True}})
+        await alice.wait_closed()
+        back = await server.open()
+        await back.hi()
+        with pytest.raises(ClientError, match="404"):
+            await back.login_token(alice.token)

@@ -136,13 +136,13 @@ class Entrance:
         if scheme is None:
             raise Refused(UNKNOWN_SCHEME)
         identity = await scheme.log_in(request.secret or b"", person.origin, self.now())
-        await self.logins.check(identity)
         if identity.newcomer is not None:
             identity = await self.newcomers.admit(identity, identity.newcomer)
         if scheme is self.tokens and identity.may_log_in:  # a token that is used is renewed
             identity = attrs.evolve(identity, expires=0)
         user = await self.store.fetch(UserById(identity.user))
         _check_state(user)
+        await self.logins.check(identity)
         missing = await self.proofs.missing(identity, request.cred)
         if missing:
             return VALIDATE, await self._to_validate(person, identity, missing, {})

@@ -32,6 +32,7 @@ from ..wire import packets
 from . import codes
 from .decision import Env, Facts, SendCode
 
+KINDS = ("email", "tel")  # of methods, whether they are on or not
 MAX_VALUE = 128  # bytes
 _EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[a-z0-9-]+(\.[a-z0-9-]+)+")
 _TEL = re.compile(r"\+[1-9][0-9]{6,14}")

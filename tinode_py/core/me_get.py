@@ -19,6 +19,7 @@ from .meta import WORDS, answer, empty, json, listing, time, unmodified, words
 from .modes import show, show_defaults
 
 OURS = ("inbox", "sessions")  # what this server adds to the words of the protocol
+KNOWN = (*WORDS, *OURS)
 
 
 def needs(state: MeState, asked: Asked) -> tuple[Query[Any], ...]:
@@ -53,7 +54,7 @@ def routable(user: str, address: str) -> str:
 def get(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
     """Answer a {get} on `me`."""
     request = cast(Get, asked.request)
-    found = words(request, (*WORDS, *OURS))
+    found = words(request, KNOWN)
     if not state.attached.get(asked.caller.sid):
         return _from_outside(state, asked, found, env)
     effects: list[Effect] = []

@@ -176,7 +176,7 @@ def _sub(state: MeState, asked: Asked, env: Env) -> Decision:
         if not caller.background and not state.online and mode & PRES:
             effects.extend(_coming_online(state, caller.user_agent))
     then = None
-    if request.get is not None and asks(request.get) and mode & JOIN:
+    if request.get is not None and asks(request.get, me_get.KNOWN) and mode & JOIN:
         query = attrs.asdict(request.get, recurse=False)
         then = attrs.evolve(asked, request=Get(id=request.id, topic=asked.named, **query))
     return Decision(changes, tuple(effects), then)

@@ -68,9 +68,9 @@ def words(request: Get, known: tuple[str, ...] = WORDS) -> tuple[str, ...]:
     return found
 
 
-def asks(query: GetQuery) -> bool:
+def asks(query: GetQuery, known: tuple[str, ...] = WORDS) -> bool:
     """Whether a {sub} asks for anything that there is; unknown words in it are no error."""
-    return any(word in WORDS for word in query.what.split())
+    return any(word in known for word in query.what.split())
 
 
 def json(text: bytes | None) -> Json | None:

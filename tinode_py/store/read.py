@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import msgspec
-
 from ..ids import Kind, kind_of, p2p_users
 from ..queries import (
     AccountsAfter,
@@ -47,9 +45,10 @@ from ..queries import (
 )
 from ..records import Contact, Found, Login, Published, Subscription, Topic, User
 from . import rows
-from .base import ALIAS, ALIAS_WEIGHT
+from .base import ALIAS
 from .credentials import confirmed_by, credentials_of
 from .devices import channels_of, device_by_id, devices_of, unread_of
+from .find import hits
 from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
 from .sessions import session_at, sessions_of
@@ -80,30 +79,8 @@ ORDER BY n.touched DESC, s.topic"""
 _ALL_CONTACTS = _CONTACTS % ""
 _ONE_CONTACT = _CONTACTS % "AND s.topic = ?3"
 
+
 # Terms are [number of the conjunct, tag]; -1 for tags that only raise the rank.
-_FIND = f"""
-WITH candidate (owner) AS (
-    SELECT DISTINCT t.owner FROM json_each(?1) AS j CROSS JOIN tag AS t
-    WHERE t.tag = j.value AND t.owner <> ?2
-), hit (owner, term, tag) AS (
-    SELECT c.owner, j.value ->> 0, t.tag
-    FROM candidate AS c CROSS JOIN json_each(?3) AS j CROSS JOIN tag AS t
-    WHERE t.tag = j.value ->> 1 AND t.owner = c.owner
-)
-SELECT h.owner, json_group_array(DISTINCT h.tag), coalesce(m.members, 0) AS members
-FROM hit AS h
-LEFT JOIN account AS a ON a.id = h.owner
-LEFT JOIN topic AS g ON g.name = h.owner
-LEFT JOIN membership AS m ON m.topic = h.owner
-WHERE coalesce(a.state, g.state) = 'ok' OR (?4 AND coalesce(a.state, g.state) <> 'del')
-GROUP BY h.owner
-HAVING count(DISTINCT CASE WHEN h.term >= 0 THEN h.term END) = ?5
-ORDER BY count(DISTINCT h.tag) + {ALIAS_WEIGHT - 1} * count(
-    DISTINCT CASE WHEN substr(h.tag, 1, {len(ALIAS)}) = '{ALIAS}' THEN h.tag END) DESC,
-    members DESC, h.owner
-LIMIT ?6"""
-
-
 def _user(db: Statements, query: UserById) -> User | None:
     row = db.row(_USERS + "= ?", (query.user,))
     return None if row is None else rows.user_of(row)
@@ -177,21 +154,12 @@ def _contact_of(row: Row) -> Contact:
 
 
 def _found(db: Statements, query: FindByTags) -> tuple[Found, ...]:
-    first = query.required[0] if query.required else query.optional
-    terms = [(i, tag) for i, either in enumerate(query.required) for tag in either]
-    terms += [(-1, tag) for tag in query.optional]
-    found = db.rows(
-        _FIND,
-        (
-            *(rows.encoded(first), query.exclude, rows.encoded(terms)),
-            *(int(query.any_state), len(query.required), query.limit),
-        ),
-    )
-    owners = tuple(row[0] for row in found)
+    found = hits(db, query)
+    owners = tuple(owner for owner, *_ in found)
     users, topics = _users_named(db, owners), _topics_named(db, owners)
     return tuple(
-        Found(tuple(sorted(msgspec.json.decode(tags))), users.get(owner), topics.get(owner), n)
-        for owner, tags, n in found
+        Found(tags, users.get(owner), topics.get(owner), members)
+        for owner, tags, members in found
         if owner in users or owner in topics  # a commit may have come between
     )
 

@@ -404,6 +404,26 @@ async def test_static_pages(serving: NewWorld, tmp_path):
         assert (await ask(world, request(target=WS)))[0] == 403
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "caching"),
+    [
+        ("index.html", "text/html; charset=utf-8", "no-cache"),
+        ("version.js", "text/javascript; charset=utf-8", "no-cache"),
+        ("style.css", "text/css; charset=utf-8", "no-cache"),
+        ("ring.m4a", "audio/mp4", "must-revalidate, public, max-age=39600"),
+        ("logo.svg", "image/svg+xml", "must-revalidate, public, max-age=39600"),
+    ],
+)
+async def test_what_a_browser_may_keep_of_a_page(serving: NewWorld, tmp_path, name, kind, caching):
+    (tmp_path / name).write_text("0123456789")
+    async with serving(static=str(tmp_path)) as world:
+        status, headers, _ = await ask(world, request(target=f"/{name}"))
+        assert (status, headers["content-type"], headers["cache-control"]) == (200, kind, caching)
+        known = {"If-None-Match": headers["etag"]}
+        status, headers, body = await ask(world, request(target=f"/{name}", headers=known))
+        assert (status, body, headers["cache-control"]) == (304, b"", caching)
+
+
 async def test_an_answer_that_nobody_reads_is_given_up(autojump_clock):
     mine, _peer = trio.testing.lockstep_stream_pair()
     requests = Requests(mine, 1000, 10)

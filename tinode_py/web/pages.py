@@ -12,13 +12,18 @@ from .http import Scope
 # What the Python we run on may not know, or the machine's tables may get wrong.
 _TYPES = {
     ".css": "text/css; charset=utf-8",
+    ".gif": "image/gif",
     ".html": "text/html; charset=utf-8",
     ".ico": "image/x-icon",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json; charset=utf-8",
+    ".m4a": "audio/mp4",
     ".map": "application/json; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
     ".mp3": "audio/mpeg",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
     ".wasm": "application/wasm",
     ".webmanifest": "application/manifest+json",
@@ -26,8 +31,12 @@ _TYPES = {
     ".woff": "font/woff",
     ".woff2": "font/woff2",
 }
+# Pages and scripts are asked for again each time, which costs a 304: their names do not change
+# with a release, and parts of two releases must not meet.
+_FRESH = "no-cache"
+_KEPT = "must-revalidate, public, max-age=39600"
+_MEDIA = ("image/", "audio/", "video/", "font/")
 _HEADERS = {
-    "cache-control": "must-revalidate, public, max-age=39600",
     "referrer-policy": "origin",
     "x-content-type-options": "nosniff",
     "x-frame-options": "SAMEORIGIN",
@@ -52,8 +61,9 @@ class Pages(StaticFiles):
         status_code: int = 200,
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
-        kind = _TYPES.get(os.path.splitext(full_path)[1].lower())
+        kind = _TYPES.get(os.path.splitext(full_path)[1].lower(), "")
         if kind and response.status_code < 300:
             response.headers["content-type"] = kind
         response.headers.update(_HEADERS)
+        response.headers["cache-control"] = _KEPT if kind.startswith(_MEDIA) else _FRESH
         return response

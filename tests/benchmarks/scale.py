@@ -149,8 +149,8 @@ def find(pid: int, port: int, person: Person, what: str, wanted: Sequence[str]) 
     cuts = statistics.quantiles(spent, n=100)
     p50, p90, p99, most = statistics.median(spent), cuts[89], cuts[98], max(spent)
     return (
-        f"find {what}: p50 {p50:.2f} ms, p90 {p90:.2f} ms, p99 {p99:.2f} ms, most {most:.2f} ms of the"
-        f" server's CPU; {rows / len(spent):.0f} rows on average"
+        f"find {what}: p50 {p50:.2f} ms, p90 {p90:.2f} ms, p99 {p99:.2f} ms, most {most:.2f} ms of"
+        f" the server's CPU; {rows / len(spent):.0f} rows on average"
     )
 
 

@@ -58,6 +58,8 @@ _REST = " AND t.owner <> ? AND (o.state = 'ok' OR (? AND o.state <> 'del'))"
 
 def hits(db: Statements, query: FindByTags) -> list[Hit]:
     """Who is found, best first, as `FindByTags` says."""
+    if not query.required and not query.optional:
+        return []
     required = _rarest_first(db, {tuple(sorted(set(either))) for either in query.required})
     optional = _rarest_first(db, {(tag,) for tag in query.optional})
     if any(len(either) != 1 for either in required):

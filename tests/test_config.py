@@ -174,3 +174,8 @@ def test_which_database() -> None:
 def test_the_page_of_the_documentation_is_the_generated_one() -> None:
     written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert written == generate.configuration(), "run: python docs/generate.py"
+
+
+def test_an_outbox_holds_the_largest_message() -> None:
+    with pytest.raises(ConfigError, match=r"limits\.outbox"):
+        Settings.of(limits={"outbox": 65536, "message_size": 131072})

@@ -64,6 +64,13 @@ class Settings:
     media: sections.Media = table(sections.Media, "Uploaded files.")
     log: sections.Log = table(sections.Log, "What the server says of itself.")
 
+    def __attrs_post_init__(self) -> None:
+        if self.limits.outbox < self.limits.message_size:
+            raise ConfigError(
+                "limits.outbox",
+                "wants at least limits.message_size: no reader could take the largest message",
+            )
+
     @classmethod
     def of(cls, **given: Mapping[str, Any]) -> Settings:
         """Settings for embedding: `Settings.of(limits={"message_size": 4096})`."""

@@ -48,7 +48,9 @@ class Limits:
         64, "Unanswered requests of a session; at the bound its socket is not read.", low=1
     )
     packets_per_second: int = key(
-        2000, "Packets taken from a session; faster ones are read later, none is lost. 0: no limit."
+        2000,
+        "Packets taken from a session, one more counted for each 4096 bytes; faster ones are read"
+        " later, none is lost. 0: no limit.",
     )
     inbox: int = key(1024, "Requests waiting for one topic; more are answered 503.", low=1)
     batch: int = key(256, "Requests of one topic that share a commit.", low=1)

@@ -226,7 +226,7 @@ async def test_a_reader_that_stops_reading_is_cut_by_time():
 @pytest.mark.slow
 async def test_a_flood_of_pings_is_answered_within_bounds():
     """Who sends pings and takes no pongs is cut; the loop goes on meanwhile."""
-    async with world(server=REAL, limits={"outbox": 65_536}) as it:
+    async with world(server=REAL, limits={"outbox": 65_536, "message_size": 65_536}) as it:
         alice = await it.person("alice")
         group = await it.group(alice)
         stream = await dial(it)

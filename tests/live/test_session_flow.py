@@ -78,7 +78,7 @@ async def test_a_thousand_packets_in_one_write(tinode_server: RunningServer, aut
 
 async def test_who_does_not_read_is_cut_off(autojump_clock):
     """And the others get everything, at once."""
-    async with running_server(limits={"outbox": 65536}) as server:
+    async with running_server(limits={"outbox": 65536, "message_size": 65536}) as server:
         alice, bob = await server.user("alice"), await server.user("bob")
         group = (await alice.sub("new1")).topic
         slow = await bare_client(server, bob.token, narrow=True)

@@ -120,7 +120,7 @@ class Session:
 
     async def receive(self, message: str | bytes) -> None:
         """Take one message, text or binary, and wait as long as no more may come."""
-        await self.pace.wait()
+        await self.pace.wait(len(message))
         if message == "1":  # a probe of the network, no packet
             self.link.outlet.push(text_frame(b"0"))
             return
@@ -131,6 +131,7 @@ class Session:
             return
         except Malformed as error:
             log.info("malformed packet: %s", error.reason, extra=self._who())
+            self.pace.fine()
             self._answer(MALFORMED)
             return
         try:

@@ -52,6 +52,7 @@ class Settings:
     server: sections.Server = table(sections.Server, "Where the server listens and keeps data.")
     web: sections.Web = table(sections.Web, "Websockets and HTTP.")
     limits: sections.Limits = table(sections.Limits, "Bounds on what clients may send.")
+    tags: sections.Tags = table(sections.Tags, "What people and groups are found by.")
     messages: sections.Messages = table(sections.Messages, "Deleting and editing.")
     auth: sections.Auth = table(sections.Auth, "Accounts and logging in.")
     sessions: sections.Sessions = table(sections.Sessions, "How often a user may be there.")

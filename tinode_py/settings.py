@@ -63,6 +63,19 @@ class Limits:
 
 
 @attrs.frozen
+class Tags:
+    masked: tuple[str, ...] = key(
+        (), "Namespaces of tags (`tel`) that nobody may search in; a search is answered 403."
+    )
+    restricted: tuple[str, ...] = key(
+        (), "Namespaces of tags, beside `basic`, `email` and `tel`, that clients may not set."
+    )
+    country: str = key(
+        "US", "Country of phone numbers where a client's language (`en-US`) names none."
+    )
+
+
+@attrs.frozen
 class Messages:
     delete_age: int = key(
         600, "How long an author may delete a message for all; 0: for ever.", unit="seconds"

@@ -59,6 +59,7 @@ class Caller:
     user_agent: str = ""
     background: bool = False
     number: int = 0  # of his login
+    language: str = ""
 
     @property
     def is_root(self) -> bool:

@@ -31,7 +31,7 @@ from ..errors import (
 from ..queries import FindByTags, FindQueryOf, OwnerOfTag, Query, UserById
 from ..records import Found, User
 from ..wire.packets import Acs, Del, Desc, Get, Leave, Note, Pres, Set, Sub, SubRow, Time
-from . import describe
+from . import describe, rewrite
 from . import query as language
 from .decision import (
     NOTHING,
@@ -138,16 +138,26 @@ def needs(state: FindState, event: Event, env: Env) -> tuple[Query[Any], ...]:
         return ()
     asked_for = event.request.what.split()
     found: list[Query[Any]] = []
-    if "sub" in asked_for and (search := _search(state, event)):
+    if "sub" in asked_for and (search := _search(state, event, env)):
         found.append(search)
     if "tags" in asked_for and (tag := _single(state, event)):
         found.append(OwnerOfTag(tag))
     return tuple(found)
 
 
-def _search(state: FindState, asked: Asked) -> FindByTags | None:
+def _terms(state: FindState, asked: Asked, env: Env) -> language.Terms | None:
+    """What a session searches for; None if that is nothing that there can be."""
     parsed = language.parse(state.wanted(asked.caller.sid))
     if parsed is None:
+        return None
+    where = rewrite.country(asked.caller.language, env.settings)
+    found = rewrite.rewritten(parsed, where, env.settings)
+    return found if found.required or found.optional else None
+
+
+def _search(state: FindState, asked: Asked, env: Env) -> FindByTags | None:
+    parsed = _terms(state, asked, env)
+    if parsed is None or rewrite.is_masked(parsed, env.settings):
         return None
     return FindByTags(
         required=parsed.required,
@@ -307,7 +317,10 @@ def _desc(state: FindState, asked: Asked) -> Desc:
 
 def _sub_answer(state: FindState, asked: Asked, facts: Facts, env: Env) -> Effect:
     query = listing(asked)
-    search = _search(state, asked)
+    terms = _terms(state, asked, env)
+    if terms is not None and rewrite.is_masked(terms, env.settings):
+        return reply(env, DENIED, asked)
+    search = _search(state, asked, env)
     found: tuple[Found, ...] = facts[search] if search else ()
     rows = tuple(_rows(found, asked.caller.level, query.ims))
     return answer(asked, env, sub=rows) if rows else empty(env, asked, "sub")

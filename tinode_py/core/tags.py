@@ -31,10 +31,11 @@ def namespace(tag: str) -> str:
 
 
 def restricted_namespaces(settings: Settings) -> frozenset[str]:
-    """Namespaces that only the server writes: of logins and of validated credentials, and what
-    a service that knows the accounts has for itself.
+    """Namespaces that only the server writes: of logins and of validated credentials, what
+    a service that knows the accounts has for itself, and those that the settings close.
     """
-    return frozenset({"basic", "email", "tel", *settings.auth.rest.tag_namespaces})
+    own = (*settings.auth.rest.tag_namespaces, *settings.tags.restricted)
+    return frozenset({"basic", "email", "tel", *own})
 
 
 def restricted(tags: Iterable[str], settings: Settings) -> tuple[str, ...]:

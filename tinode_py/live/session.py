@@ -234,6 +234,7 @@ class Session:
             person.user_agent,
             person.background,
             person.number,
+            person.language,
         )
 
     async def _greet(self, hi: Hi) -> None:

@@ -1,6 +1,6 @@
 """An echo on our front, for the Autobahn test suite: `python -m tests.autobahn.echo HOST:PORT`.
 
-The suite needs Python 2.7 and stays outside the gate; docs/decisions/0011 says how it is run.
+The suite needs Python 2.7 and stays outside the gate; docs/decisions/0012 says how it is run.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ def masked(first: int, payload: bytes, key: bytes = b"\x11\x7f\x80\xff", length:
 
 def received(pieces: list[bytes], limit: int = LIMIT) -> Seen:
     """Messages, pongs as frames, and the code at the end."""
-    reception, seen = Reception(limit), []
+    reception = Reception(limit)
+    seen: Seen = []
     for piece in pieces:
         reception.feed(piece)
         while (event := reception.next()) is not None:
@@ -48,7 +49,9 @@ def received(pieces: list[bytes], limit: int = LIMIT) -> Seen:
 
 def by_library(data: bytes) -> Seen:
     """The same from wsproto alone."""
-    library, seen, parts = Connection(ConnectionType.SERVER), [], []
+    library = Connection(ConnectionType.SERVER)
+    seen: Seen = []
+    parts: Seen = []
     library.receive_data(data)
     for event in library.events():
         if isinstance(event, Message):

@@ -104,9 +104,10 @@ class Requests:
         self._waiting = parser.trailing_data[0]
         if size - len(self._waiting) > self._head_size:
             raise BadRequest(431)
-        self._parser = h11.Connection(h11.SERVER)
-        self._parser.receive_data(head_bytes(event))
-        self._follow(b"")
+        if _has_body(event):
+            self._parser = h11.Connection(h11.SERVER)
+            self._parser.receive_data(head_bytes(event))
+            self._follow(b"")
         return _request_head(event)
 
     async def body(self) -> bytes:
@@ -137,6 +138,11 @@ def head_bytes(request: h11.Request) -> bytes:
     """The head once more, for a parser that follows the body."""
     line = b"%s %s HTTP/%s\r\n" % (request.method, request.target, request.http_version)
     return line + b"".join(b"%s: %s\r\n" % pair for pair in request.headers) + b"\r\n"
+
+
+def _has_body(request: h11.Request) -> bool:
+    """A request has a body only if it says so (RFC 9112, 6.3)."""
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in request.headers)
 
 
 def _next_event(parser: h11.Connection) -> object:

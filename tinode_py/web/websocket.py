@@ -27,6 +27,7 @@ from .silence import Silence, Silences
 _WENT_AWAY = Ending(close_frame(1001), broken_off=False)
 _FAILED = Ending(close_frame(1011), broken_off=False)
 _CHUNK = 65_536
+_MESSAGE = (str, bytes)
 _MANY = 32  # events without a pause: others want their turn
 
 
@@ -142,7 +143,7 @@ class WebSocket:
         """Give the session what has come, and the peer his pongs."""
         count = 0
         while (event := self._reception.next()) is not None:
-            if isinstance(event, str | bytes):
+            if isinstance(event, _MESSAGE):
                 if not self._outbox.closed:  # after our own close, only the peer's is awaited
                     await session.receive(event)
             elif isinstance(event, Ending):

@@ -8,6 +8,8 @@ library's own guards stay on behind it.
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import math
 import re
 import struct
@@ -68,6 +70,25 @@ def loads(data: bytes, depth: int) -> Any:
 def dumps(value: Any) -> bytes:
     """Plain values as CBOR with definite lengths and no tags; integers must fit 64 bits."""
     return cbor2.dumps(value)
+
+
+def mark(publication: Any) -> None:
+    """Note in the head of a {pub} that its content came as a byte string (`bin`)."""
+    if isinstance(publication, dict) and isinstance(publication.get("content"), bytes):
+        head = publication.setdefault("head", {})
+        if isinstance(head, dict):
+            head["bin"] = True
+
+
+def restore(message: dict[str, Any]) -> None:
+    """Make a byte string again of a message's content that was one.
+
+    Whoever else writes `bin` into a head changes nothing, unless the content is base64.
+    """
+    head, content = message.get("head"), message.get("content")
+    if isinstance(head, dict) and head.get("bin") is True and isinstance(content, str):
+        with contextlib.suppress(ValueError):
+            message["content"] = base64.b64decode(content, validate=True)
 
 
 def from_json(text: bytes) -> Any:

@@ -41,6 +41,8 @@ def decode_cbor(data: bytes, limits: WireLimits = DEFAULT_LIMITS) -> packets.Cli
         cls = _ENVELOPE.get(name.casefold())
         if cls is not None:
             _check_binary(member, cls)
+            if cls is packets.Pub:
+                cbor.mark(member)
     return _read(checked_text(msgspec.json.encode(value), limits), limits)
 
 

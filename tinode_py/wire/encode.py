@@ -50,7 +50,13 @@ def encode_json(packet: packets.ServerPacket) -> bytes:
 
 def encode_cbor(packet: packets.ServerPacket) -> bytes:
     """The packet as a CBOR map with text keys: times are text; no tags, lengths definite."""
-    return cbor.dumps(_AS_CBOR.packet(packet))
+    plain = _AS_CBOR.packet(packet)
+    if type(packet) is packets.Data:
+        cbor.restore(plain["data"])
+    elif type(packet) is packets.Meta and packet.inbox is not None:
+        for item in plain["meta"]["inbox"].get("items", ()):
+            cbor.restore(item)
+    return cbor.dumps(plain)
 
 
 def _data_text(data: packets.Data) -> bytes:

@@ -44,11 +44,11 @@ SIGNALS = frozenset({"offer", "answer", "ice-candidate"})
 
 
 def head_of(head: bytes | None) -> dict[str, Any]:
-    """The fields of a message's head that concern a call; empty if none does."""
+    """The fields of a message's head if it speaks of a call, else none."""
     if head is None or not heads.may_hold(head, "webrtc"):
         return {}
     fields: dict[str, Any] = msgspec.json.decode(head)
-    return fields if fields.get("webrtc") else {}
+    return fields if "webrtc" in fields else {}
 
 
 def check(state: TopicState, request: Pub, env: Env) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def check(state: TopicState, request: Pub, env: Env) -> dict[str, Any]:
         raise Refused(DENIED)
     if state.call is not None:
         raise Refused(BUSY)
-    return head
+    return head if head["webrtc"] else {}  # nothing opens nothing
 
 
 def opened(message: Message, head: dict[str, Any], sid: str, env: Env) -> CallIs:

@@ -90,7 +90,10 @@ def test_a_byte_string_stands_only_for_base64(path: Path, field: Field):
     value: Any = [b"ab"] if field.many else b"ab"
     if field.kind is Kind.BINARY or (field.kind is Kind.JSON and field.wire != "head"):
         text = ["YWI="] if field.many else "YWI="
-        assert decode_cbor(dumps(packet(path, value))) == decode_cbor(dumps(packet(path, text)))
+        same = packet(path, text)
+        if path == ("pub", "content"):
+            same["pub"]["head"] = {"bin": True}  # the one place where it is remembered
+        assert decode_cbor(dumps(packet(path, value))) == decode_cbor(dumps(same))
     else:
         with pytest.raises(Malformed):
             decode_cbor(dumps(packet(path, value)))

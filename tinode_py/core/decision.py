@@ -3,6 +3,7 @@
 Rules of this layer: no Trio, no SQL, no sockets, no clock. A topic's task hands an event, the
 facts that it needs and an `Env` to a `decide` function and gets a `Decision`, or `Refused` is
 raised and nothing has changed. Deciding never changes the state; applying the changes does.
+The file is long because it is a list: whoever looks for a word finds all of them here.
 """
 
 from __future__ import annotations

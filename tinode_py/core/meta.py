@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import attrs
 
-from .. import access, ids
+from .. import ids
 from ..access import ADMIN, JOIN, PRES, READ, SHARE
 from ..errors import (
     DELIVERED,
@@ -19,9 +19,6 @@ from ..errors import (
     MALFORMED,
     NO_CONTENT,
     NOT_ALLOWED,
-    NOT_FOUND,
-    TOPIC_NOT_FOUND,
-    USER_NOT_FOUND,
     Refused,
 )
 from ..ids import Kind
@@ -30,7 +27,6 @@ from ..queries import (
     MembersOf,
     MessagesIn,
     Query,
-    SubscriptionOf,
     UserById,
     UsersById,
 )
@@ -89,8 +85,6 @@ def needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
     request = asked.request
     assert isinstance(request, Get)
     user = asked.caller.user
-    if _seat(state, asked) is None:
-        return _needs_from_outside(state, asked)
     found: list[Query[Any]] = []
     asked_for = request.what.split()
     if "desc" in asked_for and state.kind is Kind.P2P:
@@ -102,16 +96,6 @@ def needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
     if "del" in asked_for:
         found.append(_deletions(state, asked))
     return tuple(found)
-
-
-def _needs_from_outside(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
-    user = asked.caller.user
-    rows: tuple[Query[Any], ...] = (SubscriptionOf(state.name, user),)
-    if asked.named.startswith("chn"):
-        rows += (SubscriptionOf(asked.named, user),)
-    if state.kind is Kind.P2P:
-        return (*rows, UserById(ids.p2p_peer(state.name, user)))
-    return rows
 
 
 def _needs_members(state: TopicState, request: Get) -> Iterator[Query[Any]]:
@@ -159,11 +143,9 @@ def _deletions(state: TopicState, asked: Asked) -> DeletionsIn:
 
 
 def get(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
-    """Answer a {get}, from an attached session or from outside."""
+    """Answer a {get} of a session that is attached; for others there is `outside`."""
     request = asked.request
     assert isinstance(request, Get)
-    if _seat(state, asked) is None:
-        return _from_outside(state, asked, facts, env)
     effects: list[Effect] = []
     for word in words(request):
         try:
@@ -183,7 +165,7 @@ def answer(asked: Asked, env: Env, **parts: object) -> Reply:
     return Reply(asked.caller.sid, meta)
 
 
-def _seat(state: TopicState, asked: Asked) -> Attached | None:
+def seat(state: TopicState, asked: Asked) -> Attached | None:
     """As what the session asks: attached, or with a {sub} that attached nobody."""
     caller = asked.caller
     item = state.attached.get(caller.sid)
@@ -193,12 +175,12 @@ def _seat(state: TopicState, asked: Asked) -> Attached | None:
 
 
 def _mode(state: TopicState, asked: Asked) -> int:
-    item = _seat(state, asked)
+    item = seat(state, asked)
     return state.mode(item) if item else 0
 
 
 def _is_reader(state: TopicState, asked: Asked) -> bool:
-    item = _seat(state, asked)
+    item = seat(state, asked)
     return bool(item and item.reader)
 
 
@@ -220,7 +202,7 @@ def _desc(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[E
 def describe(state: TopicState, asked: Asked, facts: Facts, ims: Time | None, env: Env) -> Desc:
     """{meta desc} for a session that is attached."""
     topic, user = state.record, asked.caller.user
-    item = _seat(state, asked)
+    item = seat(state, asked)
     sub = state.subscription(item) if item else None
     if item is None or sub is None:
         raise Refused(DENIED)
@@ -288,7 +270,7 @@ def _rows(state: TopicState, asked: Asked, facts: Facts, query: GetSub) -> Itera
     user = asked.caller.user
     if state.kind is Kind.SELF:
         return
-    item = _seat(state, asked)
+    item = seat(state, asked)
     own = state.subscription(item) if item else None
     if item is None or own is None:
         raise Refused(DENIED)
@@ -304,12 +286,12 @@ def _rows(state: TopicState, asked: Asked, facts: Facts, query: GetSub) -> Itera
     for sub in subs:
         mine = sub.user == user
         shown = sees_all or mine or bool(sub.mode & (ADMIN & ~SHARE))
-        yield _row(state, sub, people.get(sub.user), query, own=mine, acs=shown, seen=seen)
+        yield member_row(state, sub, people.get(sub.user), query, own=mine, acs=shown, seen=seen)
     if query.ims is not None and state.kind is Kind.GROUP and not item.reader:
         yield from _ended_rows(facts[MembersOf(state.name, former=True)], query)
 
 
-def _row(
+def member_row(
     state: TopicState,
     sub: Subscription,
     person: User | None,
@@ -432,76 +414,3 @@ _PARTS: dict[str, Callable[[TopicState, Asked, Facts, Env], Iterator[Effect]]] =
     "cred": _cred,
     "aux": _aux,
 }
-
-
-# --- from outside ------------------------------------------------------------------------
-
-
-def _from_outside(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
-    """What a session that is not attached may learn (protocol notes, 5.7)."""
-    request = cast(Get, asked.request)
-    found = words(request)
-    if "desc" not in found and "sub" not in found:
-        raise Refused(DENIED)
-    if found == ("desc",):
-        if state.kind is Kind.SELF:
-            raise Refused(MALFORMED)
-        return Decision(effects=(answer(asked, env, desc=_stranger(state, asked, facts)),))
-    query = request.sub or GetSub()
-    if query.user and query.user != asked.caller.user:
-        raise Refused(DENIED)
-    address = asked.named if asked.named.startswith("chn") else state.name
-    sub: Subscription | None = facts[SubscriptionOf(address, asked.caller.user)]
-    if sub is None:
-        raise Refused(NOT_FOUND)
-    if sub.deleted:
-        row = SubRow(deleted=time(sub.deleted), acs=Acs())
-    else:
-        row = _row(state, sub, None, GetSub(), own=True, acs=True, seen=False)
-    return Decision(effects=(answer(asked, env, sub=(row,)),))
-
-
-def _row_of(state: TopicState, asked: Asked, facts: Facts) -> Subscription | None:
-    """The subscription in force, of a reader or of a member."""
-    for address in (asked.named, state.name):
-        row: Subscription | None = facts.get(SubscriptionOf(address, asked.caller.user))
-        if row is not None and not row.deleted:
-            return row
-    return None
-
-
-def _stranger(state: TopicState, asked: Asked, facts: Facts) -> Desc:
-    sub = _row_of(state, asked, facts)
-    if state.kind is Kind.P2P:
-        return _stranger_user(state, asked, sub, facts)
-    topic = state.topic
-    if topic is None:
-        raise Refused(TOPIC_NOT_FOUND)
-    default = topic.anon if asked.caller.level <= access.Level.ANON else topic.auth
-    if state.kind is Kind.SYS:
-        default = access.NONE
-    return Desc(
-        created=time(topic.created),
-        updated=time(topic.updated),
-        chan=topic.channel,
-        acs=acs(sub) if sub else Acs(mode=access.text(default)),
-        subcnt=member_count(state) if state.kind is Kind.GROUP else 0,
-        public=json(topic.public),
-        trusted=json(topic.trusted),
-        private=json(sub.private) if sub else None,
-    )
-
-
-def _stranger_user(state: TopicState, asked: Asked, sub: Subscription | None, facts: Facts) -> Desc:
-    peer: User | None = facts[UserById(ids.p2p_peer(state.name, asked.caller.user))]
-    if peer is None:
-        raise Refused(USER_NOT_FOUND)
-    anonymous = asked.caller.level <= access.Level.ANON
-    return Desc(
-        created=time(peer.created),
-        updated=time(peer.updated),
-        acs=acs(sub) if sub else Acs(mode=access.text(peer.anon if anonymous else peer.auth)),
-        public=json(peer.public),
-        trusted=json(peer.trusted),
-        private=json(sub.private) if sub else None,
-    )

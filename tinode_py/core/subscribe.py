@@ -9,14 +9,12 @@ import attrs
 
 from .. import access, ids
 from ..access import APPROVE, JOIN, OWNER, PRES, READ
-from ..changes import Change, DeleteTopic, PutSubscription, PutTopic
+from ..changes import Change, PutSubscription, PutTopic
 from ..errors import (
     ALREADY_SUBSCRIBED,
-    ATTACH_FIRST,
     DENIED,
     MALFORMED,
     NOT_FOUND,
-    NOT_JOINED,
     OK,
     POLICY,
     TOPIC_NOT_FOUND,
@@ -27,7 +25,7 @@ from ..errors import (
 from ..ids import Kind
 from ..queries import Query, SubscriptionOf, UserById
 from ..records import State, Subscription, Topic, User
-from ..wire.packets import Get, Leave, SetQuery, Sub
+from ..wire.packets import Get, SetQuery, Sub
 from . import membership, meta, presence, tags
 from .decision import (
     NOTHING,
@@ -35,13 +33,11 @@ from .decision import (
     Attach,
     Attached,
     Decision,
-    Detach,
     Effect,
     Env,
     Facts,
     Online,
     Reply,
-    ctrl,
     reply,
 )
 from .merge import without_marks
@@ -393,7 +389,7 @@ def _sys(state: TopicState, asked: Asked, env: Env) -> Decision:
     return Decision(changes) + _attach(state, asked, env, sub, params=None, old=sub)
 
 
-# --- attaching and leaving ---------------------------------------------------------------
+# --- attaching ---------------------------------------------------------------------------
 
 
 def _attach(
@@ -444,68 +440,3 @@ def awake(state: TopicState, sid: str) -> Decision:
         return NOTHING
     item = attrs.evolve(item, background=False)
     return Decision(effects=(Attach(item), *arrival(state, item)))
-
-
-def departure(state: TopicState, item: Attached) -> Iterator[Effect]:
-    """A session is going (it is still in the table): the last of its user?"""
-    if state.kind is not Kind.GROUP or item.reader or item.background:
-        return
-    if state.attached.count(item.user) == 1:
-        sids = state.holders(READ | PRES, skip_user=item.user)
-        yield from presence.on_topic(state, sids, "off", src=item.user)
-
-
-def gone(state: TopicState, sid: str) -> Decision:
-    """The session's connection has ended."""
-    item = state.attached.get(sid)
-    if item is None:
-        return NOTHING
-    return Decision(effects=(*departure(state, item), Detach(sid)))
-
-
-def leave(state: TopicState, asked: Asked, env: Env) -> Decision:
-    """{leave}, with or without ending the subscription (protocol notes, 5.4)."""
-    request, sid = asked.request, asked.caller.sid
-    assert isinstance(request, Leave)
-    item = state.attached.get(sid)
-    if item is None:
-        raise Refused(ATTACH_FIRST if request.unsub else NOT_JOINED)
-    if request.unsub:
-        return unsubscribe(state, asked, env)
-    effects = (reply(env, OK, asked), *departure(state, item), Detach(sid))
-    return Decision(effects=effects)
-
-
-def unsubscribe(state: TopicState, asked: Asked, env: Env) -> Decision:
-    """End one's own subscription; the last one to leave a p2p conversation deletes it."""
-    caller = asked.caller
-    if state.kind not in (Kind.P2P, Kind.GROUP) or state.record.owner == caller.user:
-        raise Refused(DENIED)
-    item = state.attached.get(caller.sid)
-    reader = item.reader if item else wants_reader(asked)
-    sub = state.readers.get(caller.user) if reader else state.member(caller.user)
-    if sub is None:
-        raise Refused(ATTACH_FIRST)
-    done = attrs.evolve(sub, deleted=env.now, updated=env.now)
-    effects: list[Effect] = [reply(env, OK, asked), Detach(caller.sid)]
-    effects.extend(membership.evict(state, caller.user, env, unsub=True, skip_sid=caller.sid))
-    effects.append(membership.gone_on_me(state, sub, skip_sid=caller.sid, reader=reader))
-    effects.extend(presence.ended(state, sub, caller.user, origin=caller.sid))
-    effects.append(presence.contact_changed(state, done, reader=reader))
-    return Decision(_ending(state, done, reader=reader), tuple(effects))
-
-
-def _ending(state: TopicState, done: Subscription, *, reader: bool) -> tuple[Change, ...]:
-    if reader:
-        fewer = attrs.evolve(state.record, readers=max(state.record.readers - 1, 0))
-        return (PutSubscription(done), PutTopic(fewer))
-    if state.kind is Kind.P2P and not any(s.user != done.user for s in state.members()):
-        return (DeleteTopic(state.name),)
-    return (PutSubscription(done),)
-
-
-def refuse_late(env: Env, asked: Asked) -> Reply:
-    """A {leave} of a topic in which the session is not."""
-    request = asked.request
-    unsub = isinstance(request, Leave) and request.unsub
-    return Reply(asked.caller.sid, ctrl(env, ATTACH_FIRST if unsub else NOT_JOINED, asked))

@@ -22,7 +22,19 @@ from ..errors import ATTACH_FIRST, DENIED, MALFORMED, NO_ACTION, OK, TOPIC_NOT_F
 from ..ids import Kind
 from ..queries import MembersOf, Query, SilencedBy, SubscriptionOf, TopicByName
 from ..wire.packets import Del, Get, Leave, Note, Pub, Set, Sub
-from . import calls, describe, heads, inbox, membership, messages, meta, presence, subscribe
+from . import (
+    calls,
+    describe,
+    heads,
+    inbox,
+    leave,
+    membership,
+    messages,
+    meta,
+    outside,
+    presence,
+    subscribe,
+)
 from .decision import (
     NOTHING,
     Asked,
@@ -80,6 +92,8 @@ def needs(state: TopicState, event: Event, env: Env) -> tuple[Query[Any], ...]:
             return messages.pub_needs(state, event)
         case Sub():
             return subscribe.needs(state, event)
+        case Get() if meta.seat(state, event) is None:
+            return outside.needs(state, event)
         case Get():
             return meta.needs(state, event)
         case Set():
@@ -98,7 +112,7 @@ def decide(state: TopicState, event: Event, facts: Facts, env: Env) -> Decision:
         case Asked():
             return _asked(state, event, facts, env)
         case Gone():
-            return _without(state, event.sid, env) + subscribe.gone(state, event.sid)
+            return _without(state, event.sid, env) + leave.gone(state, event.sid)
         case Awake():
             return subscribe.awake(state, event.sid)
         case Woken():
@@ -121,10 +135,12 @@ def _asked(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
             return subscribe.decide(state, asked, facts, env)
         case Note():
             return messages.note(state, asked, env)
+        case Get() if meta.seat(state, asked) is None:
+            return outside.get(state, asked, facts, env)
         case Get():
             return meta.get(state, asked, facts, env)
         case Leave():
-            left = subscribe.leave(state, asked, env)
+            left = leave.leave(state, asked, env)
             return _without(state, asked.caller.sid, env) + left
         case Set():
             return _set(state, asked, facts, env)
@@ -174,7 +190,7 @@ def _del_topic(state: TopicState, asked: Asked, env: Env) -> Decision:
         return Decision(effects=(reply(env, OK, asked),)) + _delete(state, caller.user, env)
     if state.member(caller.user) is None and caller.user not in state.readers:
         return Decision(effects=(reply(env, NO_ACTION, asked),))
-    return subscribe.unsubscribe(state, asked, env)
+    return leave.unsubscribe(state, asked, env)
 
 
 def _delete(state: TopicState, actor: str, env: Env) -> Decision:

@@ -301,7 +301,7 @@ def test_any_schedule_with_crashes(schedule: list[tuple[Any, ...]]):
 
 
 @pytest.mark.slow
-@settings(EXAMPLES, max_examples=400)
+@settings(EXAMPLES, max_examples=80)
 @given(st.lists(st.one_of(MOVES, CRASH), max_size=30))
 def test_any_long_schedule_with_crashes(schedule: list[tuple[Any, ...]]):
     with tempfile.TemporaryDirectory() as folder:

@@ -316,10 +316,12 @@ async def test_before_login_nothing_is_kept(scene):
     assert await scene.server.server.store.fetch(DeviceById("phone")) is None
 
 
-async def test_logging_in_again_writes_nothing(scene):
-    await scene.user("ann", "phone")
+async def test_logging_in_again_writes_no_device(scene):
+    ann = await scene.user("ann", "phone")
+    again = await scene.server.open()
+    await again.hi(ua="ann", dev="phone")
     before = scene.server.server.store.statistics().batches
-    await scene.user("ann", "phone")
+    await again.login_token(ann.token)
     assert scene.server.server.store.statistics().batches == before
 
 

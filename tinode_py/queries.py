@@ -216,7 +216,7 @@ class InboxUsers(Query[tuple[str, ...]]):
 
 @attrs.frozen
 class FindByTags(Query[tuple[Found, ...]]):
-    """Users and topics by exact tags. Unbounded.
+    """Users and groups by exact tags. Unbounded.
 
     `required` is a conjunction of alternatives; `optional` tags count if `required` is empty
     (any one must match) and otherwise only raise the rank. Users are found by prefixed tags

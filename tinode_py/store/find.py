@@ -23,6 +23,7 @@ _RANKED = f"""
 WITH candidate (owner) AS (
     SELECT DISTINCT t.owner FROM json_each(?1) AS j CROSS JOIN tag AS t
     WHERE t.tag = j.value AND t.owner <> ?2
+        AND (t.owner >= 'usr' OR t.owner >= 'grp' AND t.owner < 'grq')
 ), hit (owner, term, tag) AS (
     SELECT c.owner, j.value ->> 0, t.tag
     FROM candidate AS c CROSS JOIN json_each(?3) AS j CROSS JOIN tag AS t

@@ -176,6 +176,8 @@ def _deletions(tables: Tables, query: DeletionsIn) -> Deletions | None:
 def _found(tables: Tables, query: FindByTags) -> tuple[Found, ...]:
     results = []
     for name, owner in tables.owners():
+        if not name.startswith(("usr", "grp")):
+            continue
         found = _match(tables, query, name, owner)
         if found is not None:
             results.append(found)

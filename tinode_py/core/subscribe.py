@@ -168,26 +168,35 @@ def _group(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
     sub = state.member(asked.caller.user)
     if sub is None:
         return _join(state, asked, facts, env)
+    restored = sub.given | _default(state.record, asked) & ~OWNER
+    return _return(state, asked, env, sub, restored)
+
+
+def _return(
+    state: TopicState, asked: Asked, env: Env, sub: Subscription, restored: int
+) -> Decision:
+    """A member attaches again, his mode changed or not.
+
+    `restored`: what he wants from now on if he had given up J and asks for no mode.
+    """
     if not sub.given & JOIN:
         raise Refused(DENIED)
     if text := _mode_text(asked):
         change = membership.own_mode(state, sub, parse_mode(text), env)
     elif not sub.want & JOIN:
-        want = sub.given | _default(state.record, asked) & ~OWNER
-        change = membership.Change((attrs.evolve(sub, want=want, updated=env.now),))
+        change = membership.Change((attrs.evolve(sub, want=restored, updated=env.now),))
     else:
         change = membership.Change((sub,))
-    return _return(state, asked, env, sub, change)
+    return _attach_again(state, asked, env, sub, change)
 
 
-def _return(
+def _attach_again(
     state: TopicState,
     asked: Asked,
     env: Env,
     sub: Subscription,
     change: membership.Change,
 ) -> Decision:
-    """A member attaches again, his mode changed or not."""
     new = _with_private(change.subscription, asked, env)
     params = {"acs": acs(new)} if (new.want, new.given) != (sub.want, sub.given) else None
     changes: tuple[Change, ...] = change.changes_with(new) if new != sub else ()
@@ -274,17 +283,8 @@ def _p2p(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
         raise Refused(USER_NOT_FOUND)
     if sub is None:
         return _new_p2p(state, asked, facts, env)
-    if not sub.given & JOIN:
-        raise Refused(DENIED)
-    if text := _mode_text(asked):
-        change = membership.own_mode(state, sub, parse_mode(text), env)
-    elif not sub.want & JOIN:
-        mask = membership.p2p_mask(env)
-        want = (sub.given | sub.want) & mask | APPROVE
-        change = membership.Change((attrs.evolve(sub, want=want, updated=env.now),))
-    else:
-        change = membership.Change((sub,))
-    return _return(state, asked, env, sub, change)
+    restored = (sub.given | sub.want) & membership.p2p_mask(env) | APPROVE
+    return _return(state, asked, env, sub, restored)
 
 
 def _new_p2p(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
@@ -368,7 +368,7 @@ def _self(state: TopicState, asked: Asked, env: Env) -> Decision:
         change = membership.Change((sub,))
         if text:
             change = membership.own_mode(state, sub, parse_mode(text), env)
-        return _return(state, asked, env, sub, change)
+        return _attach_again(state, asked, env, sub, change)
     topic = Topic(state.name, env.now, env.now, env.now, owner=asked.caller.user, auth=access.SELF)
     sub = _new_sub(state.name, asked.caller.user, access.SELF, access.FULL, asked, env)
     params = {"acs": acs(sub)}

@@ -40,27 +40,9 @@ from .runner import Item, Rules, Runner
 
 log = logging.getLogger(__name__)
 
-_CONVERSATION = Rules(
-    rows=topic.rows,
-    load=lambda it, rows: it.load(*rows),
-    needs=topic.needs,
-    decide=topic.decide,
-    is_plain=topic.is_plain,
-)
-_ME = Rules(
-    rows=me.rows,
-    load=lambda it, rows: it.load(*rows),
-    needs=me_topic.needs,
-    decide=me_topic.decide,
-    is_plain=lambda event: False,
-)
-_FIND = Rules(
-    rows=find.rows,
-    load=lambda it, rows: it.load(*rows),
-    needs=find.needs,
-    decide=find.decide,
-    is_plain=lambda event: False,
-)
+_CONVERSATION = Rules(topic.rows, topic.needs, topic.decide, topic.is_plain)
+_ME = Rules(me.rows, me_topic.needs, me_topic.decide)
+_FIND = Rules(find.rows, find.needs, find.decide)
 
 
 @attrs.frozen

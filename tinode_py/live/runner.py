@@ -93,9 +93,15 @@ class State(Protocol):
 
     def address(self, user: str, *, reader: bool = False) -> str: ...
 
+    def load(self, *rows: Any) -> None: ...
+
     def apply(self, change: Change) -> None: ...
 
     def follow(self, effect: Effect) -> None: ...
+
+
+def _never(event: Event) -> bool:
+    return False
 
 
 @attrs.frozen
@@ -103,10 +109,9 @@ class Rules:
     """The pure half of one kind of topic."""
 
     rows: Callable[[str], tuple[Query[Any], ...]]
-    load: Callable[[Any, tuple[Any, ...]], None]
     needs: Callable[[Any, Event, Env], tuple[Query[Any], ...]]
     decide: Callable[[Any, Event, Facts, Env], Decision]
-    is_plain: Callable[[Event], bool]
+    is_plain: Callable[[Event], bool] = _never  # may share a commit with its neighbours
 
 
 class Surroundings(Protocol):
@@ -231,7 +236,7 @@ class Runner:
 
     async def _load(self) -> None:
         rows = self.rules.rows(self.state.name)
-        self.rules.load(self.state, tuple([await self.store.fetch(query) for query in rows]))
+        self.state.load(*[await self.store.fetch(query) for query in rows])
         self._loaded = True
 
     async def _decide(self, item: Item) -> Decision:

@@ -6,7 +6,7 @@ aux, so that one part sees what the part before it has changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import attrs
@@ -61,9 +61,13 @@ def needs(state: TopicState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
     if request.desc is None and request.sub is not None and request.sub.user:
         return membership.needs(state, request.sub.user)
     if request.desc is None and request.sub is None and request.tags is not None:
-        chosen = tags.normal(request.tags, env.settings)
-        return tuple(OwnerOfTag(alias) for alias in tags.aliases(chosen))
+        return tags_needs(request.tags, env)
     return ()
+
+
+def tags_needs(asked: Iterable[str], env: Env) -> tuple[Query[Any], ...]:
+    """The facts for `changed_tags`: whose the aliases among them are."""
+    return tuple(OwnerOfTag(alias) for alias in tags.aliases(tags.normal(asked, env.settings)))
 
 
 def set_part(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:

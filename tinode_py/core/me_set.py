@@ -21,10 +21,10 @@ from ..errors import (
     OK,
     Refused,
 )
-from ..queries import CredentialsOf, OwnerOfTag, Query
+from ..queries import CredentialsOf, Query
 from ..records import User
 from ..wire.packets import Acs, Credential, DefAcs, Pres, Set, SetDesc
-from . import credentials, describe, me, tags
+from . import credentials, describe, me
 from .decision import (
     NOTHING,
     Asked,
@@ -55,8 +55,7 @@ def needs(state: MeState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
         more = () if cred.resp else credentials.adding_needs(cred.meth, cred.val, env.settings)
         return (CredentialsOf(state.name), *more)
     if request.desc is None and request.sub is None and request.tags is not None:
-        chosen = tags.normal(request.tags, env.settings)
-        return tuple(OwnerOfTag(alias) for alias in tags.aliases(chosen))
+        return describe.tags_needs(request.tags, env)
     return ()
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import pytest
 import trio
 
+from tests.javascript import node_with
 from tests.process import CHEAP_PASSWORDS, serving
-from tests.sdk.test_sdk import HERE, _install
+
+HERE = Path(__file__).parent
 
 # Called by `chat.mjs`, or at work on what the client has in memory only.
 IN_CHAT = ("Topic.findMessage", "Topic.getMessagesPage", "Topic.messages", "Topic.minMsgSeq")
@@ -43,12 +43,7 @@ async def _told(node: str, data: Path) -> list[dict[str, object]]:
 
 
 def test_methods(tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        if os.environ.get("CI"):
-            pytest.fail("node is not installed, and the SDK must be tested here")
-        pytest.skip("node is not installed")
-    _install()
+    node = node_with(HERE, "tinode-sdk")
     told = trio.run(_told, node, tmp_path / "data")
     assert [line for line in told if "failed" in line] == []
     assert told[-1] == {"uncalled": sorted({*IN_CHAT, *LOCAL})}

@@ -7,8 +7,6 @@ back on the same data. Each step of the conversation is one test.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import pytest
 import trio
 
+from tests.javascript import node_with
 from tests.process import serving
 
 HERE = Path(__file__).parent
@@ -39,12 +38,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What became of each step that was begun: an empty text, or why it failed."""
-    node = shutil.which("node")
-    if node is None:
-        if os.environ.get("CI"):
-            pytest.fail("node is not installed, and the SDK must be tested here")
-        pytest.skip("node is not installed")
-    _install()
+    node = node_with(HERE, "tinode-sdk")
     return trio.run(_conversation, node, tmp_path_factory.mktemp("sdk") / "data")
 
 
@@ -55,14 +49,6 @@ def test_step(outcomes: dict[str, str], step: str) -> None:
 
 def test_every_step_is_listed(outcomes: dict[str, str]) -> None:
     assert [*outcomes] == STEPS[: len(outcomes)]
-
-
-def _install() -> None:
-    """The SDK and what it needs outside a browser, unless they are there."""
-    if not (HERE / "node_modules" / "tinode-sdk").is_dir():
-        npm = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        done = subprocess.run(npm, cwd=HERE, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 async def _conversation(node: str, data: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ import httpx
 import pytest
 import trio
 
+from tests.javascript import node_with, program
 from tests.process import ServerProcess, serving
 
 HERE = Path(__file__).parent
@@ -48,31 +49,16 @@ STEPS = [
 pytestmark = pytest.mark.slow
 
 
-def _program(*names: str) -> str:
-    """Where one of these programs is. Without any of them there is nothing to test."""
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{names[0]} is not installed, and the web application must be tested here")
-        pytest.skip(f"{names[0]} is not installed")
-    return found
-
-
 @pytest.fixture(scope="module")
 def node() -> str:
     """Node, with the application and what drives it installed."""
-    found = _program("node")
-    if not PACKAGE.is_dir():
-        npm = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        done = subprocess.run(npm, cwd=HERE, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return found
+    return node_with(HERE, PACKAGE.name)
 
 
 @pytest.fixture(scope="module")
 def outcomes(node: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What became of each step that was begun: an empty text, or why it failed."""
-    browser = _program("chromium", "chromium-browser", "google-chrome")
+    browser = program("chromium", "chromium-browser", "google-chrome")
     shutil.rmtree(SCREENSHOTS, ignore_errors=True)
     return trio.run(_scenario, node, browser, tmp_path_factory.mktemp("webapp") / "data")
 

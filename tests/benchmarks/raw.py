@@ -165,6 +165,8 @@ def durable(path: str, group: int, size: int, ack: int, out: int) -> Loop:
 
 def page(path: str, size: int, out: int) -> Loop:
     """A range read of 24 rows, and as many bytes as the server's page has."""
+    if not Path(path).exists():
+        Writer(path, 2).write([(n, 24) for n in range(0, 200, 2)])
     db = sqlite3.connect(path, isolation_level=None)
     topics = [row[0] for row in db.execute("SELECT DISTINCT topic FROM message").fetchall()]
     frame = _frame(out) if out < 65_536 else b"x" * out

@@ -231,6 +231,16 @@ class Reply:
 
 
 @attrs.frozen
+class Page:
+    """Stored messages to one session, each a {data}, in this order."""
+
+    sid: str
+    address: str  # the topic, as the session knows it
+    messages: tuple[Message, ...]
+    reader: bool  # of a channel: is not told who wrote
+
+
+@attrs.frozen
 class Broadcast:
     """One packet to some attached sessions; each sees the topic under his own name."""
 
@@ -439,6 +449,7 @@ class Kept:
 
 Effect = (
     Reply
+    | Page
     | Broadcast
     | Publish
     | Push

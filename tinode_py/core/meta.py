@@ -46,7 +46,7 @@ from ..wire.packets import (
     Time,
 )
 from . import ranges
-from .decision import Asked, Attached, Decision, Effect, Env, Facts, Reply, reply
+from .decision import Asked, Attached, Decision, Effect, Env, Facts, Page, Reply, reply
 from .modes import acs, show, show_defaults
 from .state import TopicState
 
@@ -340,8 +340,7 @@ def _data(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[E
         yield empty(env, asked, "data")
         return
     reader = _is_reader(state, asked)
-    for message in messages:
-        yield Reply(asked.caller.sid, to_data(message, asked.named, reader=reader))
+    yield Page(asked.caller.sid, asked.named, messages, reader)
     yield reply(env, DELIVERED, asked, params={"what": "data", "count": len(messages)})
 
 

@@ -16,11 +16,11 @@ import trio
 
 from ..access import PRES, READ
 from ..core import push
-from ..core.decision import Addressee, Deliver
+from ..core.decision import Addressee, Deliver, Page
 from ..core.meta import to_data
 from ..core.state import Attachments, TopicState
 from ..records import Message
-from ..wire.codec import Form, encode
+from ..wire.codec import Form, encode, encode_messages
 from ..wire.packets import Info, Pres, ServerPacket
 from .link import Link
 
@@ -166,10 +166,16 @@ class Emission:
 
     def send(self, link: Link, packet: ServerPacket) -> None:
         """One packet to one session."""
+        self._put(link, encode(packet, link.form))
+
+    def page(self, link: Link, page: Page) -> None:
+        """Stored messages to one session."""
+        self._put(link, _frames(page, link.form))
+
+    def _put(self, link: Link, frames: bytes) -> None:
         self._at += 1
-        frame = encode(packet, link.form)
-        self._size += len(frame)
-        self._own.setdefault(link, []).append((self._at, frame))
+        self._size += len(frames)
+        self._own.setdefault(link, []).append((self._at, frames))
 
     def broadcast(self, state: Addressed, packet: Pres | Info, links: list[Link]) -> None:
         """One packet to some attached sessions, each under the name he knows the topic by."""
@@ -209,6 +215,13 @@ class Emission:
 
 def _frame(message: Message, view: View) -> bytes:
     return encode(to_data(message, view.address, reader=view.reader), view.form)
+
+
+def _frames(page: Page, form: Form) -> bytes:
+    if form is Form.JSON_FRAME:
+        return encode_messages(page.messages, page.address, reader=page.reader)
+    found = (to_data(message, page.address, reader=page.reader) for message in page.messages)
+    return b"".join([encode(data, form) for data in found])
 
 
 async def _send_group(

@@ -37,6 +37,7 @@ from ..core.decision import (
     Gone,
     NewLogin,
     Online,
+    Page,
     Publish,
     Push,
     Reply,
@@ -333,6 +334,10 @@ class Runner:
                 link = self._link(effect.sid, item)
                 if link is not None:
                     emission.send(link, effect.packet)
+            case Page():
+                link = self._link(effect.sid, item)
+                if link is not None:
+                    emission.page(link, effect)
             case Broadcast():
                 found = [self.links[sid] for sid in effect.sids if sid in self.links]
                 emission.broadcast(self.state, effect.packet, found)

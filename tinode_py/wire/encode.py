@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import enum
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
 import msgspec
 
+from ..records import Message
 from . import cbor, packets
 from .frames import binary_frame, text_frame
 from .shape import CLASSES, Field, Kind, fields_of
@@ -59,17 +60,37 @@ def encode_cbor(packet: packets.ServerPacket) -> bytes:
     return cbor.dumps(plain)
 
 
+def encode_messages(messages: Iterable[Message], address: str, *, reader: bool) -> bytes:
+    """Stored messages as finished frames with {data} in JSON, one after the other.
+
+    `address`: the topic as the receiver knows it; a channel's `reader` is not told who wrote.
+    """
+    topic = _json_text(address)
+    return b"".join(
+        [
+            text_frame(
+                _message_text(topic, "" if reader else m.sender, m.ts, m.seq, m.head, m.content)
+            )
+            for m in messages
+        ]
+    )
+
+
 def _data_text(data: packets.Data) -> bytes:
-    sender = b',"from":' + _json_text(data.from_) if data.from_ else b""
-    head = b',"head":' + data.head if data.head is not None else b""
-    seq = b',"seq":%d' % data.seq if data.seq else b""
+    topic = _json_text(data.topic)
+    return _message_text(topic, data.from_, data.ts, data.seq, data.head, data.content)
+
+
+def _message_text(
+    topic: bytes, sender: str, ts: int, seq: int, head: bytes | None, content: bytes
+) -> bytes:
     return b'{"data":{"topic":%b%b,"ts":"%b"%b%b,"content":%b}}' % (
-        _json_text(data.topic),
-        sender,
-        time_text(data.ts).encode(),
-        seq,
-        head,
-        data.content,
+        topic,
+        b',"from":' + _json_text(sender) if sender else b"",
+        time_text(ts).encode(),
+        b',"seq":%d' % seq if seq else b"",
+        b',"head":' + head if head is not None else b"",
+        content,
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 
 from ..config import ConfigError
+from ..disk import sync
 
 FILE = "secrets.toml"
 KEY_LENGTH = 32
@@ -77,12 +78,4 @@ def _write(path: Path, secrets: Secrets) -> None:
         file.flush()
         os.fsync(descriptor)
     half.rename(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)

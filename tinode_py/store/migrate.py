@@ -18,6 +18,8 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from ..disk import sync
+
 APPLICATION_ID = 0x54696E6F  # "Tino"
 _MINIMUM = (3, 38, 0)  # the first SQLite with ->>
 
@@ -117,14 +119,6 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
     with contextlib.closing(sqlite3.connect(partial)) as copy:
         connection.backup(copy, pages=-1)
-    _sync(partial)
+    sync(partial)
     os.replace(partial, target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(target.parent)

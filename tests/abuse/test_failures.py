@@ -30,6 +30,9 @@ class BrokenOutlet:
     def finish(self, code: int = 1000, reason: str = "") -> None:
         self.closed = True
 
+    def hang_up(self) -> None:
+        self.closed = True
+
     def abort(self) -> None:
         self.closed = True
 

@@ -118,7 +118,8 @@ async def test_sessions_of_a_deleted_account_end(autojump_clock):
         group = await it.group(alice, bob, phone)
         token = bob.token
         assert await bob.code(**{"del": {"what": "user", "hard": True}}) == 200
-        assert await phone.closed() == 1000
+        assert await phone.closed() == 0
+        assert phone.seen[-1]["ctrl"]["code"] == 205
         assert await alice.code(pub={"topic": group, "content": AFTER}) == 202
         assert not told(phone.seen)
         guest = await it.guest()

@@ -198,6 +198,18 @@ async def test_finish_sends_the_queue_and_then_the_close():
         assert await wire.peer.receive_some() == b"\x81\x01a\x88\x05\x03\xe9bye"
 
 
+async def test_hanging_up_sends_the_queue_and_then_ends_the_scope(autojump_clock):
+    async with over_memory() as wire:
+        wire.outbox.push(b"a" * 20_000)
+        wire.outbox.hang_up()
+        wire.outbox.push(b"dropped")
+        wire.outbox.finish()
+        assert wire.outbox.closed
+        await wire.outbox.flushed()
+        assert wire.outbox.scope.cancel_called
+        assert await wire.peer.receive_some() == b"a" * 20_000
+
+
 async def test_abort_resets_at_once():
     async with over_sockets() as wire:
         wire.outbox.push(b"x" * 500_000)

@@ -76,6 +76,21 @@ async def test_after_our_close_nothing_is_sent_and_nothing_received(
         assert world.session.got == []
 
 
+async def test_hanging_up_ends_the_connection_without_a_close(serving: NewWorld, autojump_clock):
+    async with serving() as world:
+        client = world.connect()
+        reader = await upgraded(client)
+        world.session.outlet.push(b"\x81\x01a")
+        world.session.outlet.hang_up()
+        assert await reader.frame() == (1, b"a")
+        assert await reader.ended()
+        assert world.session.ends == 1
+        await client.send_all(text("late"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert trio.current_time() == 0
+        assert world.session.got == []
+
+
 async def test_who_does_not_answer_our_close_is_cut_off(serving: NewWorld, autojump_clock):
     async with serving() as world:
         client = world.connect()

@@ -218,7 +218,7 @@ def _set_state(state: MeState, asked: Asked, new: State, env: Env) -> Decision:
         notice = Suspended(state.name, new is State.SUSPENDED)
         effects.extend(Tell(line.topic, notice) for line in state.lines.values())
     if new is State.SUSPENDED:
-        effects.append(EndSessions(state.name, ctrl(env, EVICTED)))
+        effects.append(EndSessions(state.name, ctrl(env, EVICTED), abruptly=True))
     return Decision((PutUser(user),), tuple(effects))
 
 
@@ -242,7 +242,7 @@ def delete(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
         if devices and ids.is_channel(line.address):
             effects.append(FollowChannel(line.address, state.name, False, devices))
     last = asked.caller.sid if asked.caller.user == state.name else ""
-    effects.append(EndSessions(state.name, ctrl(env, EVICTED), last))
+    effects.append(EndSessions(state.name, ctrl(env, EVICTED), last, abruptly=True))
     effects.extend((Online(False), Retire()))
     ended = (*owned, ids.self_topic(state.name))
     notices = tuple(

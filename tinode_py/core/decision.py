@@ -307,7 +307,9 @@ class Detach:
 class EndSessions:
     """Tell sessions of a user that they are evicted, and close them; `last` comes last.
 
-    All of them, or those of one login (`number`), or all but those of one (`keep`).
+    All of them, or those of one login (`number`), or all but those of one (`keep`). `abruptly`:
+    the connections end without a close, as in the reference those of an account that is
+    suspended or over.
     """
 
     user: str
@@ -315,6 +317,7 @@ class EndSessions:
     last: str = ""
     number: int = 0
     keep: int = 0
+    abruptly: bool = False
 
 
 @attrs.frozen

@@ -219,7 +219,11 @@ class Hub:
         links = self.sessions_of(effect.user)
         for link in sorted(links, key=lambda it: it.sid == effect.last):
             if effect.number in (0, link.number) and not 0 < effect.keep == link.number:
-                _end(link, effect.packet, 1000)
+                if effect.abruptly:
+                    link.send(effect.packet)
+                    link.outlet.hang_up()
+                else:
+                    _end(link, effect.packet, 1000)
 
     def sessions_of(self, user: str) -> list[Link]:
         """The live sessions of a user."""

@@ -51,6 +51,9 @@ class Outlet(Protocol):
     def finish(self, code: int = 1000, reason: str = "") -> None:
         """Send what is queued, then a close with `code`; then the connection ends."""
 
+    def hang_up(self) -> None:
+        """Send what is queued, then end the connection without a close."""
+
     def abort(self) -> None:
         """End the connection now; what is queued is forgotten."""
 
@@ -78,12 +81,12 @@ class SocketOutbox:
     """The outlet of a websocket over `stream`.
 
     The task of the connection runs within `scope`. After `finish` the peer has `linger` seconds
-    to close, then the scope ends.
+    to close, then the scope ends; after `hang_up` it ends once nothing is queued.
     """
 
     __slots__ = (
         "_direct", "_emptied", "_fd", "_flusher", "_open", "_queue", "_queued", "_stream",
-        "_terms", "scope",
+        "_terms", "hung_up", "scope",
     )  # fmt: skip
 
     def __init__(self, stream: trio.abc.SendStream, terms: OutletTerms) -> None:
@@ -95,6 +98,7 @@ class SocketOutbox:
         self._emptied: trio.Event | None = None  # somebody waits for an empty queue
         self._flusher: trio.CancelScope | None = None  # of the flush task, if there is one
         self._open = True
+        self.hung_up = False
         sock = socket_of(stream) if isinstance(stream, trio.SocketStream) else None
         self._fd = -1 if sock is None else sock.fileno()
         self._direct = self._fd != -1  # nothing waits, and there is a descriptor
@@ -131,6 +135,13 @@ class SocketOutbox:
 
     def finish(self, code: int = 1000, reason: str = "") -> None:
         self.push_last(close_frame(code, reason))
+
+    def hang_up(self) -> None:
+        if not self._open:
+            return
+        self._open = self._direct = False
+        self.hung_up = True
+        self._start_flush()
 
     def abort(self) -> None:
         self.detach()
@@ -183,7 +194,11 @@ class SocketOutbox:
         self._queued += len(frame) - sent
         if self._queued > most:
             self._slow("bytes")
-        elif self._flusher is None:
+        else:
+            self._start_flush()
+
+    def _start_flush(self) -> None:
+        if self._flusher is None:
             self._flusher = trio.CancelScope()
             self._terms.nursery.start_soon(self._flush, self._flusher)
 
@@ -201,6 +216,8 @@ class SocketOutbox:
                         await write()
                     if timer.cancelled_caught:
                         self._slow("time")
+                if self.hung_up:
+                    self.scope.cancel()
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             self._lose()
         except trio.Cancelled:

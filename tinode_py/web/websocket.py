@@ -26,6 +26,7 @@ from .silence import Silence, Silences
 
 _WENT_AWAY = Ending(close_frame(1001), broken_off=False)
 _FAILED = Ending(close_frame(1011), broken_off=False)
+_HUNG_UP = Ending(b"", broken_off=True)
 _CHUNK = 65_536
 _MESSAGE = (str, bytes)
 _MANY = 32  # events without a pause: others want their turn
@@ -89,6 +90,8 @@ class WebSocket:
                 self._reception.feed(rest)
                 del answer, rest, info  # an idle connection need not keep them
                 last = await self._read(session)
+            if outbox.hung_up:
+                last = self._hung_up()
         except trio.Cancelled:
             last = _WENT_AWAY
             raise
@@ -96,6 +99,10 @@ class WebSocket:
             session.end()
             await self._close(last)
         return False
+
+    def _hung_up(self) -> Ending | None:
+        """The peer learns of the end by a half-close, if there is such a thing here."""
+        return _HUNG_UP if isinstance(self._stream, trio.abc.HalfCloseableStream) else None
 
     async def _close(self, last: Ending | None) -> None:
         """Say the last word, if there is one to say and nobody has said it; then close."""

@@ -210,6 +210,36 @@ class PurgeInbox:
 
 
 @attrs.frozen
+class PutOnline:
+    """Log that a user is online, unless that is what the log says already."""
+
+    user: str
+    ts: int
+    detail: bytes
+
+
+@attrs.frozen
+class PutOffline:
+    """Log that a user is offline, if the log says that he is online."""
+
+    user: str
+    ts: int
+    detail: bytes
+
+
+@attrs.frozen
+class PurgeEvents:
+    """Let go of events that an earlier purge, at a time before `before`, has seen.
+
+    Called now and then it keeps what is younger than `now - before`, and what happened between
+    two purges. Messages stay; the log does not tell of old ones any more.
+    """
+
+    before: int
+    now: int
+
+
+@attrs.frozen
 class PutDevice:
     """Keep a device; it is nobody else's any more. Of one user the latest `DEVICES_KEPT` stay."""
 
@@ -253,6 +283,9 @@ Change = (
     | PurgeIdem
     | PutNotice
     | PurgeInbox
+    | PutOnline
+    | PutOffline
+    | PurgeEvents
     | PutDevice
     | DropDevice
     | PutSecret
@@ -261,9 +294,13 @@ Change = (
 
 @attrs.frozen
 class Batch:
-    """What one task wants written at once: all of it or nothing."""
+    """What one task wants written at once: all of it or nothing.
+
+    `now` is the time of the events that the changes leave in the log; 0: what the changes say.
+    """
 
     changes: tuple[Change, ...]
+    now: int = 0
 
 
 @attrs.frozen

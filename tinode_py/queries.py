@@ -15,6 +15,7 @@ from .records import (
     Credential,
     Deletions,
     Device,
+    EventPage,
     Found,
     InboxPage,
     Login,
@@ -209,6 +210,28 @@ class InboxOf(Query[InboxPage]):
 @attrs.frozen
 class InboxUsers(Query[tuple[str, ...]]):
     """Users who have an inbox, in order of their names, after `after`, at most `limit`."""
+
+    after: str
+    limit: int
+
+
+@attrs.frozen
+class EventsAfter(Query[EventPage]):
+    """A page of the log from number `after` + 1 on, in order, at most `limit` events.
+
+    A page ends before it is longer than `size` bytes, but has one event if there is one.
+    Without `messages` those are left out.
+    """
+
+    after: int
+    limit: int
+    messages: bool = True
+    size: int = 1 << 20
+
+
+@attrs.frozen
+class OnlineAfter(Query[tuple[str, ...]]):
+    """Users who are online, as the log has it, in order of their names, after `after`."""
 
     after: str
     limit: int

@@ -238,6 +238,35 @@ class InboxPage:
 
 
 @attrs.frozen
+class Event:
+    """One thing that happened. `id` is its place in the order of commits.
+
+    `message` is there with `message.stored` alone; `detail` is a JSON object or None.
+    """
+
+    id: int
+    ts: int
+    kind: str
+    topic: str = ""
+    user: str = ""
+    detail: bytes | None = None
+    message: Message | None = None
+
+
+@attrs.frozen
+class EventPage:
+    """Events in their order. All from `first` on are kept, `last` is the highest given out.
+
+    Whatever was asked for, there is no more of it up to `reached` than is in `events`.
+    """
+
+    first: int
+    last: int
+    reached: int
+    events: tuple[Event, ...] = ()
+
+
+@attrs.frozen
 class Deletions:
     """What a user must forget: the highest deletion number and the merged ranges."""
 

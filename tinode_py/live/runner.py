@@ -296,7 +296,7 @@ class Runner:
     async def _commit(self, changes: tuple[Change, ...]) -> tuple[Answer, Any] | None:
         """None if the changes are stored; else what to answer."""
         try:
-            outcome = await self.store.commit(Batch(changes))
+            outcome = await self.store.commit(Batch(changes, self.hub.now()))
         except StoreError:
             log.exception("a commit failed", extra={"topic": self.state.name})
             return INTERNAL, None

@@ -23,6 +23,7 @@ from ..changes import (
     DropLogin,
     DropSession,
     Outcome,
+    PurgeEvents,
     PurgeIdem,
     PurgeInbox,
     PutCredential,
@@ -31,6 +32,8 @@ from ..changes import (
     PutIdem,
     PutLogin,
     PutNotice,
+    PutOffline,
+    PutOnline,
     PutSecret,
     PutSession,
     PutSubscription,
@@ -45,9 +48,12 @@ from ..records import Range, State
 from . import rows
 from .credentials import drop_credential, put_credential
 from .devices import drop_device, put_device
+from .events import purge_events, put_event, put_offline, put_online
+from .happened import facts, happened
 from .hot import Hot
 from .inbox import purge_inbox, put_notice
 from .ranges import merged
+from .read import answer
 from .sessions import drop_session, put_session, revoke_sessions
 from .sql import Statements
 
@@ -144,7 +150,7 @@ def _put_subscription(db: Statements, change: PutSubscription) -> None:
 
 
 def _hot(db: Statements, change: AppendMessage | SetMarks) -> None:
-    hot = Hot()
+    hot = Hot(db.next_event)
     if not (hot.add(change) and hot.write(db)):
         raise BatchRefused(Stale())
 
@@ -258,12 +264,19 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     PurgeIdem: _purge_idem,
     PutNotice: put_notice,
     PurgeInbox: purge_inbox,
+    PutOnline: put_online,
+    PutOffline: put_offline,
+    PurgeEvents: purge_events,
     PutDevice: put_device,
     DropDevice: drop_device,
     PutSecret: _put_secret,
 }
 
 
-def apply(db: Statements, change: Change) -> None:
-    """Write one change, or raise BatchRefused."""
+def apply(db: Statements, change: Change, now: int = 0) -> None:
+    """Write one change and the events that it means, or raise BatchRefused."""
+    asked = facts(change)
+    before = None if asked is None else answer(db, asked)
     ARMS[type(change)](db, change)
+    for event in happened(change, before, now):
+        put_event(db, event)

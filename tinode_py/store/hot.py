@@ -3,7 +3,8 @@
 A thread that runs SQLite gives up the interpreter's lock several times per statement, and
 beside a busy loop each time costs a switch interval. So there is one statement for everything,
 whatever the number of rows: an INSERT into a view of this connection, whose trigger raises the
-topics, checks that no number was skipped, adds the messages, raises the marks and gives private
+topics, checks that no number was skipped, adds the messages (each with its number in the log of
+events), raises the marks and gives private
 messages their places in inboxes. Outside a transaction it is a transaction of its own, begin and
 commit included.
 """
@@ -11,6 +12,7 @@ commit included.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from ..changes import AppendMessage, Change, SetMarks
 from .rows import encoded
@@ -34,8 +36,9 @@ BEGIN
 
     SELECT RAISE(ABORT, 'stale') WHERE changes() <> json_array_length(new.tails);
 
-    INSERT INTO message (topic, seq, sender, ts, head, content)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+    INSERT INTO message (topic, seq, sender, ts, head, content, event)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+           value ->> 6
     FROM json_each(new.messages);
 
     UPDATE subscription SET read = max(subscription.read, j.read),
@@ -56,12 +59,13 @@ END""",
 )
 _WRITE = "INSERT INTO hot (tails, messages, marks, inbox, places) VALUES (?, ?, ?, ?, ?)"
 _WRITE_LARGE = """
-INSERT INTO message (topic, seq, sender, ts, head, content) VALUES (?, ?, ?, ?, ?, ?)"""
+INSERT INTO message (topic, seq, sender, ts, head, content, event)
+VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
 # What a message that is not its topic's next, or is there already, is refused by.
 _OUT_OF_TURN = frozenset({"SQLITE_CONSTRAINT_TRIGGER", "SQLITE_CONSTRAINT_PRIMARYKEY"})
 
-_Message = tuple[str, int, str, int, str | None, str]
+_Message = tuple[str, int, str, int, str | None, str, int]
 
 
 def prepare(db: Statements) -> None:
@@ -71,11 +75,12 @@ def prepare(db: Statements) -> None:
 
 
 class Hot:
-    """Hot changes of one transaction, gathered in order."""
+    """Hot changes of one transaction, gathered in order. `next_event` numbers messages."""
 
-    __slots__ = ("_inboxes", "_large", "_marks", "_messages", "_tails")
+    __slots__ = ("_inboxes", "_large", "_marks", "_messages", "_next_event", "_tails")
 
-    def __init__(self) -> None:
+    def __init__(self, next_event: Callable[[], int]) -> None:
+        self._next_event = next_event
         self._messages: list[_Message] = []
         self._large: list[_Message] = []
         self._tails: dict[str, list[int]] = {}  # first number, last number, time
@@ -104,7 +109,8 @@ class Hot:
             tail[1] = m.seq
             tail[2] = max(tail[2], m.ts)
         head = None if m.head is None else m.head.decode()
-        row = (m.topic, m.seq, m.sender, m.ts, head, m.content.decode())
+        content = m.content.decode()
+        row = (m.topic, m.seq, m.sender, m.ts, head, content, self._next_event())
         (self._large if len(m.content) > LARGE else self._messages).append(row)
         for user in change.inboxes:
             self._inboxes.setdefault(user, []).append((m.topic, m.seq, m.ts))

@@ -42,7 +42,7 @@ class MemoryStore:
         try:
             for change in batch.changes:
                 self._changes += 1
-                apply(self._tables, change)
+                apply(self._tables, change, batch.now)
         except Refused as refused:
             self._tables.undo(mark)
             return refused.outcome

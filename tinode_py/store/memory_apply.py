@@ -19,6 +19,7 @@ from ..changes import (
     DropLogin,
     DropSession,
     Outcome,
+    PurgeEvents,
     PurgeIdem,
     PurgeInbox,
     PutCredential,
@@ -27,6 +28,8 @@ from ..changes import (
     PutIdem,
     PutLogin,
     PutNotice,
+    PutOffline,
+    PutOnline,
     PutSecret,
     PutSession,
     PutSubscription,
@@ -39,7 +42,10 @@ from ..changes import (
 from ..ids import channel_of, group_of
 from ..records import InboxItem, InboxPage, Published, State
 from .base import ALIAS
+from .happened import facts, happened
 from .memory_devices import drop_device, drop_devices, put_device
+from .memory_events import purge_events, put_event, put_offline, put_online
+from .memory_read import answer
 from .ranges import merged
 from .tables import Tables
 
@@ -97,6 +103,7 @@ def _append_message(tables: Tables, change: AppendMessage) -> None:
     touched = max(topic.touched, message.ts)
     tables.topics.put(topic.name, attrs.evolve(topic, seq=message.seq, touched=touched))
     tables.messages.put(key, message)
+    tables.places.put(key, tables.next_event())
     for user in change.inboxes:
         _give_place(tables, user, InboxItem(0, message.topic, message.seq, message.ts))
 
@@ -148,8 +155,8 @@ def _put_idem(tables: Tables, change: PutIdem) -> None:
 
 
 def _purge_idem(tables: Tables, change: PurgeIdem) -> None:
-    for key, answer in list(tables.answers.rows.items()):
-        if answer.ts < change.before:
+    for key, published in list(tables.answers.rows.items()):
+        if published.ts < change.before:
             tables.answers.drop(key)
 
 
@@ -187,6 +194,7 @@ def _delete_messages(tables: Tables, change: DeleteMessages) -> None:
     for name, seq in list(tables.messages.rows):
         if name == change.topic and any(r.low <= seq < r.hi for r in change.ranges):
             tables.messages.drop((name, seq))
+            tables.places.drop((name, seq))
 
 
 def _raise_clear(tables: Tables, change: DeleteMessages) -> None:
@@ -206,6 +214,7 @@ def _delete_topic(tables: Tables, change: DeleteTopic) -> None:
     for message in list(tables.messages.rows):
         if message[0] == name:
             tables.messages.drop(message)
+            tables.places.drop(message)
     for deletion in list(tables.deletions.rows):
         if deletion[0] == name:
             tables.deletions.drop(deletion)
@@ -301,12 +310,21 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     PurgeIdem: _purge_idem,
     PutNotice: _put_notice,
     PurgeInbox: _purge_inbox,
+    PutOnline: put_online,
+    PutOffline: put_offline,
+    PurgeEvents: purge_events,
     PutDevice: put_device,
     DropDevice: drop_device,
     PutSecret: _put_secret,
 }
 
 
-def apply(tables: Tables, change: Change) -> None:
-    """Make one change, or raise Refused: the caller then undoes the batch."""
+def apply(tables: Tables, change: Change, now: int = 0) -> None:
+    """Make one change and the events that it means, or raise Refused: the caller then undoes
+    the batch.
+    """
+    asked = facts(change)
+    before = None if asked is None else answer(tables, asked)
     ARMS[type(change)](tables, change)
+    for event in happened(change, before, now):
+        put_event(tables, event)

@@ -18,6 +18,7 @@ from ..queries import (
     DeletionsIn,
     DeviceById,
     DevicesOf,
+    EventsAfter,
     FindByTags,
     FindQueryOf,
     GroupsOwnedBy,
@@ -28,6 +29,7 @@ from ..queries import (
     MembersOf,
     MessageAt,
     MessagesIn,
+    OnlineAfter,
     OwnerOfTag,
     Query,
     SecretNamed,
@@ -60,6 +62,7 @@ from ..records import (
 )
 from .base import ALIAS, ALIAS_WEIGHT
 from .memory_devices import channels_of, device_by_id, devices_of, unread_of
+from .memory_events import events_after, online_after
 from .ranges import merged
 from .tables import Tables
 
@@ -313,6 +316,8 @@ ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     AnswerTo: _answer_to,
     InboxOf: _inbox,
     InboxUsers: _inbox_users,
+    EventsAfter: events_after,
+    OnlineAfter: online_after,
     MembersOf: _members,
     SubscriptionOf: _subscription,
     ContactsOf: _contacts,

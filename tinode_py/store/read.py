@@ -20,6 +20,7 @@ from ..queries import (
     DeletionsIn,
     DeviceById,
     DevicesOf,
+    EventsAfter,
     FindByTags,
     FindQueryOf,
     GroupsOwnedBy,
@@ -30,6 +31,7 @@ from ..queries import (
     MembersOf,
     MessageAt,
     MessagesIn,
+    OnlineAfter,
     OwnerOfTag,
     Query,
     SecretNamed,
@@ -48,6 +50,7 @@ from . import rows
 from .base import ALIAS
 from .credentials import confirmed_by, credentials_of
 from .devices import channels_of, device_by_id, devices_of, unread_of
+from .events import events_after, online_after
 from .find import hits
 from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
@@ -251,6 +254,8 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     AnswerTo: _answer_to,
     InboxOf: inbox_of,
     InboxUsers: inbox_users,
+    EventsAfter: events_after,
+    OnlineAfter: online_after,
     DeviceById: device_by_id,
     DevicesOf: devices_of,
     UnreadOf: unread_of,

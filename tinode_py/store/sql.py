@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,22 @@ CHECKPOINT_PAGES = 4_000
 
 
 class Statements:
-    """Runs statements on one connection and counts them. One thread at a time."""
+    """Runs statements on one connection and counts them. One thread at a time.
 
-    __slots__ = ("connection", "count")
+    `last_event` is the highest number in the log; only the writer's counts.
+    """
+
+    __slots__ = ("connection", "count", "last_event")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.count = 0
+        self.last_event = 0
+
+    def next_event(self) -> int:
+        """A number that no event has."""
+        self.last_event += 1
+        return self.last_event
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Execute one statement to its end; answers the number of rows it changed."""
@@ -32,6 +41,15 @@ class Statements:
         """All rows. Nothing stays open: the next statement sees the latest commit."""
         self.count += 1
         return self.connection.execute(sql, parameters).fetchall()
+
+    def each(self, sql: str, parameters: Sequence[Any] = ()) -> Generator[Row, None, None]:
+        """The rows one by one, for who may not want them all; to be closed by who stops early."""
+        self.count += 1
+        cursor = self.connection.execute(sql, parameters)
+        try:
+            yield from cursor
+        finally:
+            cursor.close()
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """The only row, or None. For statements that yield one row at most."""

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from ..records import (
     Credential,
     Device,
+    Event,
     InboxPage,
     Login,
     LoginSession,
@@ -68,6 +69,19 @@ class Tables:
         self.find_queries: Table[str, bytes] = Table(self._undo)
         self.devices: Table[str, Device] = Table(self._undo)
         self.secrets: Table[str, bytes] = Table(self._undo)
+        self.places: Table[tuple[str, int], int] = Table(self._undo)  # of messages in the log
+        self.events: Table[int, Event] = Table(self._undo)  # messages left out
+        self.event_marks: Table[int, int] = Table(self._undo)  # time, highest number then
+        self.first_event: Table[None, int] = Table(self._undo)
+        self.online: Table[str, int] = Table(self._undo)
+        self.last_event = 0
+
+    def next_event(self) -> int:
+        """A number that no event has."""
+        before = self.last_event
+        self._undo.append(lambda: setattr(self, "last_event", before))
+        self.last_event += 1
+        return self.last_event
 
     def mark(self) -> int:
         return len(self._undo)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from ..changes import AppendMessage, Batch, Committed, Outcome, SetMarks
 from ..errors import StoreError
 from .apply import BatchRefused, apply
+from .events import last_event
 from .hot import Hot, prepare
 from .sql import Statements
 
@@ -38,6 +39,7 @@ class Transactions:
 
     def __init__(self, db: Statements) -> None:
         prepare(db)
+        db.last_event = last_event(db)
         self._db = db
         self.count = 0
 
@@ -49,13 +51,18 @@ class Transactions:
         """
         try:
             self._roll_back()  # what a rollback that failed may have left
-            return self._bulk(batches) or self._one_by_one(batches)
+            last = self._db.last_event
+            results = self._bulk(batches)
+            if results is None:
+                self._db.last_event = last
+                results = self._one_by_one(batches)
+            return results
         except sqlite3.Error as error:
             return [StoreError(f"{type(error).__name__}: {error}") for _ in batches]
 
     def _bulk(self, batches: Sequence[Batch]) -> list[Result] | None:
         """The first attempt; None if the second is needed."""
-        hot = Hot()
+        hot = Hot(self._db.next_event)
         cold: list[int] = []
         results: list[Result] = [Committed()] * len(batches)
         try:
@@ -94,10 +101,11 @@ class Transactions:
 
     def _by_itself(self, batch: Batch) -> Result:
         run = self._db.connection.execute
+        last = self._db.last_event
         run("SAVEPOINT batch")
         try:
             for change in batch.changes:
-                apply(self._db, change)
+                apply(self._db, change, batch.now)
         except BatchRefused as refused:
             result: Result = refused.outcome
         except _BAD_VALUES as error:
@@ -105,6 +113,7 @@ class Transactions:
         else:
             run("RELEASE batch")
             return Committed()
+        self._db.last_event = last
         run("ROLLBACK TO batch")
         run("RELEASE batch")
         return result

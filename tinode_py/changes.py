@@ -17,6 +17,7 @@ from .records import (
     Range,
     Subscription,
     Topic,
+    Upload,
     User,
 )
 
@@ -255,6 +256,46 @@ class DropDevice:
 
 
 @attrs.frozen
+class PutUpload:
+    """Keep what is known of an upload, and count it for who sent it (`who`) on this `day`.
+
+    Conflict if he has then sent more than `limit` bytes that day; 0: no limit.
+    """
+
+    upload: Upload
+    who: str
+    day: int
+    limit: int = 0
+
+
+@attrs.frozen
+class LinkUploads:
+    """Message `seq` of a topic refers to uploads; with `seq` 0 they are the picture of a user
+    or a group, and replace those before. Unknown ones are left out.
+
+    A reference ends with the message (for all), the topic or the account.
+    """
+
+    owner: str
+    seq: int
+    uploads: tuple[str, ...]
+
+
+@attrs.frozen
+class DropUploads:
+    """Forget uploads; those to which something refers stay."""
+
+    uploads: tuple[str, ...]
+
+
+@attrs.frozen
+class PurgeUploaded:
+    """Forget how much was sent on days before this one."""
+
+    before: int
+
+
+@attrs.frozen
 class PutSecret:
     """Keep a server secret (token key, API salt) under a name, if none is kept yet."""
 
@@ -288,6 +329,10 @@ Change = (
     | PurgeEvents
     | PutDevice
     | DropDevice
+    | PutUpload
+    | LinkUploads
+    | DropUploads
+    | PurgeUploaded
     | PutSecret
 )
 
@@ -311,7 +356,7 @@ class Committed:
 @attrs.frozen
 class Conflict:
     """A unique name in the batch belongs to someone else; `what` is `auth`, `tags` or
-    `cred`.
+    `cred`; or a bound was reached: `quota`.
     """
 
     what: str

@@ -25,6 +25,7 @@ from .records import (
     Range,
     Subscription,
     Topic,
+    Upload,
     User,
 )
 
@@ -313,6 +314,27 @@ class ChannelsOf(Query[tuple[str, ...]]):
     """The channels (`chn…`) that a user reads, those that he has muted left out. Unbounded."""
 
     user: str
+
+
+@attrs.frozen
+class UploadById(Query[Upload | None]):
+    id: str
+
+
+@attrs.frozen
+class LooseUploads(Query[tuple[str, ...]]):
+    """Uploads from before a time to which nothing refers, the oldest first, at most `limit`."""
+
+    before: int
+    limit: int
+
+
+@attrs.frozen
+class UploadedBy(Query[int]):
+    """How many bytes somebody (`PutUpload.who`) has uploaded on a day."""
+
+    who: str
+    day: int
 
 
 @attrs.frozen

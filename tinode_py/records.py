@@ -34,6 +34,22 @@ class Device:
 
 
 @attrs.frozen
+class Upload:
+    """A file that was uploaded: what is known of it beside its bytes.
+
+    `user` is empty if he had no account yet, or has none any more. `type` is its media type as
+    it is told to those who fetch it, `etag` a digest of its bytes without quotes.
+    """
+
+    id: str
+    user: str
+    created: int
+    size: int
+    type: str
+    etag: str
+
+
+@attrs.frozen
 class Range:
     """Message numbers from `low` up to, not including, `hi`."""
 

@@ -25,6 +25,7 @@ from tinode_py.records import (
     State,
     Subscription,
     Topic,
+    Upload,
     User,
 )
 from tinode_py.store.memory import MemoryStore
@@ -41,6 +42,7 @@ ranges = st.lists(
     max_size=3,
 ).map(tuple)
 device_ids = st.sampled_from(["d1", "d2", "d3"])
+uploads = st.lists(st.sampled_from(["f1", "f2", "f3"]), max_size=3, unique=True).map(tuple)
 members = st.one_of(
     st.tuples(st.sampled_from([GROUP, OTHER, CHANNEL]), users),
     st.tuples(st.just(PAIR), st.sampled_from([ANN, BOB])),
@@ -107,6 +109,24 @@ delete_messages = st.builds(
     ranges,
     times,
 )
+put_upload = st.builds(
+    c.PutUpload,
+    st.builds(
+        Upload,
+        st.sampled_from(["f1", "f2", "f3"]),
+        users,
+        times,
+        times,
+        st.just("image/png"),
+        st.just("e"),
+    ),
+    users,
+    times,
+    st.sampled_from([0, 6]),
+)
+link_uploads = st.builds(
+    c.LinkUploads, st.sampled_from([GROUP, OTHER, ANN, BOB]), st.integers(0, 3), uploads
+)
 change = st.one_of(
     put_user,
     put_login,
@@ -146,6 +166,11 @@ change = st.one_of(
     st.builds(c.PurgeEvents, times, times),
     st.builds(Device, device_ids, users, seen=times).map(c.PutDevice),
     st.builds(c.DropDevice, users, device_ids),
+    put_upload,
+    link_uploads,
+    link_uploads,
+    st.builds(c.DropUploads, uploads),
+    st.builds(c.PurgeUploaded, times),
     st.builds(c.PutSecret, st.just("key"), st.binary(max_size=3)),
 )
 batches = st.lists(st.lists(change, max_size=4), max_size=12)
@@ -189,6 +214,10 @@ QUERIES: list[q.Query[Any]] = [
     q.DevicesOf((BOB, ANN)),
     q.UnreadOf((CAT, ANN, BOB)),
     *(q.ChannelsOf(user) for user in (ANN, BOB)),
+    *(q.UploadById(name) for name in ("f1", "f2", "f3")),
+    q.LooseUploads(4, 2),
+    q.LooseUploads(9, 9),
+    *(q.UploadedBy(user, day) for user in (ANN, BOB) for day in (1, 2)),
     q.SecretNamed("key"),
 ]
 

@@ -24,7 +24,7 @@ from tests.store.made import (
 from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
-from tinode_py.records import Credential, Device, Login, LoginSession, Range
+from tinode_py.records import Credential, Device, Login, LoginSession, Range, Upload
 from tinode_py.store import apply, read
 from tinode_py.store.sqlite import open_sqlite
 
@@ -65,6 +65,9 @@ QUERIES = [
     q.DevicesOf((ANN, BOB)),
     q.UnreadOf((ANN, BOB)),
     q.ChannelsOf(BOB),
+    q.UploadById("f"),
+    q.LooseUploads(5, 100),
+    q.UploadedBy(ANN, 1),
     q.SecretNamed("a"),
 ]
 CHANGES: list[c.Change] = [
@@ -97,6 +100,11 @@ CHANGES: list[c.Change] = [
     c.DeleteUser(ANN, True, 5),
     c.PutDevice(Device("d", ANN)),
     c.DropDevice(ANN, "d"),
+    c.PutUpload(Upload("f", ANN, 5, 10, "image/png", "e"), ANN, 1, 100),
+    c.LinkUploads(GROUP, 6, ("f",)),
+    c.LinkUploads(ANN, 0, ("f",)),
+    c.DropUploads(("f",)),
+    c.PurgeUploaded(5),
     c.PutSecret("a", b"b"),
 ]
 # What may be walked through from end to end: lists given with the statement, and results.

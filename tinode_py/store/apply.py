@@ -22,10 +22,13 @@ from ..changes import (
     DropDevice,
     DropLogin,
     DropSession,
+    DropUploads,
+    LinkUploads,
     Outcome,
     PurgeEvents,
     PurgeIdem,
     PurgeInbox,
+    PurgeUploaded,
     PutCredential,
     PutDevice,
     PutFindQuery,
@@ -38,6 +41,7 @@ from ..changes import (
     PutSession,
     PutSubscription,
     PutTopic,
+    PutUpload,
     PutUser,
     RevokeSessions,
     SetMarks,
@@ -56,6 +60,15 @@ from .ranges import merged
 from .read import answer
 from .sessions import drop_session, put_session, revoke_sessions
 from .sql import Statements
+from .uploads import (
+    drop_uploads,
+    forget_uploader,
+    link_uploads,
+    purge_uploaded,
+    put_upload,
+    unlink_all,
+    unlink_messages,
+)
 
 
 class BatchRefused(Exception):
@@ -167,6 +180,7 @@ def _delete_messages(db: Statements, change: DeleteMessages) -> None:
     db.run(_LOG_DELETION, (change.topic, change.user, change.delid, listed, change.now))
     if not change.user:
         db.run(_WIPE, (change.topic, listed))
+        unlink_messages(db, change.topic, fresh)
         return
     db.run(
         "UPDATE subscription SET clear = max(clear, ?3) WHERE topic IN (?1, ?4) AND user = ?2",
@@ -193,6 +207,7 @@ def _delete_topic(db: Statements, change: DeleteTopic) -> None:
     for table in ("membership", "message", "deletion", "hidden", "idem", "topic_tail"):
         db.run(f"DELETE FROM {table} WHERE topic = ?", (name,))
     db.run("DELETE FROM topic WHERE name = ?", (name,))
+    unlink_all(db, name)
 
 
 def _delete_user(db: Statements, change: DeleteUser) -> None:
@@ -201,6 +216,8 @@ def _delete_user(db: Statements, change: DeleteUser) -> None:
     db.run("DELETE FROM tag WHERE owner = ?", (user,))
     for table in ("find_query", "credential", "session", "inbox", "inbox_tail", "device"):
         db.run(f"DELETE FROM {table} WHERE user = ?", (user,))
+    unlink_all(db, user)
+    forget_uploader(db, user)
     if change.hard:
         for table in ("deletion", "hidden"):
             db.run(f"DELETE FROM {table} WHERE user = ?1 AND topic IN {_TOPICS_OF}", (user,))
@@ -236,6 +253,11 @@ def _purge_idem(db: Statements, change: PurgeIdem) -> None:
     db.run("DELETE FROM idem WHERE ts < ?", (change.before,))
 
 
+def _put_upload(db: Statements, change: PutUpload) -> None:
+    if not put_upload(db, change):
+        raise BatchRefused(Conflict("quota"))
+
+
 def _put_secret(db: Statements, change: PutSecret) -> None:
     db.run(
         "INSERT INTO secret (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
@@ -269,6 +291,10 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     PurgeEvents: purge_events,
     PutDevice: put_device,
     DropDevice: drop_device,
+    PutUpload: _put_upload,
+    LinkUploads: link_uploads,
+    DropUploads: drop_uploads,
+    PurgeUploaded: purge_uploaded,
     PutSecret: _put_secret,
 }
 

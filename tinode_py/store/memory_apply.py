@@ -18,10 +18,13 @@ from ..changes import (
     DropDevice,
     DropLogin,
     DropSession,
+    DropUploads,
+    LinkUploads,
     Outcome,
     PurgeEvents,
     PurgeIdem,
     PurgeInbox,
+    PurgeUploaded,
     PutCredential,
     PutDevice,
     PutFindQuery,
@@ -34,6 +37,7 @@ from ..changes import (
     PutSession,
     PutSubscription,
     PutTopic,
+    PutUpload,
     PutUser,
     RevokeSessions,
     SetMarks,
@@ -46,6 +50,15 @@ from .happened import facts, happened
 from .memory_devices import drop_device, drop_devices, put_device
 from .memory_events import purge_events, put_event, put_offline, put_online
 from .memory_read import answer
+from .memory_uploads import (
+    drop_uploads,
+    forget_uploader,
+    link_uploads,
+    purge_uploaded,
+    put_upload,
+    unlink_all,
+    unlink_messages,
+)
 from .ranges import merged
 from .tables import Tables
 
@@ -195,6 +208,7 @@ def _delete_messages(tables: Tables, change: DeleteMessages) -> None:
         if name == change.topic and any(r.low <= seq < r.hi for r in change.ranges):
             tables.messages.drop((name, seq))
             tables.places.drop((name, seq))
+    unlink_messages(tables, change.topic, change.ranges)
 
 
 def _raise_clear(tables: Tables, change: DeleteMessages) -> None:
@@ -208,6 +222,7 @@ def _raise_clear(tables: Tables, change: DeleteMessages) -> None:
 def _delete_topic(tables: Tables, change: DeleteTopic) -> None:
     name = change.topic
     tables.topics.drop(name)
+    unlink_all(tables, name)
     for sub in list(tables.subscriptions.rows):
         if sub[0] in (name, channel_of(name)):
             tables.subscriptions.drop(sub)
@@ -228,6 +243,8 @@ def _delete_user(tables: Tables, change: DeleteUser) -> None:
         if login.user == change.user:
             tables.logins.drop(key)
     drop_devices(tables, change.user)
+    unlink_all(tables, change.user)
+    forget_uploader(tables, change.user)
     tables.find_queries.drop(change.user)
     tables.inboxes.drop(change.user)
     for session in list(tables.sessions.rows):
@@ -284,6 +301,11 @@ def _put_find_query(tables: Tables, change: PutFindQuery) -> None:
         tables.find_queries.put(change.user, change.query)
 
 
+def _put_upload(tables: Tables, change: PutUpload) -> None:
+    if not put_upload(tables, change):
+        raise Refused(Conflict("quota"))
+
+
 def _put_secret(tables: Tables, change: PutSecret) -> None:
     if change.name not in tables.secrets.rows:
         tables.secrets.put(change.name, change.value)
@@ -315,6 +337,10 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     PurgeEvents: purge_events,
     PutDevice: put_device,
     DropDevice: drop_device,
+    PutUpload: _put_upload,
+    LinkUploads: link_uploads,
+    DropUploads: drop_uploads,
+    PurgeUploaded: purge_uploaded,
     PutSecret: _put_secret,
 }
 

@@ -26,6 +26,7 @@ from ..queries import (
     InboxUsers,
     LoginByName,
     LoginsOf,
+    LooseUploads,
     MembersOf,
     MessageAt,
     MessagesIn,
@@ -40,6 +41,8 @@ from ..queries import (
     SubscriptionOf,
     TopicByName,
     UnreadOf,
+    UploadById,
+    UploadedBy,
     UserById,
     UsersById,
 )
@@ -63,6 +66,7 @@ from ..records import (
 from .base import ALIAS, ALIAS_WEIGHT
 from .memory_devices import channels_of, device_by_id, devices_of, unread_of
 from .memory_events import events_after, online_after
+from .memory_uploads import loose_uploads, upload_by_id, uploaded_by
 from .ranges import merged
 from .tables import Tables
 
@@ -335,6 +339,9 @@ ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     DevicesOf: devices_of,
     UnreadOf: unread_of,
     ChannelsOf: channels_of,
+    UploadById: upload_by_id,
+    LooseUploads: loose_uploads,
+    UploadedBy: uploaded_by,
     SecretNamed: _secret,
 }
 

@@ -28,6 +28,7 @@ from ..queries import (
     InboxUsers,
     LoginByName,
     LoginsOf,
+    LooseUploads,
     MembersOf,
     MessageAt,
     MessagesIn,
@@ -42,6 +43,8 @@ from ..queries import (
     SubscriptionOf,
     TopicByName,
     UnreadOf,
+    UploadById,
+    UploadedBy,
     UserById,
     UsersById,
 )
@@ -56,6 +59,7 @@ from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
 from .sessions import session_at, sessions_of
 from .sql import Row, Statements
+from .uploads import loose_uploads, upload_by_id, uploaded_by
 
 T = TypeVar("T")
 
@@ -260,6 +264,9 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     DevicesOf: devices_of,
     UnreadOf: unread_of,
     ChannelsOf: channels_of,
+    UploadById: upload_by_id,
+    LooseUploads: loose_uploads,
+    UploadedBy: uploaded_by,
     SecretNamed: _secret,
 }
 

@@ -17,6 +17,7 @@ from ..records import (
     Range,
     Subscription,
     Topic,
+    Upload,
     User,
 )
 
@@ -68,6 +69,10 @@ class Tables:
         self.answers: Table[tuple[str, str, str], Published] = Table(self._undo)  # topic, user, key
         self.find_queries: Table[str, bytes] = Table(self._undo)
         self.devices: Table[str, Device] = Table(self._undo)
+        self.uploads: Table[str, Upload] = Table(self._undo)
+        # owner, message (0: its picture), upload
+        self.upload_links: Table[tuple[str, int, str], None] = Table(self._undo)
+        self.uploaded: Table[tuple[str, int], int] = Table(self._undo)  # who, day
         self.secrets: Table[str, bytes] = Table(self._undo)
         self.places: Table[tuple[str, int], int] = Table(self._undo)  # of messages in the log
         self.events: Table[int, Event] = Table(self._undo)  # messages left out

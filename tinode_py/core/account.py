@@ -27,7 +27,7 @@ from ..errors import DENIED, EVICTED, MALFORMED, NOT_FOUND, NOT_MODIFIED, OK, Re
 from ..queries import CredentialsOf, DevicesOf, GroupsOwnedBy, Query, SessionsOf
 from ..records import Login, LoginSession, State, User
 from ..wire.packets import Acc, DefAcs, Del, Desc, Pres
-from . import credentials, tags
+from . import credentials, tags, uploads
 from .decision import (
     NOTHING,
     Asked,
@@ -113,9 +113,12 @@ def _masked(mode: int, mask: int) -> int:
     return with_approve(mode & mask)
 
 
-def creation(user: User, login: Login | None) -> tuple[Change, ...]:
-    """What is stored for a new account, in one batch."""
-    return (PutUser(user),) if login is None else (PutUser(user), PutLogin(login))
+def creation(
+    user: User, login: Login | None, attachments: tuple[str, ...] = ()
+) -> tuple[Change, ...]:
+    """What is stored for a new account, in one batch. Attachments are its picture."""
+    picture = uploads.linked(user.id, 0, attachments) if user.public else ()
+    return (PutUser(user), *((PutLogin(login),) if login else ()), *picture)
 
 
 def description(user: User) -> Desc:

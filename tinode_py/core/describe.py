@@ -27,7 +27,7 @@ from ..ids import Kind
 from ..queries import OwnerOfTag, Query, SubscriptionOf
 from ..records import Subscription, Topic
 from ..wire.packets import DefAcs, Pres, Set, SetDesc, SetQuery
-from . import membership, presence, push, tags
+from . import membership, presence, push, tags, uploads
 from .decision import Asked, Decision, Effect, Env, Facts, reply
 from .merge import DELETE, merge
 from .modes import acs, parse_mode
@@ -174,6 +174,8 @@ def _desc(state: TopicState, asked: Asked, part: SetDesc, env: Env) -> Decision:
     changes: list[Change] = []
     if public_set or topic != state.record:
         changes.append(PutTopic(topic))
+    if part.public is not None and public_set:
+        changes.extend(uploads.linked(state.name, 0, asked.attachments))
     if private_set:
         changes.append(PutSubscription(attrs.evolve(sub, private=private, updated=env.now)))
     if not changes:

@@ -24,7 +24,7 @@ from ..errors import (
 from ..queries import CredentialsOf, Query
 from ..records import User
 from ..wire.packets import Acs, Credential, DefAcs, Pres, Set, SetDesc
-from . import credentials, describe, me
+from . import credentials, describe, me, uploads
 from .decision import (
     NOTHING,
     Asked,
@@ -99,7 +99,9 @@ def _desc(state: MeState, asked: Asked, part: SetDesc, env: Env) -> Decision:
         effects.extend(_others(state, asked, "upd", "me"))
     if shown:
         effects.extend(_description_changed(state))
-    return Decision((PutUser(attrs.evolve(new, updated=env.now)),), tuple(effects))
+    picture = uploads.linked(user.id, 0, asked.attachments) if public_set else ()
+    changes = (PutUser(attrs.evolve(new, updated=env.now)), *picture)
+    return Decision(changes, tuple(effects))
 
 
 def _description_changed(state: MeState) -> Iterator[Effect]:

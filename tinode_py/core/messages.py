@@ -24,7 +24,7 @@ from ..ids import Kind
 from ..queries import AnswerTo, MessageAt, MessagesIn, Query, SeqSince
 from ..records import Message, Range, Subscription
 from ..wire.packets import Del, Info, Note, Pres, Pub, Time
-from . import calls, heads, inbox, presence, push, ranges
+from . import calls, heads, inbox, presence, push, ranges, uploads
 from .decision import (
     NOTHING,
     Asked,
@@ -88,7 +88,10 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
         effects.append(calls.opened(message, call, caller.sid, env))
     owners = inbox.owners(state)
     effects.extend(inbox.grown(owners))
-    return Decision(_stored(state, message, owners, key), tuple(effects))
+    changes = _stored(state, message, owners, key)
+    if asked.attachments:
+        changes += uploads.linked(state.name, message.seq, asked.attachments)
+    return Decision(changes, tuple(effects))
 
 
 def _message(state: TopicState, asked: Asked, seq: int, head: bytes | None, env: Env) -> Message:

@@ -26,7 +26,7 @@ from ..ids import Kind
 from ..queries import Query, SubscriptionOf, UserById
 from ..records import State, Subscription, Topic, User
 from ..wire.packets import Get, SetQuery, Sub
-from . import membership, meta, presence, tags
+from . import membership, meta, presence, tags, uploads
 from .decision import (
     NOTHING,
     Asked,
@@ -157,7 +157,8 @@ def _new_group(state: TopicState, asked: Asked, env: Env) -> Decision:
         tags=chosen,
     )
     sub = _new_sub(state.name, caller.user, want, access.FULL, asked, env)
-    changes = (PutTopic(topic), PutSubscription(sub))
+    picture = uploads.linked(state.name, 0, asked.attachments) if topic.public else ()
+    changes: tuple[Change, ...] = (PutTopic(topic), PutSubscription(sub), *picture)
     params = {"acs": acs(sub), "tmpname": asked.named}
     return Decision(changes) + _attach(
         state, asked, env, sub, params=params, old=None, named=state.name

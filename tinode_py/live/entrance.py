@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from .. import ids, records
+from .. import changes, ids
 from ..access import Level
 from ..auth.base import VALIDATED, Identity, Origin, Scheme, with_login_number
 from ..auth.invite import check_registration
@@ -183,8 +183,13 @@ class Entrance:
 
     # --- {acc} ---------------------------------------------------------------------------
 
-    async def create(self, person: Person, acc: Acc) -> tuple[Answer, Params]:
-        """Open an account, and log in with it if asked to (protocol notes, 3.6)."""
+    async def create(
+        self, person: Person, acc: Acc, attachments: tuple[str, ...] = ()
+    ) -> tuple[Answer, Params]:
+        """Open an account, and log in with it if asked to (protocol notes, 3.6).
+
+        `attachments` are addresses of uploads to which its description refers.
+        """
         if acc.login and person.user:
             raise Refused(ALREADY_AUTHENTICATED)
         scheme = self.schemes.get(acc.scheme.lower())
@@ -197,7 +202,8 @@ class Entrance:
         row = await scheme.enroll(name, acc.secret or b"", person.origin)
         try:
             user = account.new_user(name, acc, row, self._env(), root=root)
-            await self._store_new(person, acc, user, row, scheme.level)
+            rows = account.creation(user, row, attachments)
+            await self._store_new(person, acc, user, rows, scheme.level)
         except (Refused, StoreError):
             await self.ended(name)
             raise
@@ -207,13 +213,13 @@ class Entrance:
         return created
 
     async def _store_new(
-        self, person: Person, acc: Acc, user: User, row: records.Login | None, level: Level
+        self, person: Person, acc: Acc, user: User, made: tuple[changes.Change, ...], level: Level
     ) -> None:
         """Write a new account with its addresses, then send the codes that confirm them."""
         wanted = credentials.at_sign_up(acc.cred, level, self.settings)
         await self.proofs.check_new(wanted)
         rows, letters = self.proofs.first(user.id, wanted, person.language)
-        outcome = await self.store.commit(Batch((*account.creation(user, row), *rows)))
+        outcome = await self.store.commit(Batch((*made, *rows)))
         if isinstance(outcome, Conflict):
             raise Refused(DUPLICATE_CREDENTIAL, {"what": outcome.what})
         for letter in letters:

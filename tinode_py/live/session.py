@@ -264,7 +264,9 @@ class Session:
 
     async def _account(self, request: Acc, extra: Extra | None) -> None:
         if request.user.startswith("new"):
-            answer, params = await self.entrance.create(self.person, request)
+            answer, params = await self.entrance.create(
+                self.person, request, extra.attachments if extra else ()
+            )
             if request.login:
                 self._logged_in()
             self._answer(answer, ident=request.id, params=params)

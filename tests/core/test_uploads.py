@@ -1,0 +1,44 @@
+"""Which addresses mean uploads."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinode_py.changes import LinkUploads
+from tinode_py.core import uploads
+
+ID = "AbCdEfGhI_-"
+
+
+@pytest.mark.parametrize("tail", ["", ".png", ".tar.gz", "?a=b", "/"])
+def test_an_address_names_an_upload(tail):
+    assert uploads.named([f"/v0/file/s/{ID}{tail}"]) == (ID,)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "rubbish",
+        ID,
+        "/v0/file/s/",
+        f"/v0/file/s/{ID}A",
+        "/v0/file/s/short",
+        f"/v0/file/u/{ID}",
+        f"http://elsewhere.example/v0/file/s/{ID}",
+        f"/v0/file/s/../{ID}",
+        "/v0/file/s/äöüäöüäöüäö",
+    ],
+)
+def test_other_addresses_mean_none(address):
+    assert uploads.named([address]) == ()
+    assert uploads.linked("grp", 1, [address]) == ()
+
+
+def test_each_counts_once_and_there_is_a_bound():
+    assert uploads.named([f"/v0/file/s/{ID}", f"/v0/file/s/{ID}.png"]) == (ID,)
+    many = [f"/v0/file/s/{n:011}" for n in range(uploads.MOST + 10)]
+    (change,) = uploads.linked("usr", 0, many)
+    assert isinstance(change, LinkUploads)
+    assert (change.owner, change.seq) == ("usr", 0)
+    assert change.uploads == tuple(f"{n:011}" for n in range(uploads.MOST))

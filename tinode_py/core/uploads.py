@@ -1,0 +1,24 @@
+"""Which uploads a request refers to: the addresses in `extra.attachments`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ..changes import Change, LinkUploads
+
+PATH = "/v0/file/s/"  # what the addresses of uploads begin with
+MOST = 64  # uploads to which one message or picture can refer
+_ADDRESS = re.compile(re.escape(PATH) + r"([A-Za-z0-9_-]{11})(?![A-Za-z0-9_-])")
+
+
+def named(attachments: Iterable[str]) -> tuple[str, ...]:
+    """The ids of uploads among addresses, each once. Others' addresses are nobody's business."""
+    found = (_ADDRESS.match(address) for address in attachments)
+    return tuple(dict.fromkeys(match[1] for match in found if match))[:MOST]
+
+
+def linked(owner: str, seq: int, attachments: Iterable[str]) -> tuple[Change, ...]:
+    """What is stored for the attachments of a message, or of a picture (`seq` 0)."""
+    uploads = named(attachments)
+    return (LinkUploads(owner, seq, uploads),) if uploads else ()

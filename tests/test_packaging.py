@@ -57,7 +57,8 @@ def test_a_wheel_works_outside_the_tree(tmp_path: Path) -> None:
         "import tinode_py.config, tinode_cli, tinode_schema;"
         "from importlib.resources import files;"
         "print(tinode_cli.__file__);"
-        "print(len([p for p in files('tinode_schema').joinpath('sqlite').iterdir()]))"
+        "print(len([p for p in files('tinode_schema').joinpath('sqlite').iterdir()]));"
+        "print(*sorted(p.name for p in files('tinode_py').joinpath('web/page').iterdir()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -67,9 +68,10 @@ def test_a_wheel_works_outside_the_tree(tmp_path: Path) -> None:
         env={"PYTHONPATH": str(wheel)},
         check=True,
     )
-    where, count = done.stdout.split()
+    where, count, *page = done.stdout.split()
     assert where.startswith(str(wheel))
     assert int(count) > 0
+    assert page == sorted(path.name for path in (ROOT / "tinode_py/web/page").iterdir())
 
 
 def _wheel(folder: Path) -> Path:

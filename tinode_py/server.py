@@ -54,6 +54,7 @@ from .store.memory import MemoryStore
 from .store.migrate import SchemaError
 from .store.sqlite import open_sqlite
 from .web.app import Site, make_app
+from .web.chat_page import made_pages
 from .web.front import Front
 from .web.handshake import Doors
 from .web.listen import AddressError, open_listeners, url_of
@@ -282,6 +283,7 @@ def _assembled(
 
     try:
         doors = Doors.of(settings.web)
+        pages = made_pages(settings.web)
     except ValueError as error:
         raise ConfigError("web.api_salt", str(error)) from None
     site = Site(
@@ -290,7 +292,7 @@ def _assembled(
         draining=lambda: server.front.draining,
         now=parts.now,
     )
-    front = Front(settings, new_session, make_app(site, settings.web.static), doors, tls)
+    front = Front(settings, new_session, make_app(site, pages), doors, tls)
     server = Server(settings, hub, store, front, entrance, tls=tls)
     return server
 

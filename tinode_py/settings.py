@@ -225,7 +225,8 @@ class Web:
         " only `web.api_keys` are valid.",
     )
     api_keys: tuple[str, ...] = key((), "API keys that are valid whatever the salt says.")
-    static: str = key("", "Folder of a web client to serve at `/`.")
+    page: bool = key(True, "Whether `/` is the chat page that comes with the server.")
+    static: str = key("", "Folder of a web client to serve at `/`, in place of that page.")
     head_size: int = key(16384, "Largest head of a request.", unit="bytes", low=1024)
     head_timeout: float = key(
         10.0, "Time for a request's head and for a handshake.", unit="seconds", low=0.1

@@ -16,6 +16,7 @@ from tinode_py.live.outbox import ConnectionInfo, Outlet
 from tinode_py.web.app import Site, make_app
 from tinode_py.web.front import Front
 from tinode_py.web.handshake import Doors
+from tinode_py.web.pages import Pages
 from tinode_py.web.tls import TlsContext
 from tinode_py.wire.frames import binary_frame, text_frame
 
@@ -76,7 +77,9 @@ class World:
 
 
 def make_world(
-    settings: Mapping[str, Mapping[str, Any]], tls: TlsContext | None = None, static: str = ""
+    settings: Mapping[str, Mapping[str, Any]],
+    tls: TlsContext | None = None,
+    pages: Pages | None = None,
 ) -> World:
     chosen = Settings.of(**settings)
     sessions: list[EchoSession] = []
@@ -90,7 +93,7 @@ def make_world(
     site = Site(
         doors, lambda: not front.draining, lambda: front.draining, lambda: 1_600_000_000_020
     )
-    front = Front(chosen, new_session, make_app(site, static), doors, tls)
+    front = Front(chosen, new_session, make_app(site, pages), doors, tls)
     return World(front, sessions, gates)
 
 

@@ -20,6 +20,7 @@ from tests.web.parts import (
 from tinode_py.web.front import forwarded_address
 from tinode_py.web.head import RequestHead, Requests
 from tinode_py.web.http import HttpLimits, HttpStream
+from tinode_py.web.pages import Pages
 
 JSON, TEXT = "application/json; charset=utf-8", "text/plain; charset=utf-8"
 NOT_FOUND = {"ctrl": {"code": 404, "text": "not found", "ts": "2020-09-13T12:26:40.020Z"}}
@@ -386,7 +387,7 @@ async def test_static_pages(serving: NewWorld, tmp_path):
     (tmp_path / "index.html").write_text("<p>hello")
     (tmp_path / "app.js").write_text("0123456789")
     (tmp_path.parent / "secret").write_text("secret")
-    async with serving(static=str(tmp_path)) as world:
+    async with serving(pages=Pages(str(tmp_path))) as world:
         for target, expected, kind, content in [
             ("/", 200, "text/html; charset=utf-8", b"<p>hello"),
             ("/app.js", 200, "text/javascript; charset=utf-8", b"0123456789"),
@@ -416,7 +417,7 @@ async def test_static_pages(serving: NewWorld, tmp_path):
 )
 async def test_what_a_browser_may_keep_of_a_page(serving: NewWorld, tmp_path, name, kind, caching):
     (tmp_path / name).write_text("0123456789")
-    async with serving(static=str(tmp_path)) as world:
+    async with serving(pages=Pages(str(tmp_path))) as world:
         status, headers, _ = await ask(world, request(target=f"/{name}"))
         assert (status, headers["content-type"], headers["cache-control"]) == (200, kind, caching)
         known = {"If-None-Match": headers["etag"]}

@@ -44,16 +44,16 @@ class Site:
     now: Callable[[], int]  # milliseconds since 1970
 
 
-def make_app(site: Site, static: str = "", routes: Sequence[BaseRoute] = ()) -> App:
-    """The app; `static` is a folder of pages for `/`, empty for none."""
-    pages = [Mount("/", Pages(static))] if static else []
+def make_app(site: Site, pages: Pages | None = None, routes: Sequence[BaseRoute] = ()) -> App:
+    """The app; `pages` are for `/`."""
+    mounts = [Mount("/", pages)] if pages else []
     starlette = Starlette(
         routes=[
             Route("/health/live", _Health(site, lambda: True).answer),
             Route("/health/ready", _Health(site, site.ready).answer),
             Route(PATH, _Channels(site)),
             *routes,
-            *pages,
+            *mounts,
         ],
         exception_handlers={
             HTTPException: _Failures(site).expected,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
@@ -46,12 +48,22 @@ _HEADERS = {
 class Pages(StaticFiles):
     """The files under a folder; a folder's `index.html` for the folder, 404 for the rest.
 
-    Nothing outside the folder is served, also not through links. RuntimeError if there is no
-    such folder.
+    Nothing outside the folder is served, also not through links. `headers` go with every file.
+    RuntimeError if there is no such folder.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, headers: Mapping[str, str] = _HEADERS) -> None:
         super().__init__(directory=folder, html=True)
+        self._headers = headers
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file; 405 for what else is asked of one, 404 for what is not there."""
+        if scope["method"] not in ("GET", "HEAD") and not self._known(path):
+            raise HTTPException(404)
+        return await super().get_response(path, scope)
+
+    def _known(self, path: str) -> bool:
+        return self.lookup_path(path)[1] is not None
 
     def file_response(
         self,
@@ -64,6 +76,6 @@ class Pages(StaticFiles):
         kind = _TYPES.get(os.path.splitext(full_path)[1].lower(), "")
         if kind and response.status_code < 300:
             response.headers["content-type"] = kind
-        response.headers.update(_HEADERS)
+        response.headers.update(self._headers)
         response.headers["cache-control"] = _KEPT if kind.startswith(_MEDIA) else _FRESH
         return response

@@ -1,0 +1,62 @@
+"""The chat client of our own at `/`: the files of the folder `page`, and what they must know.
+
+The page may load and connect to nothing but its own server, and runs no script but its files:
+the policy says so to the browser. Nothing of it is secret, so no key is asked for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.responses import JSONResponse, Response
+
+from ..settings import Web
+from .apikey import ApiKeys
+from .http import Scope
+from .pages import Pages
+
+FOLDER = Path(__file__).parent / "page"
+ABOUT = "server.json"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
+    " connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+class ChatPage(Pages):
+    """The page's files by name; `server.json` tells the key that opens a websocket here."""
+
+    def __init__(self, web: Web, folder: Path = FOLDER) -> None:
+        super().__init__(str(folder), _HEADERS)
+        self._about = {"apikey": page_key(web)}
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if path == ABOUT and scope["method"] in ("GET", "HEAD"):
+            return JSONResponse(self._about, headers={**_HEADERS, "cache-control": "no-cache"})
+        return await super().get_response(path, scope)
+
+
+def page_key(web: Web) -> str:
+    """A key that is valid under these settings: the first listed, or one made from the salt.
+
+    Empty if no key is valid, so that nobody comes in. ValueError if the salt is not base64.
+    """
+    if web.api_keys:
+        return web.api_keys[0]
+    return ApiKeys(web.api_salt).make() if web.api_salt else ""
+
+
+def made_pages(web: Web) -> Pages | None:
+    """What `/` shows, as the settings say: a folder of the operator's, the page, or nothing."""
+    if web.static:
+        return Pages(web.static)
+    return ChatPage(web) if web.page else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +23,31 @@ _OPTIONS = (
     ),
 )
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, an object a line.")
+
 
 def settings_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command `data`, `store`, `config` and `sets`, for `read_settings`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `settings_options`, read into its argument `settings`."""
+
+    @functools.wraps(command)
+    def run(
+        data: str | None,
+        store: str | None,
+        config: Path | None,
+        sets: Sequence[str],
+        **options: object,
+    ) -> None:
+        settings = read_settings(config, sets, {"server.data": data, "server.store": store})
+        command(settings=settings, **options)
+
+    return settings_options(run)
 
 
 def read_settings(

@@ -1,106 +1,248 @@
-"""`tinode-py user`: accounts, worked on through the store while the server is stopped."""
+"""`tinode-py user`: accounts. What changes one takes the server's own way, running or not."""
 
 from __future__ import annotations
 
-import json
-import os
+import base64
 import sys
-import time
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import click
 import trio
 
-from tinode_py import ids
 from tinode_py.access import Level
+from tinode_py.auth.basic import MAX_PASSWORD
+from tinode_py.client import ClientError
+from tinode_py.config import Settings
 
-from .accounts import NewAccount, create, find, raise_to_root
-from .offline import Database, opened
-from .options import read_settings, settings_options
+from .door import Door, acting, refusals
+from .failure import Failure
+from .look import account_of, looking
+from .options import json_option, with_settings
+from .output import aside, facts, json_line, show, tell
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_PASSWORD_STDIN = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input."
+)
+_YES = click.option("--yes", is_flag=True, help="Do not ask.")
+_COLUMNS = ("user", "login", "name", "state", "level", "created", "last_seen")
 
 
 @click.group()
 def user() -> None:
-    """Accounts. The server must be stopped."""
+    """Accounts: make, look at, suspend, delete. WHO is a login or a number (usr…)."""
 
 
 @user.command("create")
 @click.argument("login")
 @click.option("--name", default="", help="The name that others see.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-@_JSON
-@settings_options
-def create_command(
-    login: str,
-    name: str,
-    password_stdin: bool,
-    as_json: bool,
-    data: str | None,
-    store: str | None,
-    config: Path | None,
-    sets: Sequence[str],
-) -> None:
+@_PASSWORD_STDIN
+@json_option
+@with_settings
+def create(settings: Settings, login: str, name: str, password_stdin: bool, as_json: bool) -> None:
     """Make an account that logs in with LOGIN and a password."""
-    settings = read_settings(config, sets, {"server.data": data, "server.store": store})
-    wanted = NewAccount(
-        user="usr" + ids.new_body(os.urandom),
-        login=login,
-        password=_password(from_stdin=password_stdin),
-        name=name,
-        now=time.time_ns() // 1_000_000,
-    )
+    secret = _secret(login, _password(from_stdin=password_stdin))
+    acc: dict[str, Any] = {"user": "new", "scheme": "basic", "secret": secret}
+    if name:
+        acc["desc"] = {"public": {"fn": name}}
 
-    async def work() -> Database:
-        async with opened(settings) as database:
-            await create(database.store, settings, wanted)
-            return database
+    async def work(door: Door) -> str:
+        try:
+            return str((await door.ask({"acc": acc})).params["user"])
+        except ClientError as error:
+            raise _refused(error, login.lower()) from None
 
-    database = trio.run(work)
-    _tell("created", wanted.user, login, database, as_json=as_json)
+    door, account = _done(settings, work)
+    _tell("created", account, login, door, as_json=as_json)
+
+
+@user.command("list")
+@click.argument("words", default="")
+@click.option("--state", type=click.Choice(["ok", "susp", "undef", "del"]), default=None)
+@click.option("--limit", type=click.IntRange(1), default=None, metavar="N")
+@json_option
+@with_settings
+def list_(
+    settings: Settings, words: str, state: str | None, limit: int | None, as_json: bool
+) -> None:
+    """Accounts in order of their making; WORDS narrows by login, name or tag."""
+    with looking(settings) as browser:
+        found = browser.users(words, state or "", limit or -1)
+        show(found, _COLUMNS, as_json=as_json)
+
+
+@user.command("show")
+@click.argument("who")
+@json_option
+@with_settings
+def show_(settings: Settings, who: str, as_json: bool) -> None:
+    """All about one account but its messages."""
+    with looking(settings) as browser:
+        found = browser.user(account_of(browser, who))
+    assert found is not None
+    if not as_json:
+        found["topics"] = [row["topic"] for row in found["topics"]]
+    facts(found, as_json=as_json)
+
+
+@user.command("passwd")
+@click.argument("who")
+@_PASSWORD_STDIN
+@json_option
+@with_settings
+def passwd(settings: Settings, who: str, password_stdin: bool, as_json: bool) -> None:
+    """Give an account another password. Its tokens are void, its sessions are closed."""
+    password = _password(from_stdin=password_stdin)
+
+    async def work(door: Door) -> tuple[str, str]:
+        account, login = _named(settings, who)
+        acc = {"user": account, "scheme": "basic", "secret": _secret("", password)}
+        try:
+            await door.ask({"acc": acc})
+        except ClientError as error:
+            raise _refused(error, login) from None
+        await _end_sessions(door, account)
+        return account, login
+
+    door, (account, login) = _done(settings, work)
+    _tell("password changed", account, login, door, as_json=as_json)
+
+
+@user.command("suspend")
+@click.argument("who")
+@json_option
+@with_settings
+def suspend(settings: Settings, who: str, as_json: bool) -> None:
+    """Close an account's sessions and let it log in no more. Nothing is lost."""
+    _set_state(settings, who, "susp", "suspended", as_json=as_json)
+
+
+@user.command("activate")
+@click.argument("who")
+@json_option
+@with_settings
+def activate(settings: Settings, who: str, as_json: bool) -> None:
+    """Take a suspension back."""
+    _set_state(settings, who, "ok", "active", as_json=as_json)
+
+
+def _set_state(settings: Settings, who: str, state: str, done: str, *, as_json: bool) -> None:
+    async def work(door: Door) -> tuple[str, str]:
+        account, login = _named(settings, who)
+        with refusals(c404=f"the account of {who!r} is deleted"):
+            reply = await door.ask({"acc": {"user": account, "status": state}})
+        if reply.code == 304:
+            aside(f"{who} was {done} before")
+        return account, login
+
+    door, (account, login) = _done(settings, work)
+    _tell(done, account, login, door, as_json=as_json)
+
+
+@user.command("delete")
+@click.argument("who")
+@click.option("--hard", is_flag=True, help="Remove the row as well (docs/operating.md).")
+@_YES
+@json_option
+@with_settings
+def delete(settings: Settings, who: str, hard: bool, yes: bool, as_json: bool) -> None:
+    """Delete an account, with the groups that it owns."""
+    if not yes:
+        click.confirm(f"Delete {who} and the groups that it owns?", abort=True, err=True)
+
+    async def work(door: Door) -> tuple[str, str]:
+        account, login = _named(settings, who)
+        with refusals(c404=f"the account of {who!r} is deleted already"):
+            await door.ask({"del": {"what": "user", "user": account, "hard": hard}})
+        return account, login
+
+    door, (account, login) = _done(settings, work)
+    _tell("deleted", account, login, door, as_json=as_json)
 
 
 @user.command("root")
 @click.argument("login")
-@_JSON
-@settings_options
-def root_command(
-    login: str,
-    as_json: bool,
-    data: str | None,
-    store: str | None,
-    config: Path | None,
-    sets: Sequence[str],
-) -> None:
-    """Let LOGIN act as root, from its next login on."""
-    settings = read_settings(config, sets, {"server.data": data, "server.store": store})
+@click.option("--revoke", is_flag=True, help="Take root's rights away.")
+@json_option
+@with_settings
+def root(settings: Settings, login: str, revoke: bool, as_json: bool) -> None:
+    """Let LOGIN act as root, from its next login with the password on."""
+    level = Level.AUTH if revoke else Level.ROOT
+    body = {"scheme": "basic", "login": login.lower(), "level": int(level)}
 
-    async def work() -> tuple[Database, str]:
-        async with opened(settings) as database:
-            row = await find(database.store, login)
-            await raise_to_root(database.store, row)
-            return database, row.user
+    async def work(door: Door) -> str:
+        with refusals(c404=f"nobody has the login {login!r}"):
+            account = str((await door.post("/level", body))["user"])
+            if revoke:  # his tokens say root still
+                await _end_sessions(door, account)
+        return account
 
-    database, account = trio.run(work)
-    _tell(Level.ROOT.text, account, login, database, as_json=as_json)
+    door, account = _done(settings, work)
+    _tell(level.text, account, login, door, as_json=as_json)
+
+
+@user.command("export")
+@click.argument("who")
+@with_settings
+def export(settings: Settings, who: str) -> None:
+    """All that is kept of one person, as JSON, an object a line: {"kind": …, "row": …}.
+
+    Left out is what opens doors: hashes of passwords, codes. Texts that others wrote are others'.
+    """
+    with looking(settings) as browser:
+        for kind, row in browser.person(account_of(browser, who)):
+            click.echo(json_line({"kind": kind, "row": row}))
+
+
+def _done(settings: Settings, work: Any) -> tuple[Door, Any]:
+    """Carry out `work` through a door; the door, which is closed, and what it answered."""
+
+    async def run() -> tuple[Door, Any]:
+        async with acting(settings) as door:
+            return door, await work(door)
+
+    return trio.run(run)
+
+
+async def _end_sessions(door: Door, account: str) -> None:
+    await door.ask({"del": {"what": "session", "session": "*"}}, user=account)
+
+
+def _named(settings: Settings, who: str) -> tuple[str, str]:
+    """Number and login of an account; Failure if there is none."""
+    with looking(settings) as browser:
+        account = account_of(browser, who)
+        row = browser.user(account)
+        return account, str((row or {}).get("login") or account)
+
+
+def _refused(error: ClientError, login: str) -> Failure:
+    """In words that an operator can act on."""
+    match error.code, error.params.get("what"):
+        case 409, _:
+            return Failure(f"the login {login!r} is taken")
+        case 422, "auth":
+            return Failure(f"{login!r} cannot be a login: see auth.basic.min_login")
+        case 422, _:
+            return Failure("the password is too short or too long: see auth.basic.min_password")
+        case 404, _:
+            return Failure(f"{login!r} has no login with a password")
+        case 400, _:
+            return Failure("nobody logs in with a password here: see auth.logical_names")
+        case _:
+            return Failure(f"refused: {error}")
 
 
 def _password(*, from_stdin: bool) -> str:
+    """Asked for twice, or a line of standard input; never an argument, which others can see."""
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+        return sys.stdin.readline(16 * MAX_PASSWORD).rstrip("\r\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
 
-def _tell(done: str, account: str, login: str, database: Database, *, as_json: bool) -> None:
-    if as_json:
-        told = {
-            "done": done,
-            "user": account,
-            "login": login.lower(),
-            "database": str(database.path),
-        }
-        click.echo(json.dumps(told))
-    else:
-        click.echo(f"{done}: {login.lower()} is {account} in {database.path}")
+def _secret(login: str, password: str) -> str:
+    return base64.b64encode(f"{login}:{password}".encode()).decode("ascii")
+
+
+def _tell(done: str, account: str, login: str, door: Door, *, as_json: bool) -> None:
+    told = {"done": done, "user": account, "login": login.lower(), **door.told}
+    tell(told, f"{done}: {login.lower()} is {account} {door.where}", as_json=as_json)

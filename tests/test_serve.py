@@ -76,9 +76,6 @@ async def test_a_second_server_on_the_data_ends_with_2_and_names_the_first(tmp_p
         )
         assert code == 2
         assert f"in use by process {server.process.pid}" in said
-        code, said = await ended("user", "root", "alice", "--data", str(tmp_path / "data"))
-        assert code == 2
-        assert f"in use by process {server.process.pid}" in said
 
 
 async def test_an_unknown_key_ends_with_2_and_is_named(tmp_path: Path) -> None:

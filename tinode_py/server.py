@@ -55,6 +55,7 @@ from .store.migrate import SchemaError
 from .store.sqlite import open_sqlite
 from .web.app import Site, make_app
 from .web.chat_page import made_pages
+from .web.control import Desk, controlled
 from .web.front import Front
 from .web.handshake import Doors
 from .web.listen import AddressError, open_listeners, url_of
@@ -112,6 +113,14 @@ class Server:
             outlet, info, self.hub, self.entrance, self.wire, self.entrance.random_bytes
         )
 
+    def figures(self) -> dict[str, dict[str, int]]:
+        """Counters and counts of now, by the part of the server that keeps them."""
+        return {
+            "hub": attrs.asdict(self.hub.statistics()),
+            "front": attrs.asdict(self.front.statistics()),
+            "store": attrs.asdict(self.store.statistics()),
+        }
+
     async def drain(self) -> None:
         """Stop in good order: at most `server.drain_seconds`, then what is left is broken off.
 
@@ -147,7 +156,7 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     ):
         await _make_sys(store, parts.now())
         server = _assembled(settings, parts, store, secrets, hub, rest)
-        async with _listening(server):
+        async with _controlled(server), _listening(server):
             server.ready = True
             try:
                 yield server
@@ -345,6 +354,18 @@ def _tls(settings: Settings) -> TlsContext | None:
         return TlsContext(files.cert, files.key)
     except OSError as error:
         raise ConfigError("web.tls.cert", str(error)) from None
+
+
+@contextlib.asynccontextmanager
+async def _controlled(server: Server) -> AsyncIterator[None]:
+    """The operator's door, where there is a data folder for it."""
+    if database(server.settings) is None:
+        yield
+        return
+    desk = Desk(server.hub, server.store, server.figures)
+    folder = Path(server.settings.server.data)
+    async with controlled(folder, server.settings, desk, server.new_session):
+        yield
 
 
 @contextlib.asynccontextmanager

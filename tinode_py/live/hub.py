@@ -229,6 +229,12 @@ class Hub:
         """The live sessions of a user."""
         return list(self._of_user.get(user, {}).values())
 
+    def logged_in_links(self) -> Iterator[tuple[str, Link]]:
+        """Each user who is there, with each of his sessions."""
+        for user, links in list(self._of_user.items()):
+            for link in list(links.values()):
+                yield user, link
+
     def kick(self, link: Link) -> None:
         """End a session in favour of a newer one of its user, and say so."""
         params = {"reason": "logged in elsewhere"}

@@ -199,7 +199,8 @@ class Session:
             case Del(what="user"):
                 await self._delete_user(request)
             case Del(what="session"):
-                self._submit(self.person.user, Asked(self._caller(None), request, request.topic))
+                caller = self._caller(extra)
+                self._submit(caller.user, Asked(caller, request, request.topic))
             case _:
                 await self._to_topic(request, self._caller(extra), extra)
 

@@ -58,6 +58,14 @@ def migrate(connection: sqlite3.Connection, path: Path, folder: Traversable) -> 
         _run(database, number, migrations[number].read_text("utf-8"))
 
 
+def version_of(connection: sqlite3.Connection, path: Path, folder: Traversable) -> tuple[int, int]:
+    """The schema of an open file (0: it is empty), and the newest known; SchemaError if the file
+    is newer or not ours. Nothing is changed.
+    """
+    known = max(_migrations(folder), default=0)
+    return _version(connection, path, known), known
+
+
 def _migrations(folder: Traversable) -> dict[int, Traversable]:
     return {
         int(entry.name.split("_", 1)[0]): entry

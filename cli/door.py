@@ -1,0 +1,131 @@
+"""The way to change something: through a server, as root, whether one runs or not.
+
+Where a server holds the data folder, its control socket is used. Else this process holds the
+folder for a moment and is the server itself, without a port: the same rules, the same notices
+to those concerned. Either way requests are packets, so a command has one implementation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import httpx
+
+from tinode_py.auth.secrets import make_folder
+from tinode_py.client import Client, ClientError, connect
+from tinode_py.client.reply import Reply
+from tinode_py.config import Settings
+from tinode_py.settings import Tls
+from tinode_py.store.lock import LockedError, data_lock
+
+from .failure import Failure, Unusable
+from .look import file_of
+
+Packet = Mapping[str, Any]
+
+
+@attrs.define
+class Door:
+    """A root session, and what lies beside it. `where` says whose, for people."""
+
+    client: Client
+    web: httpx.AsyncClient
+    database: Path
+    process: int | None  # of the server that runs; None: nobody serves
+
+    @property
+    def where(self) -> str:
+        if self.process is None:
+            return f"in {self.database}"
+        return f"through the server, process {self.process}"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The same for programs."""
+        via = "store" if self.process is None else "server"
+        return {"via": via, "database": str(self.database)}
+
+    async def ask(self, packet: Packet, *, user: str = "", root: bool = False) -> Reply:
+        """Send one request, for `user` if given (`root`: with root's level, not his own).
+
+        ClientError if the server refuses.
+        """
+        extra = {"obo": user, "authlevel": "root" if root else "auth"} if user else {}
+        return await self.client.request({**packet, **({"extra": extra} if extra else {})})
+
+    async def get(self, path: str) -> Any:
+        return await self._http("GET", path)
+
+    async def post(self, path: str, body: Packet) -> Any:
+        return await self._http("POST", path, json=body)
+
+    async def _http(self, method: str, path: str, **more: Any) -> Any:
+        response = await self.web.request(method, f"http://control{path}", **more)
+        if response.status_code >= 400:
+            raise ClientError(response.status_code, response.json().get("error", ""))
+        return response.json()
+
+
+@contextlib.asynccontextmanager
+async def acting(settings: Settings) -> AsyncIterator[Door]:
+    """A door to the data that the settings name; the folder is made if there is none.
+
+    LockedError or Unusable if the folder is held by something that has no control socket.
+    """
+    path = file_of(settings)
+    folder = Path(settings.server.data)
+    make_folder(folder)
+    try:
+        with data_lock(folder):
+            pass
+    except LockedError as held:
+        async with _connected(folder, path, held) as door:
+            yield door
+        return
+    async with _serving_nobody(settings), _connected(folder, path, None) as door:
+        yield door
+
+
+@contextlib.asynccontextmanager
+async def _serving_nobody(settings: Settings) -> AsyncIterator[None]:
+    """A server without a port, in this process."""
+    from tinode_py.server import Parts, running  # slow to import, and others need it not
+
+    logging.getLogger("tinode_py").setLevel(logging.ERROR)
+    server = attrs.evolve(settings.server, listen=())
+    web = attrs.evolve(settings.web, tls=Tls(), static="")
+    async with running(attrs.evolve(settings, server=server, web=web), Parts(inline=True)):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _connected(folder: Path, path: Path, held: LockedError | None) -> AsyncIterator[Door]:
+    from tinode_py.web.control import address
+
+    socket = address(folder)
+    transport = httpx.AsyncHTTPTransport(uds=socket)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(connect(f"unix:{socket}", timeout=30.0))
+            await client.hi(ua="tinode-py command", bkg=True)
+        except ClientError:
+            why = held or "this command's own server did not begin"
+            raise Unusable(f"{why}, which cannot be reached through {socket}") from None
+        web = await stack.enter_async_context(httpx.AsyncClient(transport=transport))
+        process = None if held is None else held.process or 0
+        yield Door(client, web, path, process)
+
+
+@contextlib.contextmanager
+def refusals(**sentences: str) -> Any:
+    """Turn a refusal into a Failure: `c404="nobody has …"` says what that code means here."""
+    try:
+        yield
+    except ClientError as error:
+        sentence = sentences.get(f"c{error.code}") or f"refused: {error}"
+        raise Failure(sentence) from None

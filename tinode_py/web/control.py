@@ -1,0 +1,145 @@
+"""The operator's door: a Unix socket in the data folder, for whoever owns that folder.
+
+A session that begins here is root's from its first packet on, under a name that no account
+has, and says with `extra.obo` for whom it acts. So what the command line asks takes the way
+of every other request, and there is no second set of rules. Whoever can open the socket
+(mode 600) could as well read the key that signs tokens, which lies beside it.
+
+What no packet asks for is plain HTTP on the same socket: figures, live sessions, root's level.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import msgspec
+import trio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ..access import Level
+from ..changes import Batch, PutLogin
+from ..config import Settings
+from ..live.hub import Hub
+from ..live.outbox import ConnectionInfo, Outlet
+from ..live.session import Session
+from ..queries import LoginByName
+from ..settings import Web
+from ..store.base import Store
+from .front import Front
+from .handshake import Doors
+from .listen import AddressError, open_listeners
+
+log = logging.getLogger(__name__)
+
+NAME = "control"
+OPERATOR = "usrAAAAAAAAAAA"  # the number zero, which no account has
+MODE = 0o600
+_LONGEST = 100  # bytes of a path that fits into a socket's address everywhere
+_BODY = 4096  # bytes of a request
+
+
+def address(folder: Path) -> str:
+    """What a process in this working folder opens to reach the socket of a data folder.
+
+    The shorter of the absolute path and the relative one: addresses of sockets are short.
+    """
+    absolute = folder.absolute() / NAME
+    relative = Path(os.path.relpath(absolute))
+    return str(min(absolute, relative, key=lambda path: len(bytes(path))))
+
+
+@attrs.frozen
+class Desk:
+    """What is done for the operator outside sessions."""
+
+    hub: Hub
+    store: Store
+    figures: Callable[[], Mapping[str, Any]]
+
+    async def statistics(self, request: Request) -> Response:
+        return JSONResponse({**self.figures(), "process": os.getpid()})
+
+    async def sessions(self, request: Request) -> Response:
+        """Live sessions, as far as they have logged in."""
+        return JSONResponse(
+            [
+                {"user": user, "session": link.sid, "n": link.number, "platform": link.platform}
+                for user, link in self.hub.logged_in_links()
+            ]
+        )
+
+    async def level(self, request: Request) -> Response:
+        """`{"scheme", "login", "level"}`: what a login grants from its next use on; 404."""
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _BODY:
+                return JSONResponse({"error": "too large"}, 413)
+        try:
+            asked = msgspec.json.decode(body, type=_Level)
+        except msgspec.DecodeError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        row = await self.store.fetch(LoginByName(asked.scheme, asked.login))
+        if row is None:
+            return JSONResponse({"error": "no such login"}, 404)
+        await self.store.commit(Batch((PutLogin(attrs.evolve(row, level=Level(asked.level))),)))
+        return JSONResponse({"user": row.user})
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/statistics", self.statistics),
+                Route("/sessions", self.sessions),
+                Route("/level", self.level, methods=["POST"]),
+            ]
+        )
+
+
+@attrs.frozen
+class _Level:
+    scheme: str
+    login: str
+    level: int = attrs.field(validator=attrs.validators.in_([20, 30]))
+
+
+@contextlib.asynccontextmanager
+async def controlled(
+    folder: Path, settings: Settings, desk: Desk, begin: Callable[[Outlet, ConnectionInfo], Session]
+) -> AsyncIterator[None]:
+    """The socket `<folder>/control` serves while the block runs.
+
+    `begin` makes plain sessions. Where the path is too long for a socket, or the folder takes
+    none, there is no socket and a warning; the server serves.
+    """
+
+    def new_session(outlet: Outlet, info: ConnectionInfo) -> Session:
+        session = begin(outlet, info)
+        session.person.user = OPERATOR
+        session.person.level = Level.ROOT
+        return session
+
+    path = address(folder)
+    try:
+        if len(os.fsencode(path)) > _LONGEST:
+            raise AddressError("the path is too long for a socket")
+        listeners = await open_listeners([f"unix:{path}"], unix_mode=MODE)
+    except AddressError as error:
+        log.warning("no control socket, commands will not reach this server: %s", error)
+        yield
+        return
+    front = Front(settings, new_session, desk.app(), Doors.of(Web()))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(front.serve, listeners)
+        try:
+            yield
+        finally:
+            nursery.cancel_scope.cancel()

@@ -29,6 +29,7 @@ from .auth.token import TokenKeeper
 from .changes import Batch, PutTopic
 from .config import ConfigError, Settings, database
 from .errors import SHUTDOWN, StoreError
+from .live.attendance import Attendance
 from .live.collecting import Collector
 from .live.couriers import Couriers
 from .live.devices import Devices
@@ -243,14 +244,28 @@ async def _topics(
     async with trio.open_nursery() as nursery:
         couriers = Couriers({**_couriers(settings), **parts.couriers})
         nursery.start_soon(couriers.run)
-        hub = Hub(settings, store, nursery, parts.now, parts.random_bytes, couriers, pushing)
+        attendance = Attendance(store, parts.now)
+        await attendance.begin()
+        nursery.start_soon(attendance.run)
+        hub = Hub(
+            settings,
+            store,
+            nursery,
+            parts.now,
+            parts.random_bytes,
+            couriers,
+            pushing,
+            attendance,
+        )
         collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
-        nursery.start_soon(keep_up, store, parts.now, settings.inbox.days, collector)
+        days = (settings.inbox.days, settings.events.days)
+        nursery.start_soon(keep_up, store, parts.now, *days, collector)
         try:
             yield hub
         finally:
             with trio.CancelScope(shield=True), trio.move_on_after(1):
                 await hub.close()
+                await attendance.wait_idle()
             nursery.cancel_scope.cancel()
 
 

@@ -31,6 +31,7 @@ from ..errors import EVICTED
 from ..ids import Kind
 from ..store.base import Store
 from ..wire.packets import Ctrl, Time
+from .attendance import Attendance
 from .couriers import Couriers
 from .fanout import FanOut, OnMe, word_of
 from .inbox import Inbox
@@ -66,6 +67,7 @@ class Hub:
     random_bytes: Callable[[int], bytes]
     couriers: Couriers
     pushing: Pushing | None = None
+    attendance: Attendance | None = None
     _runners: dict[str, Runner] = attrs.field(factory=dict)
     _online: set[str] = attrs.field(factory=set)
     _sessions: dict[str, Link] = attrs.field(factory=dict)
@@ -196,7 +198,10 @@ class Hub:
         self._sessions[link.sid] = link
 
     def logged_in(self, link: Link, user: str) -> None:
-        self._of_user.setdefault(user, {})[link.sid] = link
+        links = self._of_user.setdefault(user, {})
+        if not links and self.attendance is not None:
+            self.attendance.came(user, link)
+        links[link.sid] = link
 
     def leave(self, link: Link, user: str) -> None:
         """A session has ended."""
@@ -206,6 +211,8 @@ class Hub:
             links.pop(link.sid, None)
             if not links:
                 del self._of_user[user]
+                if self.attendance is not None:
+                    self.attendance.went(user, link)
 
     def is_agent(self, user: str, sid: str) -> bool:
         """Whether this session is the one that its user was last active with on `me`."""

@@ -21,7 +21,7 @@ class Link:
 
     __slots__ = (
         *("_waiter", "attached", "ended", "form", "number", "outlet", "platform"),
-        *("sid", "unanswered"),
+        *("metadata", "sid", "unanswered", "user_agent"),
     )
 
     def __init__(self, sid: str, outlet: Outlet) -> None:
@@ -33,6 +33,8 @@ class Link:
         self.ended = False
         self.number = 0  # of the login
         self.platform = ""
+        self.user_agent = ""
+        self.metadata: bytes | None = None  # JSON that a back end gave it, for the log of events
         self._waiter: trio.Event | None = None
 
     def send(self, packet: ServerPacket) -> None:

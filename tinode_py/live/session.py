@@ -260,6 +260,7 @@ class Session:
     def _logged_in(self) -> None:
         if self.person.user:
             self.link.number, self.link.platform = self.person.number, self.person.platform
+            self.link.user_agent = self.person.user_agent
             self.hub.logged_in(self.link, self.person.user)
             log.info("session logged in", extra=self._who())
 

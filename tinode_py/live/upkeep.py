@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import trio
 
-from ..changes import Batch, PurgeIdem, PurgeInbox
+from ..changes import Batch, PurgeEvents, PurgeIdem, PurgeInbox
 from ..errors import StoreError
 from ..queries import InboxUsers
 from ..store.base import Store
@@ -28,13 +28,19 @@ async def purge_inboxes(store: Store, before: int) -> None:
 
 
 async def keep_up(
-    store: Store, now: Callable[[], int], inbox_days: int, collector: Collector
+    store: Store,
+    now: Callable[[], int],
+    inbox_days: int,
+    event_days: int,
+    collector: Collector,
 ) -> None:
     """Do the rounds until cancelled; a round that the store fails is tried again at the next."""
     while True:
         try:
             await purge_inboxes(store, now() - inbox_days * DAY)
-            await store.commit(Batch((PurgeIdem(now() - DAY),)))
+            at = now()
+            events = PurgeEvents(at - event_days * DAY, at)
+            await store.commit(Batch((PurgeIdem(at - DAY), events)))
             await collector.collect()
         except StoreError:
             log.exception("what is old could not be removed")

@@ -1,0 +1,114 @@
+"""Who is online, on its way into the log of events.
+
+A user is online while at least one session is logged in as him. Coming and going is noted at
+once, without waiting, and written by a task of its own, in order for each user; the store keeps
+who is online, so that the two always take turns.
+
+Whom a crash left behind gets his `user.offline` at the next start, before anybody can come in.
+If the store fails, what happened waits. What waits is bounded by the users: someone who goes and
+comes back over and over meanwhile is told of by his last state.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from itertools import islice
+
+import attrs
+import msgspec
+import trio
+
+from ..changes import Batch, PutOffline, PutOnline
+from ..errors import StoreError
+from ..queries import OnlineAfter
+from ..store.base import Store
+from .link import Link
+
+log = logging.getLogger(__name__)
+
+PAGE = 200  # users in one commit
+KEPT = 4  # turns of one user that wait; more are told of by the last one
+PAUSE = 1.0  # seconds before a commit that failed is tried again
+
+_Turns = list[PutOnline | PutOffline]
+
+
+@attrs.define(eq=False)
+class Attendance:
+    """The turns of all users of this server."""
+
+    store: Store
+    now: Callable[[], int]
+    _waiting: dict[str, _Turns] = attrs.field(factory=dict)
+    _more: trio.Event = attrs.field(factory=trio.Event)
+    _idle: trio.Event = attrs.field(factory=trio.Event)
+    _busy: bool = False
+
+    async def begin(self) -> None:
+        """Log the end of all that an earlier run of the server has left online."""
+        detail = msgspec.json.encode({"reason": "restart"})
+        now = self.now()
+        while users := await self.store.fetch(OnlineAfter("", PAGE)):
+            await self.store.commit(Batch(tuple(PutOffline(user, now, detail) for user in users)))
+
+    def came(self, user: str, link: Link) -> None:
+        """The first session of a user has logged in."""
+        self._put(user, PutOnline(user, self.now(), _described(link)))
+
+    def went(self, user: str, link: Link) -> None:
+        """The last session of a user has ended."""
+        self._put(user, PutOffline(user, self.now(), _described(link)))
+
+    def _put(self, user: str, turn: PutOnline | PutOffline) -> None:
+        turns = self._waiting.setdefault(user, [])
+        if len(turns) < KEPT:
+            turns.append(turn)
+        else:  # turns alternate: this one takes back the last
+            turns.pop()
+        self._more.set()
+
+    async def run(self) -> None:
+        """Write what waits, until cancelled."""
+        while True:
+            while not self._waiting:
+                self._idle.set()
+                self._more = trio.Event()
+                await self._more.wait()
+            self._busy = True
+            if not await self._write():
+                await trio.sleep(PAUSE)
+            self._busy = False
+
+    async def wait_idle(self) -> None:
+        """Wait until all that happened is written."""
+        while self._waiting or self._busy:
+            self._idle = trio.Event()
+            await self._idle.wait()
+
+    async def _write(self) -> bool:
+        users = list(islice(self._waiting, PAGE))
+        flying = {user: self._waiting.pop(user) for user in users}
+        try:
+            await self.store.commit(Batch(tuple(t for turns in flying.values() for t in turns)))
+        except StoreError:
+            log.exception("who is online could not be written")
+            for user, turns in flying.items():
+                later = self._waiting.pop(user, [])
+                self._waiting[user] = turns
+                for turn in later:
+                    self._put(user, turn)
+            return False
+        return True
+
+
+def _described(link: Link) -> bytes:
+    """The session that made the difference."""
+    detail: dict[str, object] = {
+        "platform": link.platform,
+        "user_agent": link.user_agent,
+        "login": link.number,
+    }
+    if link.metadata is not None:
+        detail["metadata"] = msgspec.Raw(link.metadata)
+    return msgspec.json.encode(detail)

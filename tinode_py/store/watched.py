@@ -1,0 +1,55 @@
+"""A store that tells when something was committed, whoever committed it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import trio
+
+from ..changes import Batch, Committed, Outcome
+from ..queries import Query
+from .base import Statistics, Store
+
+T = TypeVar("T")
+
+
+class News:
+    """Wakes who waits for the next commit; costs next to nothing while nobody does."""
+
+    __slots__ = ("_rung",)
+
+    def __init__(self) -> None:
+        self._rung: trio.Event | None = None
+
+    def ring(self) -> None:
+        if self._rung is not None:
+            self._rung.set()
+            self._rung = None
+
+    async def wait(self) -> None:
+        """Return after the next `ring`. What was committed before this was called is not waited
+        for: look at it first, without a checkpoint in between.
+        """
+        if self._rung is None:
+            self._rung = trio.Event()
+        await self._rung.wait()
+
+
+class Watched:
+    """The same store; each commit rings."""
+
+    def __init__(self, store: Store, news: News) -> None:
+        self._store = store
+        self._ring = news.ring
+
+    async def fetch(self, query: Query[T]) -> T:
+        return await self._store.fetch(query)
+
+    async def commit(self, batch: Batch) -> Outcome:
+        outcome = await self._store.commit(batch)
+        if type(outcome) is Committed:
+            self._ring()
+        return outcome
+
+    def statistics(self) -> Statistics:
+        return self._store.statistics()

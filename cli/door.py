@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import httpx
+import trio
 
 from tinode_py.auth.secrets import make_folder
 from tinode_py.client import Client, ClientError, connect
@@ -27,6 +28,7 @@ from .failure import Failure, Unusable
 from .look import file_of
 
 Packet = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @attrs.define
@@ -57,6 +59,16 @@ class Door:
         """
         extra = {"obo": user, "authlevel": "root" if root else "auth"} if user else {}
         return await self.client.request({**packet, **({"extra": extra} if extra else {})})
+
+    @contextlib.asynccontextmanager
+    async def attached(self, topic: str, user: str) -> AsyncIterator[None]:
+        """Be in a topic in the place of one of its members (`topic` as he calls it)."""
+        await self.ask({"sub": {"topic": topic}}, user=user)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ClientError):  # a topic that has ended is left already
+                await self.ask({"leave": {"topic": topic}}, user=user)
 
     async def get(self, path: str) -> Any:
         return await self._http("GET", path)
@@ -121,8 +133,18 @@ async def _connected(folder: Path, path: Path, held: LockedError | None) -> Asyn
         yield Door(client, web, path, process)
 
 
+def through(settings: Settings, work: Callable[[Door], Awaitable[T]]) -> tuple[Door, T]:
+    """Carry out `work` through a door; the door, closed by now, and what came of it."""
+
+    async def run() -> tuple[Door, T]:
+        async with acting(settings) as door:
+            return door, await work(door)
+
+    return trio.run(run)
+
+
 @contextlib.contextmanager
-def refusals(**sentences: str) -> Any:
+def refusals(**sentences: str) -> Iterator[None]:
     """Turn a refusal into a Failure: `c404="nobody has …"` says what that code means here."""
     try:
         yield

@@ -36,6 +36,14 @@ def account_of(browser: Browser, name: str) -> str:
     return user
 
 
+def named(settings: Settings, who: str) -> tuple[str, str]:
+    """Number and login (else the number again) of an account; Failure if there is none."""
+    with looking(settings) as browser:
+        account = account_of(browser, who)
+        row = browser.user(account)
+        return account, str((row or {}).get("login") or account)
+
+
 def topic_of(browser: Browser, name: str) -> str:
     """Which topic an operator means: a name as in lists; `chn…` is its group."""
     topic = "grp" + name[3:] if name.startswith("chn") else name

@@ -12,7 +12,11 @@ from tinode_py.store.lock import LockedError
 from tinode_py.store.migrate import SchemaError
 
 from .failure import Failure, Unusable
+from .message import message
 from .serve import serve
+from .session import session
+from .stats import stats
+from .topic import topic
 from .user import user
 
 _EXPECTED = (ConfigError, LockedError, SchemaError, StoreError)
@@ -48,5 +52,5 @@ def main() -> None:
     """A chat server that speaks the Tinode protocol."""
 
 
-main.add_command(serve)
-main.add_command(user)
+for command in (serve, user, topic, message, session, stats):
+    main.add_command(command)

@@ -7,16 +7,15 @@ import sys
 from typing import Any
 
 import click
-import trio
 
 from tinode_py.access import Level
 from tinode_py.auth.basic import MAX_PASSWORD
 from tinode_py.client import ClientError
 from tinode_py.config import Settings
 
-from .door import Door, acting, refusals
+from .door import Door, refusals, through
 from .failure import Failure
-from .look import account_of, looking
+from .look import account_of, looking, named
 from .options import json_option, with_settings
 from .output import aside, facts, json_line, show, tell
 
@@ -51,7 +50,7 @@ def create(settings: Settings, login: str, name: str, password_stdin: bool, as_j
         except ClientError as error:
             raise _refused(error, login.lower()) from None
 
-    door, account = _done(settings, work)
+    door, account = through(settings, work)
     _tell("created", account, login, door, as_json=as_json)
 
 
@@ -94,7 +93,7 @@ def passwd(settings: Settings, who: str, password_stdin: bool, as_json: bool) ->
     password = _password(from_stdin=password_stdin)
 
     async def work(door: Door) -> tuple[str, str]:
-        account, login = _named(settings, who)
+        account, login = named(settings, who)
         acc = {"user": account, "scheme": "basic", "secret": _secret("", password)}
         try:
             await door.ask({"acc": acc})
@@ -103,7 +102,7 @@ def passwd(settings: Settings, who: str, password_stdin: bool, as_json: bool) ->
         await _end_sessions(door, account)
         return account, login
 
-    door, (account, login) = _done(settings, work)
+    door, (account, login) = through(settings, work)
     _tell("password changed", account, login, door, as_json=as_json)
 
 
@@ -127,14 +126,14 @@ def activate(settings: Settings, who: str, as_json: bool) -> None:
 
 def _set_state(settings: Settings, who: str, state: str, done: str, *, as_json: bool) -> None:
     async def work(door: Door) -> tuple[str, str]:
-        account, login = _named(settings, who)
+        account, login = named(settings, who)
         with refusals(c404=f"the account of {who!r} is deleted"):
             reply = await door.ask({"acc": {"user": account, "status": state}})
         if reply.code == 304:
             aside(f"{who} was {done} before")
         return account, login
 
-    door, (account, login) = _done(settings, work)
+    door, (account, login) = through(settings, work)
     _tell(done, account, login, door, as_json=as_json)
 
 
@@ -150,12 +149,12 @@ def delete(settings: Settings, who: str, hard: bool, yes: bool, as_json: bool) -
         click.confirm(f"Delete {who} and the groups that it owns?", abort=True, err=True)
 
     async def work(door: Door) -> tuple[str, str]:
-        account, login = _named(settings, who)
+        account, login = named(settings, who)
         with refusals(c404=f"the account of {who!r} is deleted already"):
             await door.ask({"del": {"what": "user", "user": account, "hard": hard}})
         return account, login
 
-    door, (account, login) = _done(settings, work)
+    door, (account, login) = through(settings, work)
     _tell("deleted", account, login, door, as_json=as_json)
 
 
@@ -176,7 +175,7 @@ def root(settings: Settings, login: str, revoke: bool, as_json: bool) -> None:
                 await _end_sessions(door, account)
         return account
 
-    door, account = _done(settings, work)
+    door, account = through(settings, work)
     _tell(level.text, account, login, door, as_json=as_json)
 
 
@@ -193,26 +192,8 @@ def export(settings: Settings, who: str) -> None:
             click.echo(json_line({"kind": kind, "row": row}))
 
 
-def _done(settings: Settings, work: Any) -> tuple[Door, Any]:
-    """Carry out `work` through a door; the door, which is closed, and what it answered."""
-
-    async def run() -> tuple[Door, Any]:
-        async with acting(settings) as door:
-            return door, await work(door)
-
-    return trio.run(run)
-
-
 async def _end_sessions(door: Door, account: str) -> None:
     await door.ask({"del": {"what": "session", "session": "*"}}, user=account)
-
-
-def _named(settings: Settings, who: str) -> tuple[str, str]:
-    """Number and login of an account; Failure if there is none."""
-    with looking(settings) as browser:
-        account = account_of(browser, who)
-        row = browser.user(account)
-        return account, str((row or {}).get("login") or account)
 
 
 def _refused(error: ClientError, login: str) -> Failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,62 @@ async def test_a_path_too_long_for_a_socket_does_not_stop_a_server(tmp_path: Pat
         await server.wait_said("no control socket")
         said = await tinode(data, "user", "suspend", "carol", code=2)
         assert f"in use by process {server.process.pid}" in said
+
+
+async def test_sessions_figures_and_messages_of_a_server_that_runs(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with (
+        serving(data) as server,
+        connected(server.url) as alice,
+        connected(server.url) as bobby,
+    ):
+        await alice.register("alice")
+        await bobby.register("bobby")
+        await alice.ask(sub={"topic": "me"})
+        (told,) = await objects(data, "message", "send", "alice", "hello", "--from", "bobby")
+        assert (told["via"], told["seq"]) == ("server", 1)
+        await _until(lambda: any("pres" in p and p["pres"].get("seq") for p in alice.heard))
+        (figures,) = await objects(data, "stats")
+        assert figures["server"]["process"] == server.process.pid
+        assert figures["server"]["front"]["sockets"] == 2
+        assert figures["stored"]["message"] == 1
+        drawn = await tinode(data, "stats", "--watch", "0.1", "--count", "2")
+        assert drawn.count("stored: ") == 2
+        live = await objects(data, "session", "list", "--live")
+        assert [(row["user"], row["live"]) for row in live] == sorted(
+            [(alice.user, 1), (bobby.user, 1)]
+        )
+        await objects(data, "session", "kick", "alice", "1")
+        await _until_gone(alice)
+        assert (await bobby.ask(sub={"topic": "me"}))["code"] == 200
+
+
+async def test_a_group_is_handed_over_while_its_members_are_there(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with (
+        serving(data) as server,
+        connected(server.url) as alice,
+        connected(server.url) as bobby,
+    ):
+        await alice.register("alice")
+        await bobby.register("bobby")
+        group = (await alice.ask(sub={"topic": "new"}))["topic"]
+        await bobby.ask(sub={"topic": group})
+        await alice.ask(pub={"topic": group, "content": "oops"})
+        await objects(data, "topic", "set-owner", group, "bobby")
+        await objects(data, "message", "delete", group, "1")
+        await _until(lambda: any(p.get("pres", {}).get("what") == "del" for p in bobby.heard))
+        acs = (await bobby.ask(get={"topic": group, "what": "desc"}))["desc"]["acs"]
+        assert "O" in acs["mode"]
+        assert await alice.history(group) == []
+        await objects(data, "topic", "delete", group, "--yes")
+        assert (await alice.ask(sub={"topic": group}))["code"] == 404
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    with trio.fail_after(PATIENCE):
+        while not true():  # noqa: ASYNC110  another process makes it true
+            await trio.sleep(0.01)
 
 
 async def _until_gone(talker: Any) -> None:

@@ -66,6 +66,11 @@ class Caller:
     def is_root(self) -> bool:
         return self.level is Level.ROOT
 
+    @property
+    def moderates(self) -> bool:
+        """Root acts for somebody else, with root's rights and not with his."""
+        return self.is_root and self.actor != self.user
+
 
 @attrs.frozen
 class Asked:

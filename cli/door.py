@@ -76,11 +76,15 @@ class Door:
     async def post(self, path: str, body: Packet) -> Any:
         return await self._http("POST", path, json=body)
 
+    async def delete(self, path: str) -> None:
+        await self._http("DELETE", path)
+
     async def _http(self, method: str, path: str, **more: Any) -> Any:
         response = await self.web.request(method, f"http://control{path}", **more)
         if response.status_code >= 400:
-            raise ClientError(response.status_code, response.json().get("error", ""))
-        return response.json()
+            body = response.json()
+            raise ClientError(response.status_code, body.get("error") or body.get("detail", ""))
+        return response.json() if response.content else None
 
 
 @contextlib.asynccontextmanager

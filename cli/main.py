@@ -12,6 +12,7 @@ from tinode_py.store.lock import LockedError
 from tinode_py.store.migrate import SchemaError
 
 from .failure import Failure, Unusable
+from .key import key
 from .message import message
 from .serve import serve
 from .session import session
@@ -54,3 +55,6 @@ def main() -> None:
 
 for command in (serve, user, topic, message, session, stats):
     main.add_command(command)
+main.add_command(key)
+main.add_command(serve)
+main.add_command(user)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import attrs
 
 from .records import (
+    ApiKey,
     Credential,
     Device,
     Login,
@@ -296,6 +297,13 @@ class PurgeUploaded:
 
 
 @attrs.frozen
+class PutKey:
+    """Create or replace a key of the business API."""
+
+    key: ApiKey
+
+
+@attrs.frozen
 class PutSecret:
     """Keep a server secret (token key, API salt) under a name, if none is kept yet."""
 
@@ -333,6 +341,7 @@ Change = (
     | LinkUploads
     | DropUploads
     | PurgeUploaded
+    | PutKey
     | PutSecret
 )
 

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from .records import (
+    ApiKey,
     Contact,
     Credential,
     Deletions,
@@ -335,6 +336,21 @@ class UploadedBy(Query[int]):
 
     who: str
     day: int
+
+
+@attrs.frozen
+class KeyById(Query[ApiKey | None]):
+    """A key of the business API, also one that was revoked."""
+
+    id: str
+
+
+@attrs.frozen
+class KeysAfter(Query[tuple[ApiKey, ...]]):
+    """Keys in order of their ids, after `after`, at most `limit`."""
+
+    after: str
+    limit: int
 
 
 @attrs.frozen

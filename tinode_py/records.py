@@ -202,6 +202,25 @@ class LoginSession:
 
 
 @attrs.frozen
+class ApiKey:
+    """A key of the business API. `digest` is what is kept of its secret half.
+
+    `topics` and `tags` narrow it to some groups, and to users and groups with such tags; empty:
+    no limit. `rate` is in requests per second, 0 for any number.
+    """
+
+    id: str
+    name: str
+    digest: str = attrs.field(repr=False)
+    scopes: tuple[str, ...]
+    topics: tuple[str, ...]
+    tags: tuple[str, ...]
+    rate: int
+    created: int
+    revoked: int = 0
+
+
+@attrs.frozen
 class Credential:
     """An address of a user. Until it is `done`, the code that confirms it is kept as a salted
     digest, with the number of wrong `tries`.

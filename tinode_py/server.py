@@ -61,6 +61,8 @@ from .web.front import Front
 from .web.handshake import Doors
 from .web.listen import AddressError, open_listeners, url_of
 from .web.tls import TlsContext
+from .web.v1.backend import Backend
+from .web.v1.routes import business_routes
 from .wire.codec import WireLimits
 from .wire.packets import Ctrl, Time
 
@@ -316,7 +318,8 @@ def _assembled(
         draining=lambda: server.front.draining,
         now=parts.now,
     )
-    front = Front(settings, new_session, make_app(site, pages), doors, tls)
+    app = make_app(site, pages, business_routes(Backend.over(hub, entrance)))
+    front = Front(settings, new_session, app, doors, tls)
     server = Server(settings, hub, store, front, entrance, tls=tls)
     return server
 
@@ -377,7 +380,8 @@ async def _controlled(server: Server) -> AsyncIterator[None]:
     if database(server.settings) is None:
         yield
         return
-    desk = Desk(server.hub, server.store, server.figures)
+    business = business_routes(Backend.of_operator(server.hub, server.entrance))
+    desk = Desk(server.hub, server.store, server.figures, business)
     folder = Path(server.settings.server.data)
     async with controlled(folder, server.settings, desk, server.new_session):
         yield

@@ -16,6 +16,7 @@ from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
 from tinode_py.records import (
+    ApiKey,
     Credential,
     Device,
     Login,
@@ -171,6 +172,18 @@ change = st.one_of(
     link_uploads,
     st.builds(c.DropUploads, uploads),
     st.builds(c.PurgeUploaded, times),
+    st.builds(
+        ApiKey,
+        st.sampled_from(("a", "b")),
+        name=st.just("n"),
+        digest=st.just("d"),
+        scopes=st.sampled_from(((), ("s", "ä"))),
+        topics=st.just(()),
+        tags=st.sampled_from(((), ('"',))),
+        rate=times,
+        created=times,
+        revoked=times,
+    ).map(c.PutKey),
     st.builds(c.PutSecret, st.just("key"), st.binary(max_size=3)),
 )
 batches = st.lists(st.lists(change, max_size=4), max_size=12)
@@ -218,6 +231,8 @@ QUERIES: list[q.Query[Any]] = [
     q.LooseUploads(4, 2),
     q.LooseUploads(9, 9),
     *(q.UploadedBy(user, day) for user in (ANN, BOB) for day in (1, 2)),
+    *(q.KeyById(name) for name in "ab"),
+    *(q.KeysAfter(after, limit) for after in ("", "a") for limit in (1, 9)),
     q.SecretNamed("key"),
 ]
 

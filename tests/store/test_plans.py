@@ -24,7 +24,7 @@ from tests.store.made import (
 from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
-from tinode_py.records import Credential, Device, Login, LoginSession, Range, Upload
+from tinode_py.records import ApiKey, Credential, Device, Login, LoginSession, Range, Upload
 from tinode_py.store import apply, read
 from tinode_py.store.sqlite import open_sqlite
 
@@ -68,6 +68,8 @@ QUERIES = [
     q.UploadById("f"),
     q.LooseUploads(5, 100),
     q.UploadedBy(ANN, 1),
+    q.KeyById("a"),
+    q.KeysAfter("", 100),
     q.SecretNamed("a"),
 ]
 CHANGES: list[c.Change] = [
@@ -105,6 +107,7 @@ CHANGES: list[c.Change] = [
     c.LinkUploads(ANN, 0, ("f",)),
     c.DropUploads(("f",)),
     c.PurgeUploaded(5),
+    c.PutKey(ApiKey("a", "n", "d", ("s",), (), (), 0, 5)),
     c.PutSecret("a", b"b"),
 ]
 # What may be walked through from end to end: lists given with the statement, and results.

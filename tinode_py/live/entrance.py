@@ -24,6 +24,7 @@ from ..core.decision import Asked, Caller, Env, NewLogin
 from ..core.merge import DELETE
 from ..errors import (
     ALREADY_AUTHENTICATED,
+    AUTH_FAILED,
     AUTH_REQUIRED,
     AUTH_RESET,
     CREATED,
@@ -180,6 +181,19 @@ class Entrance:
         secret, expires = self.tokens.make(user, level, features, now, expire=life)
         token = base64.b64encode(secret).decode("ascii")
         return account.login_params(identity.user, identity.level, token, Timestamp(expires), more)
+
+    async def by_token(self, secret: bytes) -> Identity:
+        """Whom a login token names, for requests outside of sessions: Refused wherever {login}
+        with it would lead to no session. Renews nothing.
+        """
+        identity = self.tokens.check(secret, self.now())
+        if not identity.may_log_in:
+            raise Refused(AUTH_FAILED)
+        _check_state(await self.store.fetch(UserById(identity.user)))
+        await self.logins.check(identity)
+        if await self.proofs.missing(identity, ()):
+            raise Refused(AUTH_FAILED)
+        return identity
 
     # --- {acc} ---------------------------------------------------------------------------
 

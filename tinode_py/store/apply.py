@@ -33,6 +33,7 @@ from ..changes import (
     PutDevice,
     PutFindQuery,
     PutIdem,
+    PutKey,
     PutLogin,
     PutNotice,
     PutOffline,
@@ -56,6 +57,7 @@ from .events import purge_events, put_event, put_offline, put_online
 from .happened import facts, happened
 from .hot import Hot
 from .inbox import purge_inbox, put_notice
+from .keys import put_key
 from .ranges import merged
 from .read import answer
 from .sessions import drop_session, put_session, revoke_sessions
@@ -295,6 +297,7 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     LinkUploads: link_uploads,
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
+    PutKey: put_key,
     PutSecret: _put_secret,
 }
 

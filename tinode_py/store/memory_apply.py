@@ -29,6 +29,7 @@ from ..changes import (
     PutDevice,
     PutFindQuery,
     PutIdem,
+    PutKey,
     PutLogin,
     PutNotice,
     PutOffline,
@@ -49,6 +50,7 @@ from .base import ALIAS
 from .happened import facts, happened
 from .memory_devices import drop_device, drop_devices, put_device
 from .memory_events import purge_events, put_event, put_offline, put_online
+from .memory_keys import put_key
 from .memory_read import answer
 from .memory_uploads import (
     drop_uploads,
@@ -341,6 +343,7 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     LinkUploads: link_uploads,
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
+    PutKey: put_key,
     PutSecret: _put_secret,
 }
 

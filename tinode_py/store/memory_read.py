@@ -24,6 +24,8 @@ from ..queries import (
     GroupsOwnedBy,
     InboxOf,
     InboxUsers,
+    KeyById,
+    KeysAfter,
     LoginByName,
     LoginsOf,
     LooseUploads,
@@ -66,6 +68,7 @@ from ..records import (
 from .base import ALIAS, ALIAS_WEIGHT
 from .memory_devices import channels_of, device_by_id, devices_of, unread_of
 from .memory_events import events_after, online_after
+from .memory_keys import key_by_id, keys_after
 from .memory_uploads import loose_uploads, upload_by_id, uploaded_by
 from .ranges import merged
 from .tables import Tables
@@ -308,6 +311,8 @@ def _inbox_users(tables: Tables, query: InboxUsers) -> tuple[str, ...]:
 
 
 ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
+    KeyById: key_by_id,
+    KeysAfter: keys_after,
     UserById: _user,
     UsersById: _users,
     LoginByName: _login,

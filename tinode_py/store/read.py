@@ -26,6 +26,8 @@ from ..queries import (
     GroupsOwnedBy,
     InboxOf,
     InboxUsers,
+    KeyById,
+    KeysAfter,
     LoginByName,
     LoginsOf,
     LooseUploads,
@@ -57,6 +59,7 @@ from .events import events_after, online_after
 from .find import hits
 from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
+from .keys import key_by_id, keys_after
 from .sessions import session_at, sessions_of
 from .sql import Row, Statements
 from .uploads import loose_uploads, upload_by_id, uploaded_by
@@ -233,6 +236,8 @@ def _secret(db: Statements, query: SecretNamed) -> bytes | None:
 
 
 ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
+    KeyById: key_by_id,
+    KeysAfter: keys_after,
     UserById: _user,
     UsersById: _users,
     LoginByName: _login,

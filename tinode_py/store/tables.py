@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from ..records import (
+    ApiKey,
     Credential,
     Device,
     Event,
@@ -73,6 +74,7 @@ class Tables:
         # owner, message (0: its picture), upload
         self.upload_links: Table[tuple[str, int, str], None] = Table(self._undo)
         self.uploaded: Table[tuple[str, int], int] = Table(self._undo)  # who, day
+        self.keys: Table[str, ApiKey] = Table(self._undo)
         self.secrets: Table[str, bytes] = Table(self._undo)
         self.places: Table[tuple[str, int], int] = Table(self._undo)  # of messages in the log
         self.events: Table[int, Event] = Table(self._undo)  # messages left out

@@ -5,7 +5,8 @@ has, and says with `extra.obo` for whom it acts. So what the command line asks t
 of every other request, and there is no second set of rules. Whoever can open the socket
 (mode 600) could as well read the key that signs tokens, which lies beside it.
 
-What no packet asks for is plain HTTP on the same socket: figures, live sessions, root's level.
+What no packet asks for is plain HTTP on the same socket: figures, live sessions, root's level,
+and the business API, for which no key is needed here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import trio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from ..access import Level
 from ..changes import Batch, PutLogin
@@ -64,6 +65,7 @@ class Desk:
     hub: Hub
     store: Store
     figures: Callable[[], Mapping[str, Any]]
+    business: Sequence[BaseRoute] = ()  # the business API, without a key
 
     async def statistics(self, request: Request) -> Response:
         return JSONResponse({**self.figures(), "process": os.getpid()})
@@ -100,6 +102,7 @@ class Desk:
                 Route("/statistics", self.statistics),
                 Route("/sessions", self.sessions),
                 Route("/level", self.level, methods=["POST"]),
+                *self.business,
             ]
         )
 

@@ -1,0 +1,39 @@
+"""Keys of the business API in SQLite."""
+
+from __future__ import annotations
+
+import json
+
+from ..changes import PutKey
+from ..queries import KeyById, KeysAfter
+from ..records import ApiKey
+from . import rows
+from .sql import Row, Statements
+
+COLUMNS = ("id", "name", "digest", "scopes", "topics", "tags", "rate", "created", "revoked")
+_LIST = ", ".join(COLUMNS)
+_PUT = rows.upsert("api_key", COLUMNS)
+
+
+def put_key(db: Statements, change: PutKey) -> None:
+    k = change.key
+    lists = (rows.encoded(k.scopes), rows.encoded(k.topics), rows.encoded(k.tags))
+    db.run(_PUT, (k.id, k.name, k.digest, *lists, k.rate, k.created, k.revoked))
+
+
+def key_by_id(db: Statements, query: KeyById) -> ApiKey | None:
+    found = db.row(f"SELECT {_LIST} FROM api_key WHERE id = ?", (query.id,))
+    return None if found is None else _key(found)
+
+
+def keys_after(db: Statements, query: KeysAfter) -> tuple[ApiKey, ...]:
+    found = db.rows(
+        f"SELECT {_LIST} FROM api_key WHERE id > ? ORDER BY id LIMIT ?", (query.after, query.limit)
+    )
+    return tuple(map(_key, found))
+
+
+def _key(row: Row) -> ApiKey:
+    ident, name, digest, scopes, topics, tags, rate, created, revoked = row
+    listed = [tuple(json.loads(text)) for text in (scopes, topics, tags)]
+    return ApiKey(ident, name, digest, listed[0], listed[1], listed[2], rate, created, revoked)

@@ -1,0 +1,21 @@
+"""Keys of the business API in the store in memory."""
+
+from __future__ import annotations
+
+from ..changes import PutKey
+from ..queries import KeyById, KeysAfter
+from ..records import ApiKey
+from .tables import Tables
+
+
+def put_key(tables: Tables, change: PutKey) -> None:
+    tables.keys.put(change.key.id, change.key)
+
+
+def key_by_id(tables: Tables, query: KeyById) -> ApiKey | None:
+    return tables.keys.rows.get(query.id)
+
+
+def keys_after(tables: Tables, query: KeysAfter) -> tuple[ApiKey, ...]:
+    later = sorted(name for name in tables.keys.rows if name > query.after)
+    return tuple(tables.keys.rows[name] for name in later[: query.limit])

@@ -1,0 +1,136 @@
+"""Who asks: keys with scopes, root's login tokens, and for `/v1/me` any user's.
+
+    caller = await gate.authorized(request, "events:read")
+
+raises Problem: 401 without a key or with one that is not known or has ended, 403 without the
+scope, 429 beyond the key's rate.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+from starlette.requests import Request
+
+from ...access import Level
+from ...auth.keys import PREFIX, SCOPES, fits, id_of
+from ...errors import Refused
+from ...live.entrance import Entrance
+from ...queries import KeyById
+from ...records import ApiKey, Topic, User
+from ...store.base import Store
+from .operation import OWN
+from .problem import Problem
+from .rates import Rates
+
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tinode"'}
+
+
+@attrs.frozen
+class Caller:
+    """Who asks: the holder of a key, or a user with his own token (`key` None).
+
+    Root has all scopes. `name` tells callers apart: external ids belong to it.
+    """
+
+    name: str
+    scopes: frozenset[str]
+    key: ApiKey | None = None
+    user: str = ""
+    level: Level = Level.NONE
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the key is limited to some topics or tags."""
+        return self.key is not None and bool(self.key.topics or self.key.tags)
+
+    def check_all(self) -> None:
+        """403 for a key that is limited to some topics or tags."""
+        if self.narrow:
+            raise Problem(403, "this key is limited to some topics or tags, and this is for all")
+
+    def may_user(self, user: User) -> bool:
+        """Whether the key's limits let it do something with a user: by his tags."""
+        if self.key is None or not self.narrow:
+            return True
+        return not set(self.key.tags).isdisjoint(user.tags)
+
+    def may_speak_as(self, user: User) -> bool:
+        """As `may_user`; a key that is limited to topics alone lets anybody speak there."""
+        return self.may_user(user) or (self.key is not None and not self.key.tags)
+
+    def may_topic(self, topic: Topic) -> bool:
+        """Whether the key's limits let it do something with a topic: by its name or its tags."""
+        if self.key is None or not self.narrow:
+            return True
+        return topic.name in self.key.topics or not set(self.key.tags).isdisjoint(topic.tags)
+
+
+class Gate(Protocol):
+    """Who asks, and whether he may."""
+
+    async def authorized(self, request: Request, scope: str) -> Caller: ...
+
+
+@attrs.frozen
+class OperatorGate:
+    """Lets everything in: at the operator's own door."""
+
+    async def authorized(self, request: Request, scope: str) -> Caller:
+        return Caller("operator", frozenset(SCOPES))
+
+
+@attrs.frozen
+class KeyGate:
+    """Looks at the credentials of requests."""
+
+    store: Store
+    entrance: Entrance
+    now: Callable[[], int]
+    own_rate: int  # requests of one user's token in a second
+    rates: Rates = attrs.field(factory=Rates)
+
+    async def authorized(self, request: Request, scope: str) -> Caller:
+        """Who asks, if he may; see above. One look into the store, never a wait."""
+        shown = _bearer(request)
+        caller = await (self._key(shown) if shown.startswith(PREFIX) else self._token(shown))
+        if scope == OWN:
+            if not caller.user:
+                raise Problem(403, "this is for a user's own login token, not for a key")
+        elif scope not in caller.scopes:
+            lack = f"the key lacks the scope {scope}" if caller.key else "this needs a key"
+            raise Problem(403, lack)
+        rate = caller.key.rate if caller.key else self.own_rate
+        if wait := self.rates.take(caller.name, rate, self.now()):
+            after = {"Retry-After": str(math.ceil(wait))}
+            raise Problem(429, f"at most {rate} requests in a second", headers=after)
+        return caller
+
+    async def _key(self, shown: str) -> Caller:
+        ident = id_of(shown)
+        row = await self.store.fetch(KeyById(ident)) if ident else None
+        if row is None or not fits(shown, row):
+            raise Problem(401, "the key is not known, or was revoked", headers=_CHALLENGE)
+        return Caller(row.id, frozenset(row.scopes), row)
+
+    async def _token(self, shown: str) -> Caller:
+        try:
+            secret = base64.b64decode(shown.replace("-", "+").replace("_", "/"), validate=True)
+            identity = await self.entrance.by_token(secret)
+        except (binascii.Error, ValueError, Refused):
+            raise Problem(401, "the token is not known, or has ended", headers=_CHALLENGE) from None
+        scopes = frozenset(SCOPES) if identity.level is Level.ROOT else frozenset[str]()
+        return Caller(identity.user, scopes, None, identity.user, identity.level)
+
+
+def _bearer(request: Request) -> str:
+    found = request.headers.getlist("authorization")
+    kind, _, shown = found[0].partition(" ") if len(found) == 1 else ("", "", "")
+    if kind.lower() != "bearer" or not shown.strip():
+        raise Problem(401, "there is no `Authorization: Bearer …`", headers=_CHALLENGE)
+    return shown.strip()

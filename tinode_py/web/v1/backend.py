@@ -1,0 +1,58 @@
+"""What requests of the business API are carried out with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import attrs
+from starlette.requests import Request
+
+from ...config import Settings
+from ...live.entrance import Entrance
+from ...live.hub import Hub
+from ...store.base import Store
+from .access import Caller, Gate, KeyGate, OperatorGate
+
+
+@attrs.frozen
+class Backend:
+    """The server, as handlers see it."""
+
+    settings: Settings
+    hub: Hub
+    store: Store
+    entrance: Entrance
+    gate: Gate
+    now: Callable[[], int]
+    random_bytes: Callable[[int], bytes]
+
+    @classmethod
+    def over(cls, hub: Hub, entrance: Entrance) -> Backend:
+        rate = hub.settings.limits.packets_per_second
+        return cls._with(hub, entrance, KeyGate(hub.store, entrance, hub.now, rate))
+
+    @classmethod
+    def of_operator(cls, hub: Hub, entrance: Entrance) -> Backend:
+        """For whoever owns the data folder, and needs no key."""
+        return cls._with(hub, entrance, OperatorGate())
+
+    @classmethod
+    def _with(cls, hub: Hub, entrance: Entrance, gate: Gate) -> Backend:
+        return cls(hub.settings, hub, hub.store, entrance, gate, hub.now, hub.random_bytes)
+
+
+@attrs.frozen
+class Call:
+    """One request: who asks, and for what. `body` and `query` are of the operation's classes."""
+
+    backend: Backend
+    caller: Caller
+    request: Request
+    path: Mapping[str, str]
+    body: Any = None
+    query: Any = None
+
+
+# Answers an instance of the operation's answer class, None for 204, or a response.
+Handler = Callable[[Call], Awaitable[Any]]

@@ -1,0 +1,12 @@
+"""What carries out each request, by the operation's id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from . import keys
+from .backend import Handler
+
+HANDLERS: Mapping[str, Handler] = {
+    **keys.HANDLERS,
+}

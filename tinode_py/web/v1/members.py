@@ -1,0 +1,146 @@
+"""Between JSON and the attrs classes of requests and answers.
+
+The library reads a request in one pass into throw-away structs that refuse wrong types,
+over-long values and unknown names; from these the classes are built. The same structs tell the
+library's schema generation what a request may hold.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import types
+import typing
+from collections.abc import Hashable, Mapping
+from typing import Any, cast
+
+import attrs
+import msgspec
+
+
+def wire_name(attribute: str) -> str:
+    """`from_` is sent as `from`."""
+    return attribute.removesuffix("_")
+
+
+def hints_of(cls: type[Any]) -> Mapping[str, Any]:
+    return _hints_of(cast(Hashable, cls))
+
+
+def struct_of(cls: type[Any], *, for_schema: bool = False) -> type[msgspec.Struct]:
+    """The struct that reads a class; made once. `for_schema`: the one that describes it."""
+    return _struct_of(cast(Hashable, cls), for_schema)
+
+
+@functools.cache
+def _hints_of(cls: Any) -> Mapping[str, Any]:
+    return typing.get_type_hints(cls, include_extras=True)
+
+
+@functools.cache
+def _struct_of(cls: Any, for_schema: bool) -> type[msgspec.Struct]:
+    meanings = meanings_of(cls) if for_schema else {}
+    members = [
+        (field.name, *_member(field, hints_of(cls)[field.name], meanings, for_schema=for_schema))
+        for field in attrs.fields(cls)
+    ]
+    struct = msgspec.defstruct(
+        cls.__name__,
+        members,
+        rename={field.name: wire_name(field.name) for field in attrs.fields(cls)},
+        forbid_unknown_fields=True,
+        kw_only=True,
+        module=cls.__module__,
+    )
+    struct.__doc__ = summary_of(cls)
+    return struct
+
+
+def _member(
+    field: attrs.Attribute[Any], hint: Any, meanings: Mapping[str, str], *, for_schema: bool
+) -> tuple[Any, ...]:
+    read = _read_type(hint, for_schema=for_schema)
+    if for_schema:
+        read = typing.Annotated[read, msgspec.Meta(description=meanings[wire_name(field.name)])]
+    if field.default is attrs.NOTHING:
+        return (read,)
+    raw = isinstance(field.default, msgspec.Raw) and for_schema
+    return (read, None if raw else field.default)
+
+
+def _read_type(hint: Any, *, for_schema: bool) -> Any:
+    """The hint with structs in place of classes."""
+    if hint is msgspec.Raw:
+        return Any if for_schema else hint
+    if isinstance(hint, type) and attrs.has(hint):
+        return struct_of(hint, for_schema=for_schema)
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        read = _read_type(inner[0], for_schema=for_schema)
+        return typing.Annotated[(read, *hint.__metadata__)]
+    if origin is tuple:
+        item = _read_type(inner[0], for_schema=for_schema)
+        return types.GenericAlias(tuple, (item, ...))
+    if origin in (types.UnionType, typing.Union):
+        return typing.Union[tuple(_read_type(one, for_schema=for_schema) for one in inner)]  # noqa: UP007
+    return hint
+
+
+def built(struct: Any, cls: type[Any]) -> Any:
+    """The class that a struct was read for."""
+    values = {
+        field.name: _built(getattr(struct, field.name), hints_of(cls)[field.name])
+        for field in attrs.fields(cls)
+    }
+    return cls(**values)
+
+
+def _built(value: Any, hint: Any) -> Any:
+    if isinstance(value, msgspec.Raw):
+        return value.copy()  # without the rest of the request's bytes
+    part = _part_of(hint)
+    if part is None:
+        return value
+    if isinstance(value, tuple):
+        return tuple(built(one, part) for one in value)
+    return None if value is None else built(value, part)
+
+
+def _part_of(hint: Any) -> type[Any] | None:
+    """The class of a member, or of its items."""
+    if isinstance(hint, type) and attrs.has(hint):
+        return hint
+    found = (_part_of(one) for one in typing.get_args(hint))
+    return next((part for part in found if part is not None), None)
+
+
+def sent(value: Any) -> Any:
+    """What the library writes for an answer: all members, under their names on the wire."""
+    if attrs.has(type(value)):
+        return {
+            wire_name(field.name): sent(getattr(value, field.name))
+            for field in attrs.fields(type(value))
+        }
+    if isinstance(value, tuple):
+        return [sent(one) for one in value]
+    return value
+
+
+# --- what docstrings say -----------------------------------------------------------------
+
+
+def summary_of(cls: type[Any]) -> str:
+    """The docstring up to its list of members, as one paragraph."""
+    return " ".join(inspect.cleandoc(cls.__doc__ or "").partition("- `")[0].split())
+
+
+def meanings_of(cls: type[Any]) -> Mapping[str, str]:
+    """What the docstring says of each member, by its name on the wire."""
+    found: dict[str, str] = {}
+    lines = re.split(r"^- (?=`)", inspect.cleandoc(cls.__doc__ or ""), flags=re.MULTILINE)[1:]
+    for line in lines:
+        names, _, meaning = line.partition(": ")
+        for name in re.findall(r"`(\w+)`", names):
+            found[wire_name(name)] = " ".join(meaning.split())
+    return found

@@ -28,7 +28,7 @@ import trio.testing
 from . import client
 from .access import Level
 from .changes import Batch, PutLogin
-from .client import Client
+from .client import Chat, Client, Register
 from .config import Settings
 from .queries import LoginByName
 from .server import Parts, Server, running
@@ -117,6 +117,18 @@ class RunningServer:
         if not device.user:
             await device.login(name, password_of(name))
         return device
+
+    def chat(
+        self, name: str, *, account: Mapping[str, Any] | None = None, **options: Any
+    ) -> AbstractAsyncContextManager[Chat]:
+        """A user who stays connected, for `async with`; the same accounts as of `user`.
+
+        `account`: members of its {acc}. `options`: as of `client.stay_connected_by`.
+        """
+        self._names.add(name)
+        members = {"desc": {"public": {"fn": name}}, **(account or {})}
+        login = Register(name, password_of(name), members)
+        return client.stay_connected_by(self.connect, login, **options)
 
     async def _raise_to_root(self, name: str) -> None:
         row = await self.server.store.fetch(LoginByName("basic", name.lower()))

@@ -18,7 +18,12 @@ from tinode_py.config import Settings, load
 from tinode_py.testing import running_server, server_in_thread
 from tinode_py.wire.codec import decode_json
 
-PYTHON = blocks(DOCS / "embedding.md", "python")
+PYTHON = [
+    block
+    for page in ("clients.md", "embedding.md")
+    for block in blocks(DOCS / page, "python")
+    if not block.note  # those with one are programs, see test_programs.py
+]
 ADDRESS = "127.0.0.1:6060"
 
 
@@ -82,7 +87,10 @@ def test_packets_in_examples_are_packets(block: Block):
 
 def test_keys_in_prose_are_settings():
     """Every `section.key` that a page names is one."""
-    for page in set(PAGES) - {DOCS / "embedding.md"}:  # there `server` is a name in Python
+    for page in set(PAGES) - {
+        DOCS / "embedding.md",
+        DOCS / "clients.md",
+    }:  # there `server` is a name in Python
         for key in mentioned(page.read_text("utf-8")):
             value: Any = load()
             for part in key.split("."):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,6 +18,7 @@ from .reply import Pending, Reply
 
 VERSION = "0.25"
 CLOSING = 1.0  # seconds
+PROBE, PROBED = "1", "0"  # messages that are no packets
 
 
 @attrs.define
@@ -48,6 +50,9 @@ class Client:
         self._arrived = trio.lowlevel.ParkingLot()
         self._ended = False
         self._closing = False
+        self._life = trio.CancelScope()  # of the reading task
+        self._heard = 0.0  # when anything came
+        self._sign = trio.Event()  # something has come since the last probe
         self.user = ""  # once logged in
         self.token = ""
 
@@ -82,18 +87,52 @@ class Client:
     async def read(self) -> None:
         """Read until the connection ends: the task that `connect` starts."""
         try:
-            while len(self._unasked) <= self._buffer:
-                message = await self._socket.get_message()
-                if message != "0":  # the answer to a probe of the network
-                    self._take(decode(message))
+            with self._life:
+                await self._read()
         except (ConnectionClosed, ValueError):
             pass  # whoever waits is told below; what is no packet ends it like a lost connection
         finally:
             self._ended = True
+            self._sign.set()
             for asked in self._asked.values():
                 asked.lost = True
                 asked.done.set()
             self._arrived.unpark_all()
+
+    async def _read(self) -> None:
+        while len(self._unasked) <= self._buffer:
+            message = await self._socket.get_message()
+            self._heard = trio.current_time()
+            self._sign.set()
+            if message != PROBED:
+                self._take(decode(message))
+
+    async def keep_alive(self, idle: float) -> None:
+        """Probe a server that has been silent for `idle` seconds: the task that `connect` starts.
+
+        One that does not answer in the client's `timeout` is given up, as if it had closed.
+        """
+        self._heard = trio.current_time()
+        while not self._ended:
+            silent = trio.current_time() - self._heard
+            if silent < idle:
+                await trio.sleep(idle - silent)
+                continue
+            with trio.move_on_after(self._timeout) as patience:
+                await self._probe()
+            if patience.cancelled_caught:
+                self.abort()
+
+    async def _probe(self) -> None:
+        """Return once anything has come."""
+        self._sign = trio.Event()
+        with contextlib.suppress(ClientError):  # then the reading task ends, too
+            await self.send(PROBE)
+        await self._sign.wait()
+
+    def abort(self) -> None:
+        """Be disconnected now: whoever waits is told so."""
+        self._life.cancel()
 
     def _take(self, packet: Packet) -> None:
         kind, body = next(iter(packet.items()))
@@ -185,6 +224,11 @@ class Client:
         body = {"user": "new", "scheme": "basic", "secret": _secret(login, password)}
         return self._entered(await self.request({"acc": {**body, "login": True, **members}}))
 
+    async def visit(self, **members: Any) -> Reply:
+        """Make an account without a login, and be logged in with it; its token is all it has."""
+        body = {"user": "new", "scheme": "anonymous", "login": True, **members}
+        return self._entered(await self.request({"acc": body}))
+
     async def login(self, login: str, password: str) -> Reply:
         """Log in with a password."""
         return await self.login_with("basic", _secret(login, password))
@@ -212,9 +256,9 @@ class Client:
         return await self.request({"leave": {"topic": topic, "unsub": unsub}})
 
     async def pub(self, topic: str, content: Any, **members: Any) -> int:
-        """Publish, and return the message's number in its topic."""
+        """Publish, and return the message's number in its topic, 0 if it is not kept."""
         reply = await self.request({"pub": {"topic": topic, "content": content, **members}})
-        return int(reply.params["seq"])
+        return int(reply.params.get("seq", 0))
 
     async def get(self, topic: str, what: str, **members: Any) -> Reply:
         """Ask for parts of a topic, named in `what` with blanks between."""

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import trio
 from trio_websocket import (
     ConnectionClosed,
+    ConnectionRejected,
     HandshakeError,
     WebSocketConnection,
     connect_websocket_url,
@@ -21,6 +22,7 @@ from .errors import DISCONNECTED, ClientError
 
 API_KEY = "AQEAAAABAAD_rAp4DJh05a1HAwFT3A6K"  # the public key of the official clients
 TIMEOUT = 5.0  # seconds for one answer
+HEARTBEAT = 60.0  # seconds of silence after which the server is probed
 BUFFER = 10_000  # packets that nobody has asked for
 MESSAGE_SIZE = 64 * 1024 * 1024  # bytes of one packet of the server
 _PATH = "/v0/channels"
@@ -34,20 +36,22 @@ async def connect(
     cbor: bool = False,
     timeout: float = TIMEOUT,
     buffer: int = BUFFER,
+    heartbeat: float = HEARTBEAT,
 ) -> AsyncIterator[Client]:
     """A client connected to `url`; leaving the block closes it.
 
     `url` is `http://host:port`, `ws://…`, or `unix:/path/of/socket`; a path ending in
     `/v0/channels` is added unless it has one. `cbor`: speak CBOR instead of JSON. `timeout`:
-    seconds for each answer. ClientError (408) if there is no server that wants us.
+    seconds for each answer. `heartbeat`: seconds of silence after which the server is probed.
+    ClientError if there is no server (408), or none that wants us (the status of its refusal).
     """
-    async with _kept_apart() as nursery:
+    async with kept_apart() as nursery:
         try:
             with trio.fail_after(timeout):
                 socket = await _open(nursery, url, api_key)
         except trio.TooSlowError:
             raise ClientError(DISCONNECTED, "no answer") from None
-        async with _reading(nursery, Client(socket, cbor, timeout, buffer)) as client:
+        async with _reading(nursery, Client(socket, cbor, timeout, buffer), heartbeat) as client:
             yield client
 
 
@@ -59,16 +63,17 @@ async def connect_over(
     cbor: bool = False,
     timeout: float = TIMEOUT,
     buffer: int = BUFFER,
+    heartbeat: float = HEARTBEAT,
 ) -> AsyncIterator[Client]:
     """As `connect`, over a connection that is open already, in memory or of any other kind."""
-    async with _kept_apart() as nursery:
+    async with kept_apart() as nursery:
         socket = await _wrap(nursery, stream, api_key)
-        async with _reading(nursery, Client(socket, cbor, timeout, buffer)) as client:
+        async with _reading(nursery, Client(socket, cbor, timeout, buffer), heartbeat) as client:
             yield client
 
 
 @asynccontextmanager
-async def _kept_apart() -> AsyncIterator[trio.Nursery]:
+async def kept_apart() -> AsyncIterator[trio.Nursery]:
     """A nursery for the connection's tasks, cancelled at the end.
 
     What the block raises comes out as it is, not in a group.
@@ -83,8 +88,11 @@ async def _kept_apart() -> AsyncIterator[trio.Nursery]:
 
 
 @asynccontextmanager
-async def _reading(nursery: trio.Nursery, client: Client) -> AsyncIterator[Client]:
+async def _reading(
+    nursery: trio.Nursery, client: Client, heartbeat: float
+) -> AsyncIterator[Client]:
     nursery.start_soon(client.read)
+    nursery.start_soon(client.keep_alive, heartbeat)
     try:
         yield client
     finally:
@@ -99,7 +107,7 @@ async def _open(nursery: trio.Nursery, url: str, api_key: str) -> WebSocketConne
         address = f"{_websocket_url(url)}?apikey={api_key}"
         return await connect_websocket_url(nursery, address, max_message_size=MESSAGE_SIZE)
     except (OSError, HandshakeError) as error:
-        raise ClientError(DISCONNECTED, f"no connection: {error}") from error
+        raise _refusal(error) from error
 
 
 async def _wrap(
@@ -112,7 +120,13 @@ async def _wrap(
             nursery, any_stream, "localhost", resource, max_message_size=MESSAGE_SIZE
         )
     except (ConnectionClosed, HandshakeError) as error:
-        raise ClientError(DISCONNECTED, f"no connection: {error}") from error
+        raise _refusal(error) from error
+
+
+def _refusal(error: Exception) -> ClientError:
+    if isinstance(error, ConnectionRejected):
+        return ClientError(error.status_code, "the server refuses the connection")
+    return ClientError(DISCONNECTED, f"no connection: {error or type(error).__name__}")
 
 
 def _websocket_url(url: str) -> str:

@@ -180,11 +180,19 @@ class Contact:
 
 @attrs.frozen
 class Found:
-    """One result of a search: a user, or a topic, with the tags that matched."""
+    """One result of a search: a user or a group as a stranger sees it, and which tags matched.
 
+    `members`: of a group, a channel's readers among them.
+    """
+
+    name: str
     tags: tuple[str, ...]
-    user: User | None = None
-    topic: Topic | None = None
+    updated: int
+    auth: int  # default access, by the level of who asks
+    anon: int
+    public: bytes | None = None
+    trusted: bytes | None = None
+    channel: bool = False
     members: int = 0
 
 

@@ -30,7 +30,7 @@ from ..errors import (
 )
 from ..queries import FindByTags, FindQueryOf, OwnerOfTag, Query, UserById
 from ..records import Found, User
-from ..wire.packets import Acs, Del, Desc, Get, Leave, Note, Pres, Set, Sub, SubRow, Time
+from ..wire.packets import Acs, Del, Desc, Get, Json, Leave, Note, Pres, Set, Sub, SubRow, Time
 from . import describe, rewrite
 from . import query as language
 from .decision import (
@@ -328,29 +328,26 @@ def _sub_answer(state: FindState, asked: Asked, facts: Facts, env: Env) -> Effec
 
 def _rows(found: tuple[Found, ...], level: Level, ims: Time | None) -> Iterator[SubRow]:
     anonymous = level <= Level.ANON
+    modes: dict[int, Acs] = {}  # there are few, and few sets of tags: they are shared by rows
+    matched: dict[tuple[str, ...], Json] = {}
     for item in found:
-        if item.user is not None:
-            user = item.user
-            yield SubRow(
-                topic=user.id,
-                updated=time(user.updated),
-                acs=Acs(mode=access.text(user.anon if anonymous else user.auth)),
-                public=json(user.public) if not unmodified(ims, user.updated) else None,
-                trusted=json(user.trusted) if not unmodified(ims, user.updated) else None,
-                private=json(msgspec.json.encode(item.tags)),
-            )
-        elif item.topic is not None:
-            topic = item.topic
-            mode = topic.anon if anonymous else topic.auth
-            yield SubRow(
-                topic=ids.channel_of(topic.name) if topic.channel else topic.name,
-                updated=time(topic.updated),
-                acs=Acs(mode=access.text(access.CHANNEL_READER if topic.channel else mode)),
-                subcnt=item.members,
-                public=json(topic.public),
-                trusted=json(topic.trusted),
-                private=json(msgspec.json.encode(item.tags)),
-            )
+        mode = item.anon if anonymous else item.auth
+        if item.channel:
+            mode = access.CHANNEL_READER
+        if mode not in modes:
+            modes[mode] = Acs(mode=access.text(mode))
+        if item.tags not in matched:
+            matched[item.tags] = Json(msgspec.json.encode(item.tags))
+        new = item.name.startswith("grp") or not unmodified(ims, item.updated)
+        yield SubRow(
+            topic=ids.channel_of(item.name) if item.channel else item.name,
+            updated=time(item.updated),
+            acs=modes[mode],
+            subcnt=item.members,
+            public=json(item.public) if new else None,
+            trusted=json(item.trusted) if new else None,
+            private=matched[item.tags],
+        )
 
 
 def _tags_answer(state: FindState, asked: Asked, facts: Facts, env: Env) -> Effect:

@@ -206,9 +206,10 @@ def _match(tables: Tables, query: FindByTags, name: str, owner: User | Topic) ->
         return None
     asked = {*query.optional, *(tag for either in query.required for tag in either)}
     tags = tuple(sorted(has & asked))
+    seen = (owner.updated, owner.auth, owner.anon, owner.public, owner.trusted)
     if isinstance(owner, User):
-        return Found(tags, user=owner)
-    return Found(tags, topic=owner, members=_count(tables, name))
+        return Found(name, tags, *seen)
+    return Found(name, tags, *seen, owner.channel, _count(tables, name))
 
 
 def _count(tables: Tables, topic: str) -> int:
@@ -220,8 +221,7 @@ def _count(tables: Tables, topic: str) -> int:
 
 def _rank(found: Found) -> tuple[int, int, str]:
     weight = sum(ALIAS_WEIGHT if tag.startswith(ALIAS) else 1 for tag in found.tags)
-    owner = found.user.id if found.user else found.topic.name if found.topic else ""
-    return (-weight, -found.members, owner)
+    return (-weight, -found.members, found.name)
 
 
 def _find_query(tables: Tables, query: FindQueryOf) -> bytes | None:

@@ -50,13 +50,13 @@ from ..queries import (
     UserById,
     UsersById,
 )
-from ..records import Contact, Found, Login, Published, Subscription, Topic, User
+from ..records import Contact, Login, Published, Subscription, Topic, User
 from . import rows
 from .base import ALIAS
 from .credentials import confirmed_by, credentials_of
 from .devices import channels_of, device_by_id, devices_of, unread_of
 from .events import events_after, online_after
-from .find import hits
+from .find import found_by_tags
 from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
 from .keys import key_by_id, keys_after
@@ -120,11 +120,6 @@ def _topic(db: Statements, query: TopicByName) -> Topic | None:
     return None if row is None else rows.topic_of(row)
 
 
-def _topics_named(db: Statements, names: tuple[str, ...]) -> dict[str, Topic]:
-    found = db.rows(_TOPICS + "IN (SELECT value FROM json_each(?))", (rows.encoded(names),))
-    return {row[0]: rows.topic_of(row) for row in found}
-
-
 def _members(db: Statements, query: MembersOf) -> tuple[Subscription, ...]:
     found = db.rows(
         f"SELECT {_SUBSCRIPTION} FROM subscription AS s WHERE s.topic = ?1 "
@@ -160,17 +155,6 @@ def _contact_of(row: Row) -> Contact:
         rows.topic_of(row[_TOPIC_AT:_PEER_AT]),
         None if row[_PEER_AT] is None else rows.user_of(row[_PEER_AT:]),
         row[-1],
-    )
-
-
-def _found(db: Statements, query: FindByTags) -> tuple[Found, ...]:
-    found = hits(db, query)
-    owners = tuple(owner for owner, *_ in found)
-    users, topics = _users_named(db, owners), _topics_named(db, owners)
-    return tuple(
-        Found(tags, users.get(owner), topics.get(owner), members)
-        for owner, tags, members in found
-        if owner in users or owner in topics  # a commit may have come between
     )
 
 
@@ -250,7 +234,7 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     MessageAt: message_at,
     SeqSince: seq_since,
     DeletionsIn: deletions_in,
-    FindByTags: _found,
+    FindByTags: found_by_tags,
     FindQueryOf: _find_query,
     AccountsAfter: _accounts,
     OwnerOfTag: _owner_of_tag,

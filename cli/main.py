@@ -53,8 +53,5 @@ def main() -> None:
     """A chat server that speaks the Tinode protocol."""
 
 
-for command in (serve, user, topic, message, session, stats):
+for command in (serve, user, topic, message, session, stats, key):
     main.add_command(command)
-main.add_command(key)
-main.add_command(serve)
-main.add_command(user)

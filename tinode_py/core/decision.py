@@ -9,7 +9,7 @@ The file is long because it is a list: whoever looks for a word finds all of the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -81,6 +81,7 @@ class Asked:
     named: str
     attachments: tuple[str, ...] = ()
     inside: bool = False  # asked with a {sub} that was granted, though nobody attached
+    unseated: Literal["", "user", "system"] = ""  # by a back end, where nobody attaches: `seats`
 
 
 @attrs.frozen

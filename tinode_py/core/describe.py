@@ -31,6 +31,7 @@ from . import membership, presence, push, tags, uploads
 from .decision import Asked, Decision, Effect, Env, Facts, reply
 from .merge import DELETE, merge
 from .modes import acs, parse_mode
+from .seats import seat
 from .state import TopicState
 
 PARTS = ("desc", "sub", "tags", "cred", "aux")
@@ -55,7 +56,7 @@ def split(asked: Asked) -> tuple[Asked, Asked | None]:
 def needs(state: TopicState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
     """The facts for the first part of a {set}."""
     request = cast(Set, asked.request)
-    if not state.attached.get(asked.caller.sid):
+    if not seat(state, asked):
         address = asked.named if asked.named.startswith("chn") else state.name
         return (SubscriptionOf(address, asked.caller.user),)
     if request.desc is None and request.sub is not None and request.sub.user:
@@ -158,7 +159,7 @@ def updated_for_owner(state: TopicState, user: str, sid: str, *, reader: bool = 
 
 def _desc(state: TopicState, asked: Asked, part: SetDesc, env: Env) -> Decision:
     caller = asked.caller
-    item = state.attached.get(caller.sid)
+    item = seat(state, asked)
     sub = state.subscription(item) if item else None
     if item is None or sub is None:
         raise Refused(DENIED)
@@ -281,7 +282,7 @@ def counted(old: tuple[str, ...], new: tuple[str, ...]) -> dict[str, int]:
 def _aux(state: TopicState, asked: Asked, part: SetQuery, env: Env) -> Decision:
     if state.kind not in (Kind.P2P, Kind.GROUP, Kind.SELF):
         raise Refused(NOT_ALLOWED)
-    item = state.attached.get(asked.caller.sid)
+    item = seat(state, asked)
     mode = state.mode(item) if item else 0
     if not mode & (APPROVE | OWNER):
         raise Refused(DENIED)

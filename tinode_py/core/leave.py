@@ -29,6 +29,7 @@ from .decision import (
     Env,
     reply,
 )
+from .seats import seat
 from .state import TopicState
 from .subscribe import wants_reader
 
@@ -54,7 +55,7 @@ def leave(state: TopicState, asked: Asked, env: Env) -> Decision:
     """{leave}, with or without ending the subscription (protocol notes, 5.4)."""
     request, sid = asked.request, asked.caller.sid
     assert isinstance(request, Leave)
-    item = state.attached.get(sid)
+    item = seat(state, asked)
     if item is None:
         raise Refused(ATTACH_FIRST if request.unsub else NOT_JOINED)
     if request.unsub:

@@ -25,7 +25,7 @@ KNOWN = (*WORDS, *OURS)
 def needs(state: MeState, asked: Asked) -> tuple[Query[Any], ...]:
     """The facts for a {get} on `me`."""
     request = cast(Get, asked.request)
-    if not state.attached.get(asked.caller.sid):
+    if not (asked.unseated or state.attached.get(asked.caller.sid)):
         return ()
     asked_for = request.what.split()
     found: list[Query[Any]] = [_list(state, request)] if "sub" in asked_for else []
@@ -55,7 +55,7 @@ def get(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
     """Answer a {get} on `me`."""
     request = cast(Get, asked.request)
     found = words(request, KNOWN)
-    if not state.attached.get(asked.caller.sid):
+    if not (asked.unseated or state.attached.get(asked.caller.sid)):
         return _from_outside(state, asked, found, env)
     effects: list[Effect] = []
     for word in found:

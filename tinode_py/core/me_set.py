@@ -62,7 +62,7 @@ def needs(state: MeState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
 def set_part(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
     """One part of a {set}."""
     request = cast(Set, asked.request)
-    if not state.attached.get(asked.caller.sid):
+    if not (asked.unseated or state.attached.get(asked.caller.sid)):
         return _from_outside(state, asked, env)
     if request.desc is not None:
         return _desc(state, asked, request.desc, env)

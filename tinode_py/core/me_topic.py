@@ -246,7 +246,7 @@ def _next_agent(state: MeState, sid: str, env: Env) -> Iterator[Effect]:
 
 
 def _set(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
-    if state.attached.get(asked.caller.sid) is None:
+    if not asked.unseated and state.attached.get(asked.caller.sid) is None:
         return me_set.set_part(state, asked, facts, env)
     first, rest = describe.split(asked)
     try:

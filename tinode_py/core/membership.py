@@ -34,6 +34,7 @@ from .decision import Asked, Decision, Detach, Effect, Env, Facts, Reply, ctrl, 
 from .merge import merge
 from .modes import acs, parse_mode
 from .presence import ModeChange
+from .seats import seat
 from .state import TopicState
 
 
@@ -139,7 +140,7 @@ def set_sub(state: TopicState, asked: Asked, part: SetSub, facts: Facts, env: En
 
 
 def _own_row(state: TopicState, asked: Asked) -> Subscription | None:
-    item = state.attached.get(asked.caller.sid)
+    item = seat(state, asked)
     if (item and item.reader) or asked.named.startswith("chn"):
         return state.readers.get(asked.caller.user)
     return state.member(asked.caller.user)

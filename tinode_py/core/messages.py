@@ -41,6 +41,7 @@ from .decision import (
     ctrl,
     reply,
 )
+from .seats import seat
 from .state import TopicState
 
 TYPING = frozenset({"kp", "kpa", "kpv", "data"})
@@ -67,11 +68,11 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     """{pub}: give the message the next number, store it, send it."""
     request, caller = asked.request, asked.caller
     assert isinstance(request, Pub)
-    item = state.attached.get(caller.sid)
+    item = seat(state, asked)
     if item is None and state.kind is not Kind.SYS:
         raise Refused(ATTACH_FIRST)
     asked = _as_known(state, asked, item)
-    if not _may_write(state, item):
+    if not _may_write(state, asked, item):
         return Decision(effects=(reply(env, DENIED, asked),))
     key = heads.idem(request.head)
     if key and (earlier := facts[AnswerTo(state.name, caller.user, key)]):
@@ -150,11 +151,13 @@ def _as_known(state: TopicState, asked: Asked, item: Attached | None) -> Asked:
     return asked if asked.named == named else attrs.evolve(asked, named=named)
 
 
-def _may_write(state: TopicState, item: Attached | None) -> bool:
+def _may_write(state: TopicState, asked: Asked, item: Attached | None) -> bool:
     if state.kind is Kind.SYS:
         return True
     if item is None or item.reader or state.is_silent:
         return False
+    if asked.unseated == "system" and state.kind is Kind.GROUP:
+        return True
     return bool(state.mode(item) & WRITE)
 
 
@@ -191,7 +194,7 @@ def _wanted(state: TopicState, asked: Asked) -> tuple[bool, tuple[Range, ...]]:
     """Whether a {del msg} is for all, and what it names; Refused if it may not be asked."""
     request = asked.request
     assert isinstance(request, Del)
-    item = state.attached.get(asked.caller.sid)
+    item = seat(state, asked)
     if item is None:
         raise Refused(ATTACH_FIRST)
     if item.reader or asked.named.startswith("chn"):

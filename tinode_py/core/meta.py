@@ -45,7 +45,7 @@ from ..wire.packets import (
     SubRow,
     Time,
 )
-from . import ranges
+from . import ranges, seats
 from .decision import Asked, Attached, Decision, Effect, Env, Facts, Page, Reply, reply
 from .modes import acs, show, show_defaults
 from .state import TopicState
@@ -168,7 +168,7 @@ def answer(asked: Asked, env: Env, **parts: object) -> Reply:
 def seat(state: TopicState, asked: Asked) -> Attached | None:
     """As what the session asks: attached, or with a {sub} that attached nobody."""
     caller = asked.caller
-    item = state.attached.get(caller.sid)
+    item = seats.seat(state, asked)
     if item is None and asked.inside and state.member(caller.user):
         return Attached(caller.sid, caller.user, caller.level)
     return item

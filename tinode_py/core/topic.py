@@ -59,6 +59,7 @@ from .decision import (
     Woken,
     reply,
 )
+from .seats import seat
 from .state import TopicState
 
 OFF_DELAY = 4000  # ms: how long nobody may be here before that is told (protocol notes, 6.3)
@@ -156,7 +157,7 @@ def _asked(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
         case Del(what="topic"):
             return _del_topic(state, asked, env)
         case Del(what="sub", user=user):
-            if state.attached.get(asked.caller.sid) is None:
+            if seat(state, asked) is None:
                 raise Refused(ATTACH_FIRST)
             return membership.remove(state, asked, user, env)
         case Del(what="cred"):
@@ -170,7 +171,7 @@ def _is_deletion(asked: Asked) -> bool:
 
 
 def _set(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
-    if state.attached.get(asked.caller.sid) is None:
+    if seat(state, asked) is None:
         return describe.from_outside(state, asked, facts, env)
     first, rest = describe.split(asked)
     try:

@@ -13,6 +13,7 @@ import attrs
 import trio
 
 from .. import ids
+from ..access import READ
 from ..config import Settings
 from ..core import find, me, me_topic, state, topic
 from ..core.decision import (
@@ -241,6 +242,18 @@ class Hub:
         for user, links in list(self._of_user.items()):
             for link in list(links.values()):
                 yield user, link
+
+    def reaches(self, topic: str, user: str) -> bool:
+        """Whether a live session of the user gets what is published in a topic: it is attached
+        there and may read, or it follows the user's inbox, which holds private messages.
+        """
+        runner = self._runners.get(topic)
+        if runner is not None and isinstance(runner.state, state.TopicState):
+            at = runner.state
+            if any(at.mode(item) & READ for item in at.attached if item.user == user):
+                return True
+        own = self._runners.get(user) if topic.startswith("p2p") else None
+        return own is not None and isinstance(own.state, me.MeState) and bool(own.state.follows)
 
     def kick(self, link: Link) -> None:
         """End a session in favour of a newer one of its user, and say so."""

@@ -35,7 +35,8 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tinode"'}
 class Caller:
     """Who asks: the holder of a key, or a user with his own token (`key` None).
 
-    Root has all scopes. `name` tells callers apart: external ids belong to it.
+    Root has all scopes. `name` tells callers apart; external ids belong to a `realm`, which keys
+    of one name share, so that a key can be replaced.
     """
 
     name: str
@@ -43,6 +44,10 @@ class Caller:
     key: ApiKey | None = None
     user: str = ""
     level: Level = Level.NONE
+
+    @property
+    def realm(self) -> str:
+        return self.key.name if self.key else ""
 
     @property
     def narrow(self) -> bool:

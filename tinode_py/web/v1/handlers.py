@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import keys
+from . import keys, sending
 from .backend import Handler
 
 HANDLERS: Mapping[str, Handler] = {
     **keys.HANDLERS,
+    **sending.HANDLERS,
 }

@@ -1,0 +1,163 @@
+"""Requests to topics that come from no session: for a back end, over HTTP.
+
+A request takes the way of every packet: through the topic's inbox, decided by the same rules,
+committed with its neighbours. What differs is that nobody attaches: whoever could attach is
+served at once (`core/seats`). Where that is not enough (a conversation that does not exist
+yet, a channel's reader, somebody who must first take up his subscription again), the request
+is made as a client makes it: {sub} in the background, the request, and it is gone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import attrs
+import msgspec
+
+from .. import ids
+from ..access import Level
+from ..core.decision import Asked, Caller, Gone
+from ..errors import ATTACH_FIRST, TOPIC_NOT_FOUND, UNAVAILABLE, Answer, Refused
+from ..ids import Kind
+from ..queries import SubscriptionOf
+from ..wire.codec import Form
+from ..wire.packets import Request, Sub
+from .hub import Hub
+from .link import Link
+from .runner import Item
+
+NAME = "1"  # the `id` of the request
+_MEMBERS = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]])
+
+
+class _Gathered:
+    """An outlet that keeps what it is given."""
+
+    closed = False
+    queued = 0
+
+    def __init__(self) -> None:
+        self.lines = bytearray()
+
+    def push(self, frame: bytes) -> None:
+        self.lines += frame
+
+    def finish(self, code: int = 1000, reason: str = "") -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+    def hang_up(self) -> None:
+        pass
+
+
+@attrs.frozen
+class Asker:
+    """In whose name something is asked."""
+
+    user: str
+    level: Level = Level.AUTH
+    actor: str = ""  # empty: the user himself
+    system: bool = False  # may write everywhere
+
+
+@attrs.frozen
+class Answers:
+    """What a request was answered: packets as lines of JSON, in order."""
+
+    lines: tuple[bytes, ...]
+
+    @property
+    def ctrl(self) -> dict[str, Any]:
+        """The {ctrl} that answers the request, empty if it had none."""
+        for line in self.lines:
+            if line.startswith(b'{"ctrl"'):
+                ctrl: dict[str, Any] = msgspec.json.decode(line)["ctrl"]
+                if ctrl.get("id") == NAME:
+                    return ctrl
+        return {}
+
+    @property
+    def code(self) -> int:
+        return int(self.ctrl.get("code", 200))
+
+    def checked(self) -> Answers:
+        """Refused for an answer of 300 and more."""
+        ctrl = self.ctrl
+        if (code := int(ctrl.get("code", 200))) >= 300:
+            raise Refused(Answer(code, str(ctrl.get("text", ""))), ctrl.get("params"))
+        return self
+
+    def of(self, kind: Literal["data", "meta"]) -> list[dict[str, msgspec.Raw]]:
+        """The packets of one kind, their members as they came."""
+        start = b'{"%b"' % kind.encode()
+        found = (_MEMBERS.decode(line) for line in self.lines if line.startswith(start))
+        return [packet[kind] for packet in found]
+
+
+async def ask(hub: Hub, asker: Asker, topic: str, named: str, request: Request) -> Answers:
+    """Make one request to a topic and wait for its answer. `request.id` must be `NAME`.
+
+    `named` is the topic as the asker calls it. Refused with 503 if the topic's inbox is full.
+    """
+    link = _link(hub)
+    answers = await _one(hub, link, _asked(link, asker, request, named, seated=False), topic)
+    if _is_unseated(answers) and await _may_attach(hub, asker, topic, named):
+        return await _attached(hub, asker, topic, named, request)
+    return answers
+
+
+def _link(hub: Hub) -> Link:
+    link = Link(ids.new_body(hub.random_bytes), _Gathered())
+    link.form = Form.JSON_LINE
+    return link
+
+
+def _asked(link: Link, asker: Asker, request: Request, named: str, *, seated: bool) -> Asked:
+    actor = asker.actor or asker.user
+    caller = Caller(link.sid, asker.user, asker.level, actor, background=True)
+    door: Literal["", "user", "system"] = "system" if asker.system else "user"
+    return Asked(caller, request, named, unseated="" if seated else door)
+
+
+async def _one(hub: Hub, link: Link, asked: Asked, topic: str) -> Answers:
+    if not hub.submit(topic, Item(asked, link)):
+        raise Refused(UNAVAILABLE)
+    await link.wait_unanswered(0)
+    return _taken(link)
+
+
+def _taken(link: Link) -> Answers:
+    outlet = link.outlet
+    assert isinstance(outlet, _Gathered)
+    lines = bytes(outlet.lines).split(b"\n")[:-1]
+    outlet.lines.clear()
+    return Answers(tuple(lines))
+
+
+def _is_unseated(answers: Answers) -> bool:
+    return answers.ctrl.get("text") in (ATTACH_FIRST.text, TOPIC_NOT_FOUND.text)
+
+
+async def _may_attach(hub: Hub, asker: Asker, topic: str, named: str) -> bool:
+    """Whether {sub} would make nobody a member who is none: only private chats begin so."""
+    if ids.kind_of(topic) is Kind.P2P:
+        return True
+    address = named if ids.is_channel(named) else topic
+    row = await hub.store.fetch(SubscriptionOf(address, asker.user))
+    return row is not None and not row.deleted
+
+
+async def _attached(hub: Hub, asker: Asker, topic: str, named: str, request: Request) -> Answers:
+    link = _link(hub)
+    sub = _asked(link, asker, Sub(id=NAME, topic=named), named, seated=True)
+    came = await _one(hub, link, sub, topic)
+    if came.code >= 300:
+        return came
+    try:
+        return await _one(hub, link, _asked(link, asker, request, named, seated=True), topic)
+    finally:
+        link.ended = True
+        for inbox in link.attached.values():
+            inbox.mark(("gone", link.sid), Item(Gone(link.sid)))

@@ -60,6 +60,8 @@ from .web.control import Desk, controlled
 from .web.front import Front
 from .web.handshake import Doors
 from .web.listen import AddressError, open_listeners, url_of
+from .web.longpoll import longpoll_route
+from .web.polled import PolledSessions
 from .web.tls import TlsContext
 from .web.v1.backend import Backend
 from .web.v1.routes import business_routes
@@ -67,6 +69,7 @@ from .wire.codec import WireLimits
 from .wire.packets import Ctrl, Time
 
 log = logging.getLogger(__name__)
+_LAST_POLL = 1.0  # seconds for clients that poll to fetch their last packets
 
 
 def wall_clock() -> int:
@@ -94,6 +97,7 @@ class Server:
     hub: Hub
     store: Store
     front: Front
+    polled: PolledSessions
     entrance: Entrance
     urls: list[str] = attrs.field(factory=list)
     ready: bool = False
@@ -136,6 +140,8 @@ class Server:
         with trio.move_on_after(self.settings.server.drain_seconds) as patience:
             await self.hub.wait_idle()
         self.hub.shut_down(Ctrl(SHUTDOWN.code, SHUTDOWN.text, Time(self.entrance.now())))
+        with trio.move_on_at(min(patience.deadline, trio.current_time() + _LAST_POLL)):
+            await self.polled.wait_collected()
         left = patience.deadline - trio.current_time()
         await self.front.drain(max(left, 0.1))
 
@@ -318,9 +324,11 @@ def _assembled(
         draining=lambda: server.front.draining,
         now=parts.now,
     )
-    app = make_app(site, pages, business_routes(Backend.over(hub, entrance)))
+    polled = PolledSessions(settings, new_session, parts.now, parts.random_bytes)
+    polling = longpoll_route(site, polled, settings.limits.message_size)
+    app = make_app(site, pages, [polling, *business_routes(Backend.over(hub, entrance))])
     front = Front(settings, new_session, app, doors, tls)
-    server = Server(settings, hub, store, front, entrance, tls=tls)
+    server = Server(settings, hub, store, front, polled, entrance, tls=tls)
     return server
 
 
@@ -396,6 +404,7 @@ async def _listening(server: Server) -> AsyncIterator[None]:
     tls = server.tls is not None
     server.urls = [url_of(listener, tls) for listener in listeners]
     async with trio.open_nursery() as nursery:
+        await nursery.start(server.polled.serve)
         await nursery.start(server.front.serve, listeners)
         try:
             yield

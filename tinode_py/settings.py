@@ -213,8 +213,24 @@ class Tls:
 
 
 @attrs.frozen
+class LongPoll:
+    poll_seconds: float = key(
+        50.0, "A poll that nothing comes for is answered after this.", unit="seconds", low=0.1
+    )
+    life_seconds: float = key(
+        70.0, "A session that nobody asks for is over after this.", unit="seconds", low=1
+    )
+    sessions: int = key(10000, "Sessions at a time; one more is answered 503. 0: none at all.")
+    per_address: int = key(
+        1000,
+        "Of these, sessions from one address; 0: no bound. Behind a proxy, set"
+        " `web.forwarded_for`. Clients of a Unix socket are not counted.",
+    )
+
+
+@attrs.frozen
 class Web:
-    origins: tuple[str, ...] = key((), "Origins that may open a websocket; none: any.")
+    origins: tuple[str, ...] = key((), "Origins that may open a session; none: any.")
     cors_origins: tuple[str, ...] = key((), "Origins whose pages may use files and the API.")
     forwarded_for: bool = key(
         False, "Whether `X-Forwarded-For` tells the client's address: only behind a proxy."
@@ -231,6 +247,7 @@ class Web:
     head_timeout: float = key(
         10.0, "Time for a request's head and for a handshake.", unit="seconds", low=0.1
     )
+    longpoll: LongPoll = table(LongPoll, "Long polling, for clients without websockets.")
     tls: Tls = table(Tls, "TLS on the listeners; the files are read again on SIGHUP.")
 
 

@@ -99,7 +99,7 @@ class Session:
         link = Link(ids.new_body(random_bytes), outlet)
         hub.enter(link)
         pace = Pace(hub.settings.limits.packets_per_second)
-        person = Person(origin=entrance.origin(info.address))
+        person = Person(origin=entrance.origin(info.address), polls=info.kind == "lp")
         return cls(link, hub, entrance, info, wire, random_bytes, pace, person)
 
     def end(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from starlette.responses import Response
 
@@ -15,10 +16,13 @@ JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 
 
-def ctrl_body(answer: Answer, at: int, request_id: str = "") -> bytes:
+def ctrl_body(
+    answer: Answer, at: int, request_id: str = "", params: Mapping[str, Any] | None = None
+) -> bytes:
     """`{"ctrl":…}` and a newline; `at` is in milliseconds since 1970."""
     named = {"id": request_id} if request_id else {}
-    ctrl = {**named, "code": answer.code, "text": answer.text, "ts": time_text(at)}
+    more = {"params": params} if params else {}
+    ctrl = {**named, "code": answer.code, "text": answer.text, **more, "ts": time_text(at)}
     return json.dumps({"ctrl": ctrl}, separators=(",", ":")).encode() + b"\n"
 
 

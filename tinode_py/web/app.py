@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from urllib.parse import parse_qs
 
 import attrs
@@ -27,6 +28,7 @@ from .http import App, Receive, Scope, Send
 from .pages import Pages
 
 _ODD_ESCAPES = re.compile(rb"%(?:2[ef]|5c|00)", re.IGNORECASE)
+_TO_THE_END = ("/health/", "/v0/channels/lp")
 _FORM_SIZE = 65_536  # bytes of a form that is read for the key alone
 _BY_STATUS = {
     answer.code: answer
@@ -66,14 +68,17 @@ def make_app(site: Site, pages: Pages | None = None, routes: Sequence[BaseRoute]
 
 @attrs.frozen
 class _Outer:
-    """Refuses new requests while the server drains, and paths that mean another by escapes."""
+    """Refuses new requests while the server drains, and paths that mean another by escapes.
+
+    Health is told to the end, and polls fetch what waits for them.
+    """
 
     app: App
     site: Site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = None
-        if self.site.draining() and not scope["path"].startswith("/health/"):
+        if self.site.draining() and not scope["path"].startswith(_TO_THE_END):
             answer = errors.UNAVAILABLE
         elif _ODD_ESCAPES.search(scope["raw_path"]):
             answer = errors.NOT_FOUND
@@ -138,10 +143,11 @@ def _first(fields: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
 
 async def _small_body(request: Request) -> str:
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _FORM_SIZE:
-            return ""
+    async with aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > _FORM_SIZE:
+                return ""
     return body.decode("utf-8", "replace")
 
 

@@ -43,10 +43,12 @@ class Doors:
             return NOT_ALLOWED
         if not _proper(head):
             return BAD_HANDSHAKE
-        origin = head.header("origin").lower()
-        if self.origins and origin and origin not in self.origins:
-            return DENIED  # those without an origin are not browsers, and could send any
-        return None
+        return None if self.admits(head.header("origin")) else DENIED
+
+    def admits(self, origin: str) -> bool:
+        """Whether pages from `origin` may talk to us."""
+        # Those without an origin are not browsers, and could send any.
+        return not (self.origins and origin) or origin.lower() in self.origins
 
 
 def key_of(head: RequestHead, form: Mapping[str, str]) -> str:

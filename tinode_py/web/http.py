@@ -83,6 +83,7 @@ class HttpStream:
         self.socket = _NoSocket()  # Hypercorn asks for addresses; the app gets the caller's
         self.scope = trio.CancelScope()
         self.current = first
+        self.left = trio.Event()  # the peer sends no more: it has closed, or is gone
         self.next_head: RequestHead | None = None
         self.refused = 0
         self._head = first.plain()
@@ -139,7 +140,12 @@ class HttpStream:
         return b""
 
     async def _next_request(self) -> bytes:
-        more = await self._requests.begun()
+        more = False
+        try:
+            more = await self._requests.begun()
+        finally:
+            if not more:
+                self.left.set()
         with trio.move_on_after(math.inf if more else _HALF_CLOSED):
             await self._answered.wait()
         try:
@@ -193,6 +199,7 @@ class _Served:
         scope["client"] = (self.caller.address(head), 0)
         scope["scheme"] = self.caller.scheme
         scope["state"]["head"] = head
+        scope["state"]["left"] = self.stream.left
         waits = head.header("expect").lower() == "100-continue"
         body = _Body(receive, self.stream.go_ahead if waits else None)
 

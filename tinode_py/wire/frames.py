@@ -36,6 +36,22 @@ def pong_frame(payload: bytes = b"") -> bytes:
     return _control(_PONG, payload)
 
 
+def payload_of(data: bytes, at: int = 0) -> tuple[int, int]:
+    """Where the payload of the frame that begins at `at` begins and ends.
+
+    Only for frames made here, which are complete and not masked; the next one, if several were
+    joined, begins where this one ends.
+    """
+    length = data[at + 1]
+    if length == 126:
+        begin, length = at + 4, int.from_bytes(data[at + 2 : at + 4], "big")
+    elif length == 127:
+        begin, length = at + 10, int.from_bytes(data[at + 2 : at + 10], "big")
+    else:
+        begin = at + 2
+    return begin, begin + length
+
+
 def _control(head: int, payload: bytes) -> bytes:
     if len(payload) > CONTROL_PAYLOAD:
         raise ValueError(f"a control frame carries at most {CONTROL_PAYLOAD} bytes")

@@ -54,6 +54,17 @@ class PutTopic:
 
 
 @attrs.frozen
+class ClaimTags:
+    """Conflict if somebody other than `owner` (a user or a group) has one of these tags.
+
+    It comes before the change that gives them to him.
+    """
+
+    owner: str
+    tags: tuple[str, ...]
+
+
+@attrs.frozen
 class PutSubscription:
     subscription: Subscription
 
@@ -315,6 +326,7 @@ Change = (
     PutUser
     | PutLogin
     | PutTopic
+    | ClaimTags
     | PutSubscription
     | AppendMessage
     | SetMarks

@@ -267,7 +267,7 @@ class FindQueryOf(Query[bytes | None]):
 
 @attrs.frozen
 class OwnerOfTag(Query[str | None]):
-    """Who has a unique tag (`alias:`): `usr…` or `grp…`; None if free, or not unique."""
+    """Who has a tag of which there is one: `usr…` or `grp…`; None if it is free."""
 
     tag: str
 

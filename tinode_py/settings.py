@@ -70,6 +70,9 @@ class Tags:
     restricted: tuple[str, ...] = key(
         (), "Namespaces of tags, beside `basic`, `email` and `tel`, that clients may not set."
     )
+    unique: tuple[str, ...] = key(
+        (), "Namespaces of tags, beside `alias`, of which each tag has one holder only."
+    )
     country: str = key(
         "US", "Country of phone numbers where a client's language (`en-US`) names none."
     )

@@ -8,6 +8,7 @@ from tests.store.made import ANN, BOB, CAT, GROUP, PAIR, people, put, sub, user
 from tinode_py.access import Level
 from tinode_py.changes import (
     Batch,
+    ClaimTags,
     Conflict,
     DeleteMessages,
     DeleteUser,
@@ -64,6 +65,17 @@ async def test_users_by_id_leaves_out_who_is_not_there(store):
     assert await store.fetch(UsersById((ANN, BOB, CAT))) == {ANN: user(ANN)}
 
 
+async def test_a_tag_that_is_claimed_has_one_owner(store):
+    await put(store, PutUser(user(ANN, tags=("cook", "desk:1"))))
+    taken = Batch((ClaimTags(BOB, ("desk:1", "desk:2")), PutUser(user(BOB, tags=("desk:1",)))))
+    assert await store.commit(taken) == Conflict("tags")
+    assert await store.fetch(UserById(BOB)) is None
+    assert await store.fetch(OwnerOfTag("desk:1")) == ANN
+    assert await store.fetch(OwnerOfTag("desk:2")) is None
+    await put(store, ClaimTags(ANN, ("desk:1", "desk:2")), PutUser(user(ANN, tags=("desk:2",))))
+    await put(store, ClaimTags(BOB, ("desk:1",)), PutUser(user(BOB, tags=("desk:1",))))
+
+
 async def test_an_alias_has_one_owner(store):
     await put(store, PutUser(user(ANN, tags=("alias:x", "cook"))))
     taken = PutUser(user(BOB, tags=("cook", "alias:x")))
@@ -72,7 +84,7 @@ async def test_an_alias_has_one_owner(store):
         ANN: user(ANN, tags=("alias:x", "cook"))
     }
     assert await store.fetch(OwnerOfTag("alias:x")) == ANN
-    assert await store.fetch(OwnerOfTag("cook")) is None
+    assert await store.fetch(OwnerOfTag("cook")) == ANN
     assert await store.fetch(OwnerOfTag("alias:y")) is None
 
 

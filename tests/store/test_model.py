@@ -184,6 +184,7 @@ change = st.one_of(
         created=times,
         revoked=times,
     ).map(c.PutKey),
+    st.builds(c.ClaimTags, users, st.sampled_from([("alias:x",), ("tel:1", "cook")])),
     st.builds(c.PutSecret, st.just("key"), st.binary(max_size=3)),
 )
 batches = st.lists(st.lists(change, max_size=4), max_size=12)

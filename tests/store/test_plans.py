@@ -76,6 +76,7 @@ CHANGES: list[c.Change] = [
     c.PutUser(user(ANN, tags=("a",))),
     c.PutLogin(Login("basic", "ann", ANN, "s", Level.AUTH)),
     c.PutTopic(topic(GROUP, tags=("d",), seq=5)),
+    c.ClaimTags(ANN, ("a", "e")),
     c.PutSubscription(sub(CHANNEL, BOB)),
     append(6),
     c.SetMarks(GROUP, ANN, 1, 1),

@@ -67,8 +67,9 @@ def needs(state: TopicState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
 
 
 def tags_needs(asked: Iterable[str], env: Env) -> tuple[Query[Any], ...]:
-    """The facts for `changed_tags`: whose the aliases among them are."""
-    return tuple(OwnerOfTag(alias) for alias in tags.aliases(tags.normal(asked, env.settings)))
+    """The facts for `changed_tags`: whose those are of which there is only one."""
+    single = tags.unique(tags.normal(asked, env.settings), env.settings)
+    return tuple(OwnerOfTag(tag) for tag in single)
 
 
 def set_part(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
@@ -248,7 +249,8 @@ def _tags(
     effects: list[Effect] = [reply(env, OK, asked, params=params)]
     own = (sid for sid in state.attached.of(caller.user) if sid != caller.sid)
     effects.extend(presence.on_topic(state, own, "tags"))
-    return Decision((PutTopic(topic),), tuple(effects))
+    claims = tags.claims(state.name, new, env.settings)
+    return Decision((*claims, PutTopic(topic)), tuple(effects))
 
 
 def changed_tags(
@@ -262,11 +264,10 @@ def changed_tags(
         raise Refused(NOT_MODIFIED)
     if set(tags.restricted(new, env.settings)) != set(tags.restricted(old, env.settings)):
         raise Refused(DENIED)
-    found = tags.aliases(new)
-    if len(found) > 1:
+    if len(tags.aliases(new)) > 1:
         raise Refused(MALFORMED)
-    for alias in found:
-        if facts.get(OwnerOfTag(alias)) not in (None, owner):
+    for tag in tags.unique(new, env.settings):
+        if facts.get(OwnerOfTag(tag)) not in (None, owner):
             raise Refused(MALFORMED)
     if set(new) == set(old):
         raise Refused(NOT_MODIFIED)

@@ -31,7 +31,7 @@ from ..errors import (
 from ..queries import FindByTags, FindQueryOf, OwnerOfTag, Query, UserById
 from ..records import Found, User
 from ..wire.packets import Acs, Del, Desc, Get, Json, Leave, Note, Pres, Set, Sub, SubRow, Time
-from . import describe, rewrite
+from . import describe, rewrite, tags
 from . import query as language
 from .decision import (
     NOTHING,
@@ -140,7 +140,7 @@ def needs(state: FindState, event: Event, env: Env) -> tuple[Query[Any], ...]:
     found: list[Query[Any]] = []
     if "sub" in asked_for and (search := _search(state, event, env)):
         found.append(search)
-    if "tags" in asked_for and (tag := _single(state, event)):
+    if "tags" in asked_for and (tag := _single(state, event, env)):
         found.append(OwnerOfTag(tag))
     return tuple(found)
 
@@ -168,9 +168,12 @@ def _search(state: FindState, asked: Asked, env: Env) -> FindByTags | None:
     )
 
 
-def _single(state: FindState, asked: Asked) -> str:
-    """The tag about which {get tags} asks: whether it is taken, and by whom."""
-    return state.wanted(asked.caller.sid).strip()
+def _single(state: FindState, asked: Asked, env: Env) -> str:
+    """The tag about which {get tags} asks whether it is taken, and by whom; "" if that is none
+    of which there is one.
+    """
+    tag = state.wanted(asked.caller.sid).strip()
+    return tag if tags.unique((tag,), env.settings) else ""
 
 
 def decide(state: FindState, event: Event, facts: Facts, env: Env) -> Decision:
@@ -351,7 +354,7 @@ def _rows(found: tuple[Found, ...], level: Level, ims: Time | None) -> Iterator[
 
 
 def _tags_answer(state: FindState, asked: Asked, facts: Facts, env: Env) -> Effect:
-    tag = _single(state, asked)
+    tag = _single(state, asked, env)
     owner: str | None = facts[OwnerOfTag(tag)] if tag else None
     return answer(asked, env, tags=(owner,)) if owner else empty(env, asked, "tags")
 

@@ -24,7 +24,7 @@ from ..errors import (
 from ..queries import CredentialsOf, Query
 from ..records import User
 from ..wire.packets import Acs, Credential, DefAcs, Pres, Set, SetDesc
-from . import credentials, describe, me, uploads
+from . import credentials, describe, me, tags, uploads
 from .decision import (
     NOTHING,
     Asked,
@@ -167,7 +167,8 @@ def _tags(
     new = describe.changed_tags(user.tags, wanted, facts, user.id, env)
     params = describe.counted(user.tags, new)
     effects = (reply(env, OK, asked, params=params), *_others(state, asked, "tags"))
-    return Decision((PutUser(attrs.evolve(user, tags=new, updated=env.now)),), effects)
+    claims = tags.claims(user.id, new, env.settings)
+    return Decision((*claims, PutUser(attrs.evolve(user, tags=new, updated=env.now))), effects)
 
 
 def _cred(state: MeState, asked: Asked, part: Credential, facts: Facts, env: Env) -> Decision:

@@ -158,7 +158,8 @@ def _new_group(state: TopicState, asked: Asked, env: Env) -> Decision:
     )
     sub = _new_sub(state.name, caller.user, want, access.FULL, asked, env)
     picture = uploads.linked(state.name, 0, asked.attachments) if topic.public else ()
-    changes: tuple[Change, ...] = (PutTopic(topic), PutSubscription(sub), *picture)
+    claims = tags.claims(state.name, chosen, env.settings)
+    changes: tuple[Change, ...] = (*claims, PutTopic(topic), PutSubscription(sub), *picture)
     params = {"acs": acs(sub), "tmpname": asked.named}
     return Decision(changes) + _attach(
         state, asked, env, sub, params=params, old=None, named=state.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ..changes import ClaimTags
 from ..config import Settings
 
 ALIAS = "alias:"
@@ -45,6 +46,18 @@ def restricted(tags: Iterable[str], settings: Settings) -> tuple[str, ...]:
 
 def aliases(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(tag for tag in tags if tag.startswith(ALIAS))
+
+
+def unique(tags: Iterable[str], settings: Settings) -> tuple[str, ...]:
+    """Those of which there is only one holder, a user or a group."""
+    single = {"alias", *settings.tags.unique}
+    return tuple(tag for tag in tags if namespace(tag) in single)
+
+
+def claims(owner: str, tags: Iterable[str], settings: Settings) -> tuple[ClaimTags, ...]:
+    """What to store before tags that `owner` gets."""
+    found = unique(tags, settings)
+    return (ClaimTags(owner, found),) if found else ()
 
 
 def is_prefixed(tag: str) -> bool:

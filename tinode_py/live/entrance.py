@@ -19,7 +19,7 @@ from ..auth.invite import check_registration
 from ..auth.token import TokenKeeper
 from ..changes import Batch, Conflict
 from ..config import Settings
-from ..core import account, credentials, hello
+from ..core import account, credentials, hello, tags
 from ..core.decision import Asked, Caller, Env, NewLogin
 from ..core.merge import DELETE
 from ..errors import (
@@ -230,10 +230,11 @@ class Entrance:
         self, person: Person, acc: Acc, user: User, made: tuple[changes.Change, ...], level: Level
     ) -> None:
         """Write a new account with its addresses, then send the codes that confirm them."""
+        claims = tags.claims(user.id, user.tags, self.settings)
         wanted = credentials.at_sign_up(acc.cred, level, self.settings)
         await self.proofs.check_new(wanted)
         rows, letters = self.proofs.first(user.id, wanted, person.language)
-        outcome = await self.store.commit(Batch((*made, *rows)))
+        outcome = await self.store.commit(Batch((*claims, *made, *rows)))
         if isinstance(outcome, Conflict):
             raise Refused(DUPLICATE_CREDENTIAL, {"what": outcome.what})
         for letter in letters:

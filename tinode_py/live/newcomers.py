@@ -33,7 +33,8 @@ class Newcomers:
         """
         env = self.env()
         user = _account("usr" + ids.new_body(self.random_bytes), newcomer, env)
-        outcome = await self.store.commit(Batch(account.creation(user, None)))
+        claims = tags.claims(user.id, user.tags, env.settings)
+        outcome = await self.store.commit(Batch((*claims, *account.creation(user, None))))
         if isinstance(outcome, Conflict):
             raise Refused(DUPLICATE_CREDENTIAL, {"what": outcome.what})
         try:

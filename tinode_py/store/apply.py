@@ -14,6 +14,7 @@ from typing import Any
 from ..changes import (
     AppendMessage,
     Change,
+    ClaimTags,
     Conflict,
     DeleteMessages,
     DeleteTopic,
@@ -119,6 +120,8 @@ UPDATE account SET state = ?2, updated = ?3, public = NULL, trusted = NULL, priv
 _END_SUBSCRIPTIONS = """
 UPDATE subscription SET deleted = ?2, updated = ?2, private = NULL
 WHERE user = ?1 AND deleted = 0"""
+_CLAIMED = """
+SELECT 1 FROM tag WHERE tag IN (SELECT value FROM json_each(?)) AND owner <> ? LIMIT 1"""
 _TOPICS_OF = """
 (SELECT iif(substr(topic, 1, 3) = 'chn', 'grp' || substr(topic, 4), topic)
  FROM subscription WHERE user = ?1)"""
@@ -142,6 +145,11 @@ def _put_tags(db: Statements, owner: str, tags: tuple[str, ...]) -> None:
         if error.sqlite_errorname != "SQLITE_CONSTRAINT_UNIQUE":
             raise
         raise BatchRefused(Conflict("tags")) from error
+
+
+def _claim_tags(db: Statements, change: ClaimTags) -> None:
+    if db.row(_CLAIMED, (rows.encoded(change.tags), change.owner)) is not None:
+        raise BatchRefused(Conflict("tags"))
 
 
 def _put_login(db: Statements, change: PutLogin) -> None:
@@ -269,6 +277,7 @@ def _put_secret(db: Statements, change: PutSecret) -> None:
 
 ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     PutUser: _put_user,
+    ClaimTags: _claim_tags,
     PutLogin: _put_login,
     PutTopic: _put_topic,
     PutSubscription: _put_subscription,

@@ -10,6 +10,7 @@ import attrs
 from ..changes import (
     AppendMessage,
     Change,
+    ClaimTags,
     Conflict,
     DeleteMessages,
     DeleteTopic,
@@ -73,17 +74,20 @@ class Refused(Exception):
         self.outcome = outcome
 
 
-def _claim_tags(tables: Tables, owner: str, tags: tuple[str, ...]) -> None:
-    unique = {tag for tag in tags if tag.startswith(ALIAS)}
-    if not unique:
-        return
+def _claim_tags(tables: Tables, change: ClaimTags) -> None:
+    unique = set(change.tags)
     for name, other in tables.owners():
-        if name != owner and not unique.isdisjoint(other.tags):
+        if name != change.owner and not unique.isdisjoint(other.tags):
             raise Refused(Conflict("tags"))
 
 
+def _claim_alias(tables: Tables, owner: str, tags: tuple[str, ...]) -> None:
+    if found := tuple(tag for tag in tags if tag.startswith(ALIAS)):
+        _claim_tags(tables, ClaimTags(owner, found))
+
+
 def _put_user(tables: Tables, change: PutUser) -> None:
-    _claim_tags(tables, change.user.id, change.user.tags)
+    _claim_alias(tables, change.user.id, change.user.tags)
     tables.users.put(change.user.id, change.user)
 
 
@@ -100,7 +104,7 @@ def _put_login(tables: Tables, change: PutLogin) -> None:
 
 
 def _put_topic(tables: Tables, change: PutTopic) -> None:
-    _claim_tags(tables, change.topic.name, change.topic.tags)
+    _claim_alias(tables, change.topic.name, change.topic.tags)
     tables.topics.put(change.topic.name, change.topic)
 
 
@@ -315,6 +319,7 @@ def _put_secret(tables: Tables, change: PutSecret) -> None:
 
 ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     PutUser: _put_user,
+    ClaimTags: _claim_tags,
     PutLogin: _put_login,
     PutTopic: _put_topic,
     PutSubscription: _put_subscription,

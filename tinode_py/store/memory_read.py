@@ -235,11 +235,8 @@ def _accounts(tables: Tables, query: AccountsAfter) -> tuple[tuple[str, int, int
 
 
 def _owner_of_tag(tables: Tables, query: OwnerOfTag) -> str | None:
-    if query.tag.startswith(ALIAS):
-        for name, owner in tables.owners():
-            if query.tag in owner.tags:
-                return name
-    return None
+    names = (name for name, owner in tables.owners() if query.tag in owner.tags)
+    return min(names, default=None)
 
 
 def _silenced_by(tables: Tables, query: SilencedBy) -> tuple[str, ...]:

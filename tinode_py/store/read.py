@@ -52,7 +52,6 @@ from ..queries import (
 )
 from ..records import Contact, Login, Published, Subscription, Topic, User
 from . import rows
-from .base import ALIAS
 from .credentials import confirmed_by, credentials_of
 from .devices import channels_of, device_by_id, devices_of, unread_of
 from .events import events_after, online_after
@@ -173,9 +172,7 @@ def _accounts(db: Statements, query: AccountsAfter) -> tuple[tuple[str, int, int
 
 
 def _owner_of_tag(db: Statements, query: OwnerOfTag) -> str | None:
-    if not query.tag.startswith(ALIAS):
-        return None
-    row = db.row("SELECT owner FROM tag WHERE tag = ?", (query.tag,))
+    row = db.row("SELECT owner FROM tag WHERE tag = ? ORDER BY owner LIMIT 1", (query.tag,))
     return None if row is None else row[0]
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
+import trio
 
 
 def program(*names: str) -> str:
@@ -30,3 +36,45 @@ def node_with(folder: Path, package: str) -> str:
         done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     return node
+
+
+def browser() -> str:
+    return program("chromium", "chromium-browser", "google-chrome")
+
+
+@attrs.frozen
+class Script:
+    """A scenario in a browser, that runs and tells of itself line by line."""
+
+    process: trio.Process
+
+    async def lines(self) -> AsyncIterator[dict[str, Any]]:
+        """What it tells, until it ends."""
+        rest = b""
+        assert self.process.stdout is not None
+        async for chunk in self.process.stdout:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield json.loads(line)
+
+    async def done(self) -> None:
+        """What it asked for is done."""
+        assert self.process.stdin is not None
+        await self.process.stdin.send_all(b"\n")
+
+
+@asynccontextmanager
+async def scenario(node: str, browser: str, file: Path, *args: str) -> AsyncIterator[Script]:
+    """Run a script until the end of the block; it takes its browser with it."""
+    process = await trio.lowlevel.open_process(
+        [node, str(file), *args],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "CHROMIUM": browser},
+    )
+    try:
+        yield Script(process)
+    finally:
+        process.terminate()
+        with trio.CancelScope(shield=True):
+            await process.wait()

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 import { chromium } from 'playwright-core';
 
+import { launched, walk } from '../browser.mjs';
 import { Person } from './person.mjs';
 
 const [host, folder] = process.argv.slice(2);
@@ -17,13 +18,7 @@ const PICTURE = fileURLToPath(new URL('logo96.png', IMAGES));
 const ORANGE = 'iVBORw0KGgoAAAANSUhEUgAAAEAAAABAAQMAAACQp+OdAAAABlBMVEXmeBT///9zHQyEAAAAD0lEQVR4' +
   '2mNgGAWjgHwAAAJAAAHgTR1EAAAAAElFTkSuQmCC';
 const FACE = { name: 'face.png', mimeType: 'image/png', buffer: Buffer.from(ORANGE, 'base64') };
-const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-gpu'];
-const ALONE = ['--no-sandbox', '--no-first-run', '--disable-quic', '--disable-sync'];
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM,
-  args: [...QUIET, ...ALONE],
-});
+const browser = await launched(chromium);
 const alice = new Person(browser, host, 'alice', 'Alice', folder);
 const bob = new Person(browser, host, 'bobby', 'Bob', folder);
 
@@ -215,28 +210,5 @@ async function sees(person, texts) {
   }
 }
 
-function tell(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-async function photograph(title) {
-  for (const person of [alice, bob].filter(person => person.page)) {
-    await person.photograph(title);
-  }
-}
-
-let number = 0;
-for (const [step, work] of Object.entries(steps)) {
-  number += 1;
-  const title = `${String(number).padStart(2, '0')} ${step}`;
-  try {
-    await work();
-    await photograph(title);
-    tell({ step });
-  } catch (error) {
-    await photograph(`${title} FAILED`);
-    tell({ step, failed: String(error?.stack ?? error), complaints: [alice, bob].map(p => p.complaints) });
-    break;
-  }
-}
+await walk(steps, [alice, bob]);
 await browser.close();

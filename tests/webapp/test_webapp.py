@@ -7,11 +7,7 @@ are kept in the folder `screenshots`.
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +15,8 @@ import httpx
 import pytest
 import trio
 
-from tests.javascript import node_with, program
-from tests.process import ServerProcess, serving
+from tests.javascript import browser, node_with, scenario
+from tests.process import serving
 
 HERE = Path(__file__).parent
 PACKAGE = HERE / "node_modules" / "tinode-webapp"
@@ -58,9 +54,9 @@ def node() -> str:
 @pytest.fixture(scope="module")
 def outcomes(node: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What became of each step that was begun: an empty text, or why it failed."""
-    browser = program("chromium", "chromium-browser", "google-chrome")
+    found = browser()
     shutil.rmtree(SCREENSHOTS, ignore_errors=True)
-    return trio.run(_scenario, node, browser, tmp_path_factory.mktemp("webapp") / "data")
+    return trio.run(_outcomes, node, found, tmp_path_factory.mktemp("webapp") / "data")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -95,29 +91,14 @@ def _with_pages(data: Path) -> Any:
     return serving(data, "--set", f"web.static={PACKAGE}")
 
 
-async def _scenario(node: str, browser: str, data: Path) -> dict[str, str]:
+async def _outcomes(node: str, browser: str, data: Path) -> dict[str, str]:
     outcomes: dict[str, str] = {}
+    file = HERE / "scenario.mjs"
     with trio.fail_after(DEADLINE):
-        async with _with_pages(data) as server:
-            async for line in _told(node, browser, server):
+        async with (
+            _with_pages(data) as server,
+            scenario(node, browser, file, server.address, str(SCREENSHOTS)) as script,
+        ):
+            async for line in script.lines():
                 outcomes[line["step"]] = line.get("failed", "")
     return outcomes
-
-
-async def _told(node: str, browser: str, server: ServerProcess) -> AsyncIterator[dict[str, Any]]:
-    process = await trio.lowlevel.open_process(
-        [node, str(HERE / "scenario.mjs"), server.address, str(SCREENSHOTS)],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "CHROMIUM": browser},
-    )
-    assert process.stdout is not None
-    rest = b""
-    try:
-        async for chunk in process.stdout:
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                yield json.loads(line)
-    finally:
-        process.terminate()  # it takes the browser with it
-        with trio.CancelScope(shield=True):
-            await process.wait()

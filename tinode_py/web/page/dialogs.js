@@ -1,13 +1,18 @@
 // Questions in a window of their own. A <dialog> keeps the focus inside, and gives it back.
 
-import { face, h, icon } from './dom.js';
+import { byId, face, h, icon } from './dom.js';
 
 // A dialog until it is closed; gives what `close(value)` was called with, null for Escape.
 function opened(title, fill) {
   return new Promise(resolve => {
     let result = null;
     const heading = h('h2', { id: 'dialog-title' }, title);
-    const dialog = h('dialog', { 'aria-labelledby': 'dialog-title', onclose: () => (dialog.remove(), resolve(result)) });
+    const closed = () => {
+      document.body.append(byId('alert')); // it may be shown in here
+      dialog.remove();
+      resolve(result);
+    };
+    const dialog = h('dialog', { 'aria-labelledby': 'dialog-title', onclose: closed });
     const close = value => {
       result = value;
       dialog.close();

@@ -10,8 +10,8 @@
 const MOST_STYLES = 1_000;
 const DEEPEST = 16;
 const SEGMENTER = new Intl.Segmenter('en', { granularity: 'grapheme' });
-const LABELS = { IM: 'Picture', EX: 'File', AU: 'Audio', VD: 'Video', VC: 'Call' };
-const MARKS = { ST: '*', EM: '_', DL: '~', CO: '`' };
+const LABELS = { __proto__: null, IM: 'Picture', EX: 'File', AU: 'Audio', VD: 'Video', VC: 'Call' };
+const MARKS = { __proto__: null, ST: '*', EM: '_', DL: '~', CO: '`' };
 
 // --- reading
 
@@ -222,12 +222,12 @@ export function quotation(user, name, content) {
 // The quotation at the beginning of a message as a document of its own; null without one.
 export function leadingQuotation(content) {
   const quote = read(content)?.[0];
-  if (!quote || quote.kind !== 'QQ') {
+  if (quote?.kind !== 'QQ' || typeof content.txt !== 'string' || !Array.isArray(content.fmt)) {
     return null;
   }
-  const inside = ({ at = 0, len = 0 }) => at >= 0 && at + len <= quote.end;
+  const inside = ({ at, len }) => whole(at) >= 0 && whole(at) + whole(len) <= quote.end;
   const txt = clusters(content.txt).slice(0, quote.end).join('');
-  return { txt, fmt: content.fmt.filter(style => isObject(style) && inside(style)), ent: content.ent ?? [] };
+  return { txt, fmt: content.fmt.filter(style => isObject(style) && inside(style)), ent: Array.isArray(content.ent) ? content.ent : [] };
 }
 
 export function joined(first, second) {

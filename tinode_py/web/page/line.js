@@ -26,10 +26,10 @@ function stateOf(chat, { item, seq }, mine, me) {
 function element(chat, line, { mine, state, author, follows, act }) {
   const label = `${mine ? 'You' : author || chat.title}, ${clock(line.ts)}`;
   const { item } = line;
-  return h('li', { class: `line${mine ? ' mine' : ''}${follows ? ' follows' : ''} ${state}`, tabindex: '-1', 'aria-label': label },
+  return h('li', { class: `line${mine ? ' mine' : ''}${follows ? ' follows' : ''} ${state}`, tabindex: '-1' },
     author && face(line.from, author, chat.members.get(line.from)?.public),
     h('div', { class: 'bubble' },
-      author && h('bdi', { class: 'author' }, author),
+      author ? h('bdi', { class: 'author' }, author) : h('span', { class: 'unseen' }, `${mine ? 'You' : chat.title}: `),
       h('div', { class: 'content', dir: 'auto' }, shown(line.content, act.files)),
       h('p', { class: 'meta' },
         line.edit && h('span', {}, 'edited'),

@@ -17,7 +17,7 @@ import { Talk } from './talk.js';
 import { inWords } from './words.js';
 
 const TOPIC = /^#\/((?:usr|grp|chn)[\w-]{11}|slf)$/;
-const WORDS = { connecting: 'Connecting…', stopped: '' };
+const BRIEF = 400; // ms of an interruption that is not worth a word
 const SHOWN = 6_000; // ms that an error stays
 
 class Page {
@@ -33,7 +33,7 @@ class Page {
     addEventListener('hashchange', () => this.go());
     document.addEventListener('visibilitychange', () => this.changed());
     addEventListener('beforeunload', event => this.unsent && event.preventDefault());
-    byId('connection').addEventListener('click', () => this.session.state === 'stopped' && this.session.start());
+    byId('go-on').addEventListener('click', () => this.session.start());
   }
 
   get topic() {
@@ -73,19 +73,18 @@ class Page {
   }
 
   announceConnection(state, error) {
-    const banner = byId('connection');
     clearTimeout(this.late);
+    const say = text => {
+      byId('connection-text').textContent = text;
+      byId('connection').hidden = !text;
+    };
+    byId('go-on').hidden = state !== 'stopped';
     if (state === 'stopped') {
-      banner.textContent = `This session was ended. ${error?.code === 423 ? inWords(error) : ''} Click here to go on.`;
-      banner.hidden = false;
+      say(error.code === 423 ? inWords(error) : 'This session was ended from elsewhere.');
     } else if (state === 'connecting') {
-      // A short interruption is not worth a word.
-      this.late = setTimeout(() => {
-        banner.textContent = WORDS.connecting;
-        banner.hidden = false;
-      }, 400);
+      this.late = setTimeout(() => say('Connecting…'), BRIEF);
     } else {
-      banner.hidden = true;
+      say('');
     }
   }
 
@@ -148,6 +147,7 @@ class Page {
       return; // the banner says so
     }
     const toast = byId('alert');
+    (document.querySelector('dialog[open]') ?? document.body).append(toast); // not behind it
     clearTimeout(this.toast);
     toast.textContent = inWords(error, doing);
     toast.hidden = false;

@@ -4,8 +4,9 @@
 import { read } from './drafty.js';
 import { h, inlineImage } from './dom.js';
 
-const TAGS = { ST: 'strong', EM: 'em', DL: 'del', CO: 'code', QQ: 'blockquote' };
-const LABELS = { EX: 'File', AU: 'Audio', VD: 'Video' };
+// Without a prototype: a kind may be called `constructor`.
+const TAGS = { __proto__: null, ST: 'strong', EM: 'em', DL: 'del', CO: 'code', QQ: 'blockquote' };
+const LABELS = { __proto__: null, EX: 'File', AU: 'Audio', VD: 'Video' };
 
 // The elements of a message. `files.open(data)` gives the address of an upload,
 // `files.enlarge(image)` shows a picture alone, `files.save(data)` hands a file out.

@@ -160,7 +160,8 @@ export function stateOf(chat) {
     return 'Notes to yourself';
   }
   if (chat.isGroup) {
-    return chat.subcnt === 1 ? '1 member' : `${chat.subcnt || chat.members.size} members`;
+    const count = (chat.attached && chat.members.size) || chat.subcnt || chat.members.size;
+    return count === 1 ? '1 member' : `${count} members`;
   }
   return chat.online ? 'online' : lastSeen(chat.seen);
 }

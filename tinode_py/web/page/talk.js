@@ -119,8 +119,8 @@ export class Talk {
     const first = list.querySelector('.line')?.dataset.key;
     keyed(list, this.#rows(chat));
     const lines = [...list.querySelectorAll('.line')];
-    if (lines.length && !lines.some(line => line.tabIndex === 0)) {
-      lines.at(-1).tabIndex = 0;
+    if (!list.contains(document.activeElement)) {
+      this.#rove(lines, lines.length - 1); // Shift+Tab leads to the newest
     }
     if (this.#atEnd) {
       this.#toEnd();
@@ -330,8 +330,8 @@ export class Talk {
 
   #editLast() {
     const lines = this.#chat?.lines() ?? [];
-    const last = lines.findLast(line => !line.item && line.from === this.#chats.user && isText(line.content));
-    if (last) {
+    const last = lines.findLast(line => line.item || line.from === this.#chats.user);
+    if (last && !last.item && isText(last.content)) {
       this.#turnTo({ kind: 'edit', line: last });
     }
   }
@@ -351,11 +351,15 @@ export class Talk {
     } else if (to === undefined) {
       return;
     } else if (lines[to]) {
-      lines[at].tabIndex = -1;
-      lines[to].tabIndex = 0;
+      this.#rove(lines, to);
       lines[to].focus();
     }
     event.preventDefault();
+  }
+
+  // One line is a stop of Tab, the others are reached from there.
+  #rove(lines, to) {
+    lines.forEach((line, at) => (line.tabIndex = at === to ? 0 : -1));
   }
 
   // --- about the conversation

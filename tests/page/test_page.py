@@ -1,0 +1,87 @@
+"""Two people, and one on a phone, use the chat page in a browser.
+
+`scenario.mjs` is what they do; each step of it is one test. One of them has no mouse. In the
+middle the server is killed and started again. Pictures of what was on the screens, and all
+packets, are kept in the folder `screenshots`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.javascript import browser, node_with, scenario
+from tests.process import serving
+
+HERE = Path(__file__).parent
+SCREENSHOTS = HERE / "screenshots"
+DEADLINE = 300.0  # seconds; it takes one minute
+STEPS = [
+    "refusals in words",
+    "register",
+    "a login that is taken",
+    "find people",
+    "first message, unread, receipts",
+    "typing and presence",
+    "formatted text",
+    "edit",
+    "reply",
+    "delete",
+    "pictures",
+    "a group",
+    "members go",
+    "history by pages",
+    "the server is killed",
+    "a stranger attacks",
+    "odd documents",
+    "accessible in light and dark",
+    "on a phone",
+    "name changed",
+    "reload and log out",
+    "ended from elsewhere",
+    "nothing went wrong unseen",
+]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What became of each step that was begun: an empty text, or why it failed."""
+    node, found = node_with(HERE, "axe-core"), browser()
+    shutil.rmtree(SCREENSHOTS, ignore_errors=True)
+    return trio.run(_outcomes, node, found, tmp_path_factory.mktemp("page") / "data")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_step(outcomes: dict[str, str], step: str) -> None:
+    assert outcomes.get(step, "not reached") == ""
+
+
+def test_every_step_is_listed(outcomes: dict[str, str]) -> None:
+    assert [*outcomes] == STEPS[: len(outcomes)]
+
+
+async def _outcomes(node: str, browser: str, data: Path) -> dict[str, str]:
+    outcomes: dict[str, str] = {}
+    file = HERE / "scenario.mjs"
+    with trio.fail_after(DEADLINE):
+        async with AsyncExitStack() as servers:
+            server = await servers.enter_async_context(serving(data))
+            address = server.address
+            async with scenario(node, browser, file, address, str(SCREENSHOTS)) as script:
+                async for line in script.lines():
+                    match line:
+                        case {"please": "kill"}:
+                            await server.kill()
+                            await script.done()
+                        case {"please": "start"}:
+                            again = serving(data, listen=address)
+                            server = await servers.enter_async_context(again)
+                            await script.done()
+                        case _:
+                            outcomes[line["step"]] = line.get("failed", "")
+    return outcomes

@@ -11,6 +11,8 @@ from tinode_py.errors import StoreError
 from tinode_py.store.lock import LockedError
 from tinode_py.store.migrate import SchemaError
 
+from .db import db
+from .export import export, import_
 from .failure import Failure, Unusable
 from .key import key
 from .message import message
@@ -53,5 +55,9 @@ def main() -> None:
     """A chat server that speaks the Tinode protocol."""
 
 
-for command in (serve, user, topic, message, session, stats, key):
+_COMMANDS = (
+    *(serve, user, topic, message, session, key, stats),
+    *(db, export, import_),
+)
+for command in _COMMANDS:
     main.add_command(command)

@@ -78,9 +78,8 @@ async def test_a_backup_beside_a_running_server_holds_everything(tmp_path: Path)
         await trio.to_thread.run_sync(shell, lines, tmp_path)
         await trio.to_thread.run_sync(shell, backup().text, tmp_path)
         await server.kill()
-    (tmp_path / "restored").mkdir(mode=0o700)
-    (tmp_path / "tinode-copy.db").rename(tmp_path / "restored" / "tinode.db")
-    (data / "secrets.toml").rename(tmp_path / "restored" / "secrets.toml")
+    restore = "tinode-py db restore tinode-copy --data restored"
+    await trio.to_thread.run_sync(shell, restore, tmp_path)
     async with serving(tmp_path / "restored") as server:
         text = script.text.replace("127.0.0.1:6060", server.address)
         (tmp_path / "chat.py").write_text(text, "utf-8")

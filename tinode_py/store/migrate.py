@@ -40,17 +40,26 @@ def packaged() -> Traversable:
     return resources.files("tinode_schema").joinpath("sqlite")
 
 
-def migrate(connection: sqlite3.Connection, path: Path, folder: Traversable) -> None:
+def migrate(
+    connection: sqlite3.Connection,
+    path: Path,
+    folder: Traversable,
+    *,
+    until: int | None = None,
+    keep_copy: bool = True,
+) -> None:
     """Check the open file and run what it lacks; SchemaError leaves it as it is.
 
     `connection` is in autocommit mode and no one else writes. Stopped half-way, the next call
-    goes on with the migration that was not finished.
+    goes on with the migration that was not finished. `until`: the last one to run. Without
+    `keep_copy` no backup is made: for a file that nobody uses yet.
     """
     migrations = _migrations(folder)
     known = max(migrations, default=0)
     found = _version(connection, path, known)
-    missing = [number for number in sorted(migrations) if number > found]
-    if found and missing:
+    last = known if until is None else until
+    missing = [number for number in sorted(migrations) if found < number <= last]
+    if found and missing and keep_copy:
         _back_up(connection, path.with_name(f"{path.name}.backup-{found}"))
     # No recursive triggers: ours are not meant for them.
     database = Database(connection, recursive_triggers=False, execute_plugins=False)

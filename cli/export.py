@@ -1,0 +1,160 @@
+"""`tinode-py export` and `tinode-py import`: a whole server as lines of JSON.
+
+`import` has the subcommand group's name in the command alone: in Python it is a keyword.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import click
+
+from tinode_py.auth.secrets import make_folder
+from tinode_py.config import Settings
+from tinode_py.disk import sync
+from tinode_py.errors import StoreError
+from tinode_py.store.dump import Importer, ImportFault, exported, lines_of
+from tinode_py.store.lock import data_lock
+from tinode_py.store.soundness import faults
+
+from .failure import Failure, Unusable
+from .look import file_of, looking
+from .options import json_option, with_settings
+from .output import aside, tell
+
+_EVERY = 50_000  # lines between signs of progress
+
+
+@click.command("export")
+@click.argument("target", metavar="FILE")
+@json_option
+@with_settings
+def export(settings: Settings, target: str, as_json: bool) -> None:
+    """Write the whole database to FILE (`-`: standard output) as JSON, one row a line.
+
+    It is of one moment, also beside a server that runs. Equal contents give equal bytes. A
+    name that ends in .gz is compressed. Hashes of passwords are in it: keep it to yourself.
+    """
+    lines = 0
+    with looking(settings) as browser, _output(target) as file:
+        browser.connection.row_factory = None
+        try:
+            for line in exported(browser.connection, file_of(settings)):
+                file.write(line)
+                lines += 1
+                _progress(lines)
+        except OSError as error:
+            raise Failure(f"{target}: {error.strerror}, nothing was exported") from None
+    told = {"done": "exported", "file": target, "lines": lines}
+    if target != "-":
+        tell(told, f"exported: {lines} lines to {target}", as_json=as_json)
+
+
+@click.command("import")
+@click.argument("source", metavar="FILE")
+@json_option
+@with_settings
+def import_(settings: Settings, source: str, as_json: bool) -> None:
+    """Make the database from FILE (`-`: standard input), which `export` wrote.
+
+    There must be none yet. It is made beside its place and put there when it is complete and
+    sound; until then there is none. An import that was broken off goes on where it was.
+    """
+    path, folder = file_of(settings), Path(settings.server.data)
+    make_folder(folder)
+    with data_lock(folder):
+        if path.exists():
+            raise Unusable(f"{path} is there already: import into another data folder")
+        making = path.with_name(path.name + ".importing")
+        try:
+            lines, skipped = _imported(source, making)
+        except ImportFault as fault:
+            raise Failure(f"{source}: {fault}") from None
+        except sqlite3.Error as error:
+            raise StoreError(f"{making}: {error}; the same command goes on from there") from None
+        os.rename(making, path)
+        sync(path.parent)
+    if skipped:
+        aside(f"{skipped} lines were in from before")
+    told = {"done": "imported", "database": str(path), "lines": lines, "skipped": skipped}
+    tell(told, f"imported: {lines} lines into {path}", as_json=as_json)
+
+
+def _imported(source: str, making: Path) -> tuple[int, int]:
+    """How many lines there were, and how many of them were in from before."""
+    count = 0
+
+    def report(lines: int) -> None:
+        nonlocal count
+        count = lines
+        _progress(lines)
+
+    os.close(os.open(making, os.O_RDWR | os.O_CREAT, 0o600))
+    with (
+        _input(source) as file,
+        contextlib.closing(sqlite3.connect(making, isolation_level=None)) as connection,
+    ):
+        importer = Importer(connection, making, report)
+        skipped = importer.load(lines_of(file))
+        importer.finish()
+        wrong = next(faults(connection), None)
+    if wrong:
+        making.unlink()
+        raise ImportFault(0, f"{wrong}; nothing was imported")
+    sync(making)
+    return count, skipped
+
+
+def _progress(lines: int) -> None:
+    if lines % _EVERY == 0 and lines and sys.stderr.isatty():
+        aside(f"{lines} lines")
+
+
+@contextlib.contextmanager
+def _output(target: str) -> Iterator[BinaryIO]:
+    """Standard output, or a file of the owner's that gets its name when it is complete."""
+    if target == "-":
+        yield sys.stdout.buffer
+        return
+    path = Path(target)
+    part = path.with_name(path.name + ".part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise Unusable(f"{part}: {error.strerror}") from None
+    try:
+        with open(descriptor, "wb") as raw:
+            if path.suffix == ".gz":
+                # No name and no time within: equal contents, equal bytes.
+                with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
+                    yield cast(BinaryIO, packed)
+            else:
+                yield raw
+            raw.flush()
+            os.fsync(raw.fileno())
+        part.rename(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _input(source: str) -> Iterator[BinaryIO]:
+    if source == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        raw = Path(source).open("rb")  # noqa: SIM115  closed below, errors of reading are others
+    except OSError as error:
+        raise Unusable(f"{source}: {error.strerror}") from None
+    with raw:
+        try:
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if source.endswith(".gz") else raw
+        except (EOFError, OSError) as error:  # also of a damaged .gz
+            raise ImportFault(0, f"cannot be read to its end: {error}") from None

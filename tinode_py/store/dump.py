@@ -1,0 +1,321 @@
+"""A whole database as lines of JSON, and back.
+
+    {"tinode-py": "export", "format": 1, "schema": 8}
+    {"table": "account", "columns": ["id", "created", …]}
+    ["usr…", 1767225600000, …]
+    …
+    {"end": true, "rows": 12345, "sha256": "…"}
+
+Tables come by name, rows by key, so that the same contents are the same bytes. Values are
+text, whole numbers, null, or {"base64": …}; JSON within them stays the text that it is. The
+last line vouches for all before it. A reader of another store needs nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import itertools
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import attrs
+
+from .migrate import migrate, packaged, version_of
+
+FORMAT = 1
+STEP = 2_000  # rows between commits of an import
+LONGEST = 64 * 1024 * 1024  # bytes of a line
+_REMEMBER = """
+INSERT INTO importing VALUES (1, ?1, ?2)
+ON CONFLICT (one) DO UPDATE SET lines = ?1, digest = ?2"""
+_PROGRESS = "CREATE TABLE importing (one INTEGER PRIMARY KEY, lines INTEGER, digest TEXT)"
+
+
+class ImportFault(Exception):
+    """What is read cannot be imported. `line` counts from 1; 0: no line is to blame."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(f"line {line}: {problem}" if line else problem)
+        self.line = line
+
+
+# --- export ------------------------------------------------------------------------------
+
+
+def exported(connection: sqlite3.Connection, path: Path) -> Iterator[bytes]:
+    """The lines, of one moment, however long it takes. SchemaError if the file is not ours."""
+    connection.execute("BEGIN")
+    try:
+        schema, _ = version_of(connection, path, packaged())
+        digest, rows = hashlib.sha256(), 0
+        for line in _lines(connection, schema):
+            rows += line[:1] == b"["
+            digest.update(line)
+            yield line
+        yield _line({"end": True, "rows": rows, "sha256": digest.hexdigest()})
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _lines(connection: sqlite3.Connection, schema: int) -> Iterator[bytes]:
+    yield _line({"tinode-py": "export", "format": FORMAT, "schema": schema})
+    for table in tables(connection):
+        columns, key = _columns(connection, table)
+        yield _line({"table": table, "columns": columns})
+        for row in connection.execute(
+            f'SELECT {_names(columns)} FROM "{table}" ORDER BY {_names(key)}'
+        ):
+            yield _line([_shown(value) for value in row])
+
+
+def tables(connection: sqlite3.Connection) -> list[str]:
+    found = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
+        "AND name NOT IN ('importing', 'importing_trigger') ORDER BY name"
+    )
+    return [row[0] for row in found]
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], list[str]]:
+    """A table's columns, and those of its key."""
+    info = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
+    key = [row[1] for row in sorted(info, key=lambda row: row[5]) if row[5]]
+    return [row[1] for row in info], key or ["rowid"]
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode("ascii")}
+    return value
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+# --- import ------------------------------------------------------------------------------
+
+
+@attrs.define
+class _Progress:
+    line: int = 0
+    rows: int = 0
+    digest: Any = attrs.field(factory=hashlib.sha256)
+
+
+class Importer:
+    """Fills a database file of its own from lines, some thousands of rows in a transaction.
+
+    What was committed is remembered in the file, so that the same lines, given again after a
+    crash or with a mended tail, go on from there. Other lines begin anew. `report` hears how
+    many lines are in.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, report: Callable[[int], None]
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._report = report
+        self._now = _Progress()
+        self._insert = ""
+        self._table = ""
+        self._width = 0
+        self._waiting: list[tuple[int, list[Any]]] = []
+        self._held = 0  # bytes of the lines that wait
+
+    def load(self, source: Iterable[bytes]) -> int:
+        """Take all lines; how many of them were in already. ImportFault names what is wrong."""
+        lines = iter(source)
+        first = next(lines, b"")
+        schema = self._header(first)
+        self._prepare(schema)
+        known = self._known()
+        lines = self._skipped(itertools.chain([first], lines), *known)
+        skipped = self._now.line
+        for line in lines:
+            if self._take(line):
+                self._commit()
+                if next(lines, None) is not None:
+                    raise ImportFault(self._now.line + 1, "comes after the end")
+                return skipped
+        self._commit()
+        raise ImportFault(self._now.line, "is the last one, the end is missing: truncated?")
+
+    def finish(self) -> None:
+        """Bring what was loaded to the schema of this version, with all its triggers."""
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        for (sql,) in run("SELECT sql FROM importing_trigger ORDER BY name").fetchall():
+            run(sql)
+        run("DROP TABLE importing_trigger")
+        run("DROP TABLE importing")
+        run("COMMIT")
+        migrate(self._connection, self._path, packaged(), keep_copy=False)
+
+    def _header(self, line: bytes) -> int:
+        head = _parsed(line, 1) if line else None
+        if not isinstance(head, dict) or head.get("tinode-py") != "export":
+            raise ImportFault(1, "this is no export of tinode-py")
+        if head.get("format") != FORMAT:
+            raise ImportFault(1, f"format {head.get('format')}, this version knows {FORMAT}")
+        schema = head.get("schema")
+        _, known = version_of(self._connection, self._path, packaged())
+        if not isinstance(schema, int) or not 1 <= schema <= known:
+            raise ImportFault(1, f"made by a newer version: schema {schema}, not {known} or less")
+        return schema
+
+    def _prepare(self, schema: int) -> None:
+        """An empty database of the export's schema, without triggers; or the one begun before."""
+        run = self._connection.execute
+        found, _ = version_of(self._connection, self._path, packaged())
+        if found == schema and self._begun():
+            return
+        if found:
+            raise ImportFault(0, f"{self._path} is of another import: remove it and begin anew")
+        migrate(self._connection, self._path, packaged(), until=schema)
+        run("BEGIN IMMEDIATE")
+        run("CREATE TABLE importing_trigger (name TEXT PRIMARY KEY, sql TEXT)")
+        run("INSERT INTO importing_trigger SELECT name, sql FROM sqlite_master "
+            "WHERE type = 'trigger'")  # fmt: skip
+        for (name,) in run("SELECT name FROM importing_trigger").fetchall():
+            run(f'DROP TRIGGER "{name}"')
+        for table in tables(self._connection):
+            run(f'DELETE FROM "{table}"')
+        run(_PROGRESS)
+        run("COMMIT")
+
+    def _begun(self) -> bool:
+        found = self._connection.execute(
+            "SELECT count(*) FROM sqlite_master WHERE name IN ('importing', 'importing_trigger')"
+        ).fetchone()
+        return bool(found[0] == 2)
+
+    def _known(self) -> tuple[int, str]:
+        row = self._connection.execute("SELECT lines, digest FROM importing").fetchone()
+        return (0, "") if row is None else (row[0], row[1])
+
+    def _skipped(self, lines: Iterator[bytes], known: int, digest: str) -> Iterator[bytes]:
+        """The lines after those that are in; ImportFault if those were others."""
+        for line in itertools.islice(lines, known):
+            self._count(line)
+            if line[:1] == b"{" and self._now.line > 1:
+                self._begin_table(_parsed(line, self._now.line))
+        if self._now.line < known or (known and self._now.digest.hexdigest() != digest):
+            raise ImportFault(
+                0, f"this is not the file that was begun: remove {self._path} and begin anew"
+            )
+        return lines
+
+    def _count(self, line: bytes) -> None:
+        self._now.line += 1
+        self._now.rows += line[:1] == b"["
+        self._now.digest.update(line)
+
+    def _take(self, line: bytes) -> bool:
+        """One more line; True at the end."""
+        number = self._now.line + 1
+        if not line.endswith(b"\n") or len(line) > LONGEST:
+            raise self._fault(number, "is broken off: truncated?")
+        value = _parsed(line, number, self._fault)
+        if isinstance(value, list):
+            self._row(number, value)
+        elif isinstance(value, dict) and "end" in value:
+            self._check_end(number, value)
+            return True
+        elif number > 1:
+            self._commit()
+            self._begin_table(value)
+        self._count(line)
+        self._held += len(line)
+        if len(self._waiting) >= STEP or self._held >= LONGEST:
+            self._commit()
+        return False
+
+    def _fault(self, line: int, problem: str) -> ImportFault:
+        """A fault, after what came before it was kept."""
+        self._commit()
+        return ImportFault(line, problem)
+
+    def _begin_table(self, head: Any) -> None:
+        number = self._now.line + 1
+        self._table = ""
+        table = head.get("table") if isinstance(head, dict) else None
+        if table not in tables(self._connection):
+            raise self._fault(number, f"there is no table {table!r}")
+        columns, _ = _columns(self._connection, table)
+        if head.get("columns") != columns:
+            raise self._fault(number, f"table {table!r} has the columns {', '.join(columns)}")
+        places = ", ".join("?" * len(columns))
+        self._insert = f'INSERT INTO "{table}" ({_names(columns)}) VALUES ({places})'
+        self._table, self._width = table, len(columns)
+
+    def _row(self, number: int, row: list[Any]) -> None:
+        if not self._table:
+            raise self._fault(number, "a row before any table")
+        if len(row) != self._width:
+            raise self._fault(number, f"{self._table} has {self._width} columns, not {len(row)}")
+        try:
+            self._waiting.append((number, [_stored(value) for value in row]))
+        except (binascii.Error, ValueError, KeyError, TypeError):
+            raise self._fault(number, f"a value that {self._table} cannot hold") from None
+
+    def _check_end(self, number: int, end: dict[str, Any]) -> None:
+        if (end.get("rows"), end.get("sha256")) != (self._now.rows, self._now.digest.hexdigest()):
+            raise self._fault(number, "the lines before the end are not those that were exported")
+
+    def _commit(self) -> None:
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        try:
+            self._flush()
+            run(_REMEMBER, (self._now.line, self._now.digest.hexdigest()))
+            run("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+        self._report(self._now.line)
+
+    def _flush(self) -> None:
+        waiting, self._waiting, self._held = self._waiting, [], 0
+        for number, row in waiting:
+            try:
+                self._connection.execute(self._insert, row)
+            except sqlite3.IntegrityError as error:
+                raise ImportFault(number, f"{self._table}: {error}") from None
+            except (sqlite3.Error, OverflowError) as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                raise ImportFault(number, f"{self._table}: {error}") from None
+
+
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file, none of them held that is longer than any export writes."""
+    while line := file.readline(LONGEST + 1):
+        yield line
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, dict):
+        return base64.b64decode(value["base64"], validate=True)
+    if value is None or isinstance(value, str) or type(value) is int:
+        return value
+    raise TypeError(type(value))
+
+
+def _parsed(
+    line: bytes, number: int, fault: Callable[[int, str], ImportFault] = ImportFault
+) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        raise fault(number, "is not JSON: truncated?") from None

@@ -11,6 +11,7 @@ import attrs
 from .records import (
     ApiKey,
     Credential,
+    DeadLetter,
     Device,
     Login,
     LoginSession,
@@ -20,8 +21,10 @@ from .records import (
     Topic,
     Upload,
     User,
+    Webhook,
 )
 
+DEAD_KEPT = 10_000  # dead letters of one webhook: old ones make room
 DEVICES_KEPT = 32  # of one user: old ones make room
 
 
@@ -253,6 +256,44 @@ class PurgeEvents:
 
 
 @attrs.frozen
+class PutWebhook:
+    """Create or replace a webhook."""
+
+    hook: Webhook
+
+
+@attrs.frozen
+class MoveWebhook:
+    """How far a webhook has come, if it is still there."""
+
+    hook: int
+    done: int
+    failing: int
+
+
+@attrs.frozen
+class DropWebhook:
+    """Remove a webhook, with what it did not take."""
+
+    hook: int
+
+
+@attrs.frozen
+class PutDeadLetter:
+    """Keep an event that a webhook did not take; of one webhook the latest `DEAD_KEPT` stay."""
+
+    letter: DeadLetter
+
+
+@attrs.frozen
+class DropDeadLetter:
+    """Forget an event that was taken after all."""
+
+    hook: int
+    event: int
+
+
+@attrs.frozen
 class PutDevice:
     """Keep a device; it is nobody else's any more. Of one user the latest `DEVICES_KEPT` stay."""
 
@@ -347,6 +388,11 @@ Change = (
     | PutOnline
     | PutOffline
     | PurgeEvents
+    | PutWebhook
+    | MoveWebhook
+    | DropWebhook
+    | PutDeadLetter
+    | DropDeadLetter
     | PutDevice
     | DropDevice
     | PutUpload

@@ -14,6 +14,7 @@ from .records import (
     ApiKey,
     Contact,
     Credential,
+    DeadLetter,
     Deletions,
     Device,
     EventPage,
@@ -28,6 +29,7 @@ from .records import (
     Topic,
     Upload,
     User,
+    Webhook,
 )
 
 T = TypeVar("T")
@@ -237,6 +239,30 @@ class OnlineAfter(Query[tuple[str, ...]]):
 
     after: str
     limit: int
+
+
+@attrs.frozen
+class WebhooksAfter(Query[tuple[Webhook, ...]]):
+    """Webhooks in order of their numbers, after `after`, at most `limit`."""
+
+    after: int
+    limit: int
+
+
+@attrs.frozen
+class DeadLettersOf(Query[tuple[DeadLetter, ...]]):
+    """What a webhook did not take, by number of event, after `after`, at most `limit`."""
+
+    hook: int
+    after: int
+    limit: int
+
+
+@attrs.frozen
+class DeadCount(Query[int]):
+    """How many events a webhook did not take, `changes.DEAD_KEPT` at most."""
+
+    hook: int
 
 
 @attrs.frozen

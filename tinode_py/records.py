@@ -310,6 +310,38 @@ class EventPage:
 
 
 @attrs.frozen
+class Webhook:
+    """Where events are posted. `kinds` and `topics` narrow them, empty: all.
+
+    `done` is the number of the last event that was delivered, passed over, or given up;
+    `failing` is the time since when nothing was taken, 0 while all is well.
+    """
+
+    id: int
+    created: int
+    url: str
+    secret: str = attrs.field(repr=False)
+    kinds: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    active: bool = True
+    done: int = 0
+    failing: int = 0
+
+
+@attrs.frozen
+class DeadLetter:
+    """An event that a webhook did not take; `data` is its JSON."""
+
+    hook: int
+    event: int
+    kind: str
+    at: int
+    tries: int
+    error: str
+    data: bytes
+
+
+@attrs.frozen
 class Deletions:
     """What a user must forget: the highest deletion number and the merged ranges."""
 

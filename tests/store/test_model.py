@@ -18,6 +18,7 @@ from tinode_py.access import Level
 from tinode_py.records import (
     ApiKey,
     Credential,
+    DeadLetter,
     Device,
     Login,
     LoginSession,
@@ -28,6 +29,7 @@ from tinode_py.records import (
     Topic,
     Upload,
     User,
+    Webhook,
 )
 from tinode_py.store.memory import MemoryStore
 from tinode_py.store.sqlite import open_sqlite
@@ -42,6 +44,7 @@ ranges = st.lists(
     st.tuples(st.integers(1, 9), st.integers(0, 4)).map(lambda p: Range(p[0], p[0] + p[1])),
     max_size=3,
 ).map(tuple)
+hooks = st.integers(1, 2)
 device_ids = st.sampled_from(["d1", "d2", "d3"])
 uploads = st.lists(st.sampled_from(["f1", "f2", "f3"]), max_size=3, unique=True).map(tuple)
 members = st.one_of(
@@ -165,6 +168,15 @@ change = st.one_of(
     st.builds(c.PutOnline, users, times, st.just(b"{}")),
     st.builds(c.PutOffline, users, times, st.just(b"{}")),
     st.builds(c.PurgeEvents, times, times),
+    st.builds(Webhook, hooks, times, st.just("u"), st.just("s"), active=st.booleans()).map(
+        c.PutWebhook
+    ),
+    st.builds(c.MoveWebhook, hooks, times, times),
+    st.builds(c.DropWebhook, hooks),
+    st.builds(
+        DeadLetter, hooks, times, st.just("k"), times, times, st.just("e"), st.just(b"{}")
+    ).map(c.PutDeadLetter),
+    st.builds(c.DropDeadLetter, hooks, times),
     st.builds(Device, device_ids, users, seen=times).map(c.PutDevice),
     st.builds(c.DropDevice, users, device_ids),
     put_upload,
@@ -217,6 +229,11 @@ QUERIES: list[q.Query[Any]] = [
     q.EventsAfter(0, 100, messages=False),
     q.EventsAfter(0, 100, size=300),
     q.OnlineAfter("", 2),
+    q.WebhooksAfter(0, 9),
+    q.WebhooksAfter(1, 1),
+    q.DeadLettersOf(1, 0, 9),
+    q.DeadLettersOf(2, 1, 1),
+    q.DeadCount(1),
     q.AccountsAfter("", 2),
     q.AccountsAfter(ANN, 100),
     *(q.SessionsOf(user) for user in (ANN, BOB)),

@@ -24,7 +24,17 @@ from tests.store.made import (
 from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
-from tinode_py.records import ApiKey, Credential, Device, Login, LoginSession, Range, Upload
+from tinode_py.records import (
+    ApiKey,
+    Credential,
+    DeadLetter,
+    Device,
+    Login,
+    LoginSession,
+    Range,
+    Upload,
+    Webhook,
+)
 from tinode_py.store import apply, read
 from tinode_py.store.sqlite import open_sqlite
 
@@ -56,6 +66,9 @@ QUERIES = [
     q.EventsAfter(0, 100),
     q.EventsAfter(3, 1, messages=False),
     q.OnlineAfter("", 100),
+    q.WebhooksAfter(0, 10),
+    q.DeadLettersOf(1, 0, 10),
+    q.DeadCount(1),
     q.AnswerTo(GROUP, ANN, "k"),
     q.SessionsOf(ANN),
     q.SessionAt(ANN, 1),
@@ -88,6 +101,11 @@ CHANGES: list[c.Change] = [
     c.PutOnline(ANN, 5, b"{}"),
     c.PutOffline(ANN, 6, b"{}"),
     c.PurgeEvents(5, 6),
+    c.PutWebhook(Webhook(1, 5, "http://a", "s")),
+    c.MoveWebhook(1, 7, 0),
+    c.PutDeadLetter(DeadLetter(1, 7, "k", 5, 3, "e", b"{}")),
+    c.DropDeadLetter(1, 7),
+    c.DropWebhook(1),
     c.PutCredential(Credential(ANN, "email", "a@b", 5, done=True)),
     c.PutSession(LoginSession(ANN, 1, 5, 5)),
     c.RevokeSessions(ANN, 1, 5),

@@ -15,6 +15,8 @@ from ..queries import (
     ConfirmedBy,
     ContactsOf,
     CredentialsOf,
+    DeadCount,
+    DeadLettersOf,
     DeletionsIn,
     DeviceById,
     DevicesOf,
@@ -47,6 +49,7 @@ from ..queries import (
     UploadedBy,
     UserById,
     UsersById,
+    WebhooksAfter,
 )
 from ..records import (
     Contact,
@@ -70,6 +73,7 @@ from .memory_devices import channels_of, device_by_id, devices_of, unread_of
 from .memory_events import events_after, online_after
 from .memory_keys import key_by_id, keys_after
 from .memory_uploads import loose_uploads, upload_by_id, uploaded_by
+from .memory_webhooks import dead_count, dead_letters_of, webhooks_after
 from .ranges import merged
 from .tables import Tables
 
@@ -323,6 +327,9 @@ ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     InboxOf: _inbox,
     InboxUsers: _inbox_users,
     EventsAfter: events_after,
+    WebhooksAfter: webhooks_after,
+    DeadLettersOf: dead_letters_of,
+    DeadCount: dead_count,
     OnlineAfter: online_after,
     MembersOf: _members,
     SubscriptionOf: _subscription,

@@ -17,6 +17,8 @@ from ..queries import (
     ConfirmedBy,
     ContactsOf,
     CredentialsOf,
+    DeadCount,
+    DeadLettersOf,
     DeletionsIn,
     DeviceById,
     DevicesOf,
@@ -49,6 +51,7 @@ from ..queries import (
     UploadedBy,
     UserById,
     UsersById,
+    WebhooksAfter,
 )
 from ..records import Contact, Login, Published, Subscription, Topic, User
 from . import rows
@@ -62,6 +65,7 @@ from .keys import key_by_id, keys_after
 from .sessions import session_at, sessions_of
 from .sql import Row, Statements
 from .uploads import loose_uploads, upload_by_id, uploaded_by
+from .webhooks import dead_count, dead_letters_of, webhooks_after
 
 T = TypeVar("T")
 
@@ -245,6 +249,9 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     InboxOf: inbox_of,
     InboxUsers: inbox_users,
     EventsAfter: events_after,
+    WebhooksAfter: webhooks_after,
+    DeadLettersOf: dead_letters_of,
+    DeadCount: dead_count,
     OnlineAfter: online_after,
     DeviceById: device_by_id,
     DevicesOf: devices_of,

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from ..records import (
     ApiKey,
     Credential,
+    DeadLetter,
     Device,
     Event,
     InboxPage,
@@ -20,6 +21,7 @@ from ..records import (
     Topic,
     Upload,
     User,
+    Webhook,
 )
 
 K = TypeVar("K")
@@ -81,6 +83,8 @@ class Tables:
         self.event_marks: Table[int, int] = Table(self._undo)  # time, highest number then
         self.first_event: Table[None, int] = Table(self._undo)
         self.online: Table[str, int] = Table(self._undo)
+        self.webhooks: Table[int, Webhook] = Table(self._undo)
+        self.dead_letters: Table[tuple[int, int], DeadLetter] = Table(self._undo)  # hook, event
         self.last_event = 0
 
     def next_event(self) -> int:

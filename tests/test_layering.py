@@ -21,6 +21,7 @@ ROWS = {
     "media": 3,
     "mail": 3,
     "push": 3,
+    "hooks": 3,
     "live": 4,
     "web": 5,
     "cluster": 5,

@@ -1,20 +1,19 @@
 """Notifications posted to a service of one's own, signed (docs/push.md).
 
-The signature is an HMAC-SHA256 of the time and the body, so that neither can be changed and an
-old request cannot be sent again later. A batch that is tried again carries the same delivery
-number: the service can tell that it has seen it.
+A batch that is tried again carries the same delivery number: the service can tell that it has
+seen it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Callable, Sequence
 
 import attrs
 import httpx
 import msgspec
 
+from ..wire.signature import HEADER, signature
 from .base import Notification
 from .post import post
 from .shape import shown
@@ -22,12 +21,6 @@ from .shape import shown
 
 class _Answer(msgspec.Struct):
     gone: list[str] = []
-
-
-def signature(secret: str, now: int, body: bytes) -> str:
-    """The value of `X-Tinode-Signature`; `now` in seconds since 1970."""
-    signed = str(now).encode() + b"." + body
-    return f"t={now},v1={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
 
 
 @attrs.frozen
@@ -49,7 +42,7 @@ class Webhook:
             "x-tinode-delivery": hashlib.sha256(body).hexdigest()[:32],
         }
         if self.secret:
-            headers["x-tinode-signature"] = signature(self.secret, self.now() // 1000, body)
+            headers[HEADER] = signature(self.secret, self.now() // 1000, body)
         answer = await post(self.client, self.url, body, headers)
         try:
             return msgspec.json.decode(answer, type=_Answer).gone

@@ -34,6 +34,7 @@ from .live.collecting import Collector
 from .live.couriers import Couriers
 from .live.devices import Devices
 from .live.entrance import Entrance
+from .live.events import Events, events_of
 from .live.hub import Hub
 from .live.logins import Logins
 from .live.newcomers import Newcomers
@@ -54,6 +55,7 @@ from .store.lock import LockedError, data_lock
 from .store.memory import MemoryStore
 from .store.migrate import SchemaError
 from .store.sqlite import open_sqlite
+from .store.watched import News, Watched
 from .web.app import Site, make_app
 from .web.chat_page import made_pages
 from .web.control import Desk, controlled
@@ -99,6 +101,7 @@ class Server:
     front: Front
     polled: PolledSessions
     entrance: Entrance
+    events: Events
     urls: list[str] = attrs.field(factory=list)
     ready: bool = False
     tls: TlsContext | None = None
@@ -136,6 +139,7 @@ class Server:
         """
         self.ready = False
         self.front.begin_drain()
+        self.events.journal.close()
         self.hub.draining = True
         with trio.move_on_after(self.settings.server.drain_seconds) as patience:
             await self.hub.wait_idle()
@@ -157,14 +161,16 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     folder in use, a database of another version.
     """
     parts = parts or Parts()
+    news = News()
     async with (
-        _stored(settings, parts) as (store, secrets),
+        _stored(settings, parts, news) as (store, secrets),
         authenticator(settings) as (settings, rest),
         _pushing(settings, store, parts) as pushing,
+        events_of(store, news, settings.events) as events,
         _topics(settings, store, parts, pushing) as hub,
     ):
         await _make_sys(store, parts.now())
-        server = _assembled(settings, parts, store, secrets, hub, rest)
+        server = _assembled(settings, parts, store, secrets, hub, rest, events)
         async with _controlled(server), _listening(server):
             server.ready = True
             try:
@@ -207,10 +213,12 @@ def _reload(server: Server) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _stored(settings: Settings, parts: Parts) -> AsyncIterator[tuple[Store, Secrets]]:
+async def _stored(
+    settings: Settings, parts: Parts, news: News
+) -> AsyncIterator[tuple[Store, Secrets]]:
     file = database(settings)
     if file is None:
-        yield MemoryStore(), Secrets.fresh(parts.random_bytes)
+        yield Watched(MemoryStore(), news), Secrets.fresh(parts.random_bytes)
         return
     folder = Path(settings.server.data)
     make_folder(folder)
@@ -221,7 +229,7 @@ async def _stored(settings: Settings, parts: Parts) -> AsyncIterator[tuple[Store
                 store = await stack.enter_async_context(open_sqlite(file, inline=parts.inline))
             except (SchemaError, StoreError) as error:
                 raise ConfigError("server.store", str(error)) from error
-            yield store, secrets
+            yield Watched(store, news), secrets
 
 
 @contextlib.contextmanager
@@ -301,6 +309,7 @@ def _assembled(
     secrets: Secrets,
     hub: Hub,
     rest: Rest | None,
+    events: Events,
 ) -> Server:
     tokens = TokenKeeper(
         secrets.token_key, serial=settings.auth.token.serial, expire=settings.auth.token.expire
@@ -326,9 +335,10 @@ def _assembled(
     )
     polled = PolledSessions(settings, new_session, parts.now, parts.random_bytes)
     polling = longpoll_route(site, polled, settings.limits.message_size)
-    app = make_app(site, pages, [polling, *business_routes(Backend.over(hub, entrance))])
+    business = business_routes(Backend.over(hub, entrance, events))
+    app = make_app(site, pages, [polling, *business])
     front = Front(settings, new_session, app, doors, tls)
-    server = Server(settings, hub, store, front, polled, entrance, tls=tls)
+    server = Server(settings, hub, store, front, polled, entrance, events, tls=tls)
     return server
 
 
@@ -388,7 +398,7 @@ async def _controlled(server: Server) -> AsyncIterator[None]:
     if database(server.settings) is None:
         yield
         return
-    business = business_routes(Backend.of_operator(server.hub, server.entrance))
+    business = business_routes(Backend.of_operator(server.hub, server.entrance, server.events))
     desk = Desk(server.hub, server.store, server.figures, business)
     folder = Path(server.settings.server.data)
     async with controlled(folder, server.settings, desk, server.new_session):

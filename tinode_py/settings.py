@@ -268,6 +268,46 @@ class Inbox:
 @attrs.frozen
 class Events:
     days: int = key(7, "How long events are kept for the back end.", unit="days", low=1)
+    readers: int = key(1000, "Streams read at the same time; more are answered 503.", low=1)
+    heartbeat: float = key(
+        15.0, "A stream that has nothing to say shows a sign of life.", unit="seconds", low=0.1
+    )
+
+
+@attrs.frozen
+class BeforeHook:
+    url: str = key("", "Address, `http:` or `https:`; empty: nobody is asked.")
+    secret: str = key("", "Key of the signature; empty: requests are not signed.", secret=True)
+    timeout: float = key(
+        1.0, "Time to answer; after it `on_failure` counts.", unit="seconds", low=0.01
+    )
+    on_failure: Literal["allow", "refuse"] = key(
+        "allow", "What becomes of a message where the service is down, late or answers nonsense."
+    )
+    topics: tuple[Literal["p2p", "grp", "slf", "sys"], ...] = key(
+        ("p2p", "grp"), "Kinds of topics in which messages are asked about."
+    )
+
+
+@attrs.frozen
+class Webhooks:
+    networks: tuple[str, ...] = key(
+        (),
+        "Private networks that webhooks may reach, such as `10.0.0.0/8`; none: public addresses"
+        " only.",
+    )
+    most: int = key(100, "Webhooks that may be made.")
+    timeout: float = key(10.0, "Time for one request.", unit="seconds", low=0.1)
+    batch: int = key(100, "Events in one request, at most.", low=1, high=1000)
+    attempts: int = key(
+        10, "Times an event is tried before it is laid aside, with growing pauses.", low=1, high=100
+    )
+    longest_pause: float = key(
+        60.0, "Longest pause between two attempts.", unit="seconds", low=0.1, high=86400
+    )
+    before: BeforeHook = table(
+        BeforeHook, "A service that may refuse or rewrite a message before it is stored."
+    )
 
 
 @attrs.frozen

@@ -27,12 +27,15 @@ class TrickyStore:
     store: Store
     gate: trio.Event = attrs.field(factory=trio.Event)
     failing: bool = False
+    unreadable: bool = False
     broken: type[Query[Any]] | None = None  # fetching one of these is a bug
 
     def __attrs_post_init__(self) -> None:
         self.gate.set()
 
     async def fetch(self, query: Query[T]) -> T:
+        if self.unreadable:
+            raise StoreError("the disk is broken")
         if self.broken and isinstance(query, self.broken):
             raise ZeroDivisionError("a bug")
         return await self.store.fetch(query)

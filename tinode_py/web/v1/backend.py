@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from ...config import Settings
 from ...live.entrance import Entrance
+from ...live.events import Events
 from ...live.hub import Hub
 from ...store.base import Store
 from .access import Caller, Gate, KeyGate, OperatorGate
@@ -23,23 +24,24 @@ class Backend:
     hub: Hub
     store: Store
     entrance: Entrance
+    events: Events
     gate: Gate
     now: Callable[[], int]
     random_bytes: Callable[[int], bytes]
 
     @classmethod
-    def over(cls, hub: Hub, entrance: Entrance) -> Backend:
+    def over(cls, hub: Hub, entrance: Entrance, events: Events) -> Backend:
         rate = hub.settings.limits.packets_per_second
-        return cls._with(hub, entrance, KeyGate(hub.store, entrance, hub.now, rate))
+        return cls._with(hub, entrance, events, KeyGate(hub.store, entrance, hub.now, rate))
 
     @classmethod
-    def of_operator(cls, hub: Hub, entrance: Entrance) -> Backend:
+    def of_operator(cls, hub: Hub, entrance: Entrance, events: Events) -> Backend:
         """For whoever owns the data folder, and needs no key."""
-        return cls._with(hub, entrance, OperatorGate())
+        return cls._with(hub, entrance, events, OperatorGate())
 
     @classmethod
-    def _with(cls, hub: Hub, entrance: Entrance, gate: Gate) -> Backend:
-        return cls(hub.settings, hub, hub.store, entrance, gate, hub.now, hub.random_bytes)
+    def _with(cls, hub: Hub, entrance: Entrance, events: Events, gate: Gate) -> Backend:
+        return cls(hub.settings, hub, hub.store, entrance, events, gate, hub.now, hub.random_bytes)
 
 
 @attrs.frozen

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import keys, sending
+from . import events, keys, sending
 from .backend import Handler
 
 HANDLERS: Mapping[str, Handler] = {
     **keys.HANDLERS,
     **sending.HANDLERS,
+    **events.HANDLERS,
 }

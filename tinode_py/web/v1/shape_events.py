@@ -14,13 +14,17 @@ Kind = Literal[
     "user.online",
     "user.offline",
     "message.stored",
+    "message.deleted",
     "topic.created",
     "topic.changed",
     "topic.deleted",
+    "subscription.created",
     "subscription.changed",
+    "subscription.ended",
     "account.created",
     "account.changed",
     "account.suspended",
+    "account.restored",
     "account.deleted",
 ]
 Kinds = Annotated[tuple[Kind, ...], msgspec.Meta(max_length=32)]

@@ -42,7 +42,16 @@ class Limits:
     min_tag_length: int = key(2, "Shortest tag.", unit="characters", low=1)
     max_tag_length: int = key(96, "Longest tag.", unit="characters", low=1)
     file_size: int = key(8388608, "Largest upload, the whole request body.", unit="bytes")
-    upload_per_day: int = key(0, "Uploads of one user in a day; 0: no limit.", unit="bytes")
+    upload_per_day: int = key(
+        0,
+        "Uploads of one user in a day (UTC), those of an address before it has an account alike;"
+        " more are answered 422. 0: no limit.",
+        unit="bytes",
+    )
+    uploads: int = key(64, "Uploads under way at a time; more are answered 503.", low=1)
+    upload_time: float = key(
+        900.0, "Time for one upload; a slower one is answered 408.", unit="seconds", low=1
+    )
     depth: int = key(256, "Nesting of a packet, JSON and CBOR alike.", low=8, high=300)
     inflight: int = key(
         64, "Unanswered requests of a session; at the bound its socket is not read.", low=1
@@ -383,4 +392,14 @@ class S3:
 
 @attrs.frozen
 class Media:
+    collect_after: int = key(
+        3600,
+        "How long an upload is kept to which no message and no picture refers; it goes within the"
+        " hour after that.",
+        unit="seconds",
+        low=60,
+    )
+    reserve: int = key(
+        67108864, "Space left free on the disk; beyond it uploads are answered 503.", unit="bytes"
+    )
     s3: S3 = table(S3, "Uploads in an S3-compatible service.")

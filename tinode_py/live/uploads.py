@@ -1,0 +1,165 @@
+"""Uploads over their life: received, kept, found, let go of when nothing refers to them.
+
+The bytes are on a shelf (`media`), what is known of them is in the store. They go onto the
+shelf before the store is told, and leave it after the store has forgotten them; in between they
+are marked in `transit`. So a crash loses nothing that was acknowledged, and `settle` finds what
+it left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+
+import attrs
+import trio
+
+from .. import ids
+from ..changes import Batch, Committed, DropUploads, PurgeUploaded, PutUpload
+from ..config import Settings
+from ..errors import POLICY, UNAVAILABLE, Refused, StoreError
+from ..media.base import MediaError, Shelf
+from ..media.kinds import HEAD, kind_of
+from ..media.transit import Draft, Transit
+from ..queries import LooseUploads, UploadById, UploadedBy
+from ..records import Upload
+from ..store.base import Store
+
+log = logging.getLogger(__name__)
+
+DAY = 86_400_000  # ms
+PAGE = 100  # uploads let go of in one commit
+_OVER = {"what": "upload_per_day"}
+
+
+@attrs.frozen
+class Sender:
+    """Who uploads: a user, or somebody who has no account yet, known by his address."""
+
+    user: str
+    address: str
+
+    @property
+    def name(self) -> str:
+        """Under which his uploads of a day are counted."""
+        return self.user or f"address:{self.address}"
+
+
+@attrs.define(eq=False)
+class Uploads:
+    """The uploads of a server."""
+
+    settings: Settings
+    store: Store
+    transit: Transit
+    shelf: Shelf
+    now: Callable[[], int]
+    random_bytes: Callable[[int], bytes]
+    _receiving: int = 0
+
+    # --- coming in -----------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def receiving(self) -> AsyncIterator[Draft]:
+        """A new file, to be filled inside the block and then kept, or else thrown away.
+
+        Refused with 503 if too many come in, or the disk is nearly full. MediaError if the
+        disk does not take it.
+        """
+        if self._receiving >= self.settings.limits.uploads or not self._has_room():
+            raise Refused(UNAVAILABLE)
+        self._receiving += 1
+        try:
+            draft = self.transit.begin(ids.new_body(self.random_bytes), HEAD)
+            try:
+                yield draft
+            finally:
+                draft.discard()
+        finally:
+            self._receiving -= 1
+
+    def _has_room(self) -> bool:
+        return self.transit.free() >= self.settings.media.reserve + self.settings.limits.file_size
+
+    async def check_quota(self, sender: Sender) -> None:
+        """Refused with 422 for who has sent all that he may today."""
+        limit = self.settings.limits.upload_per_day
+        if limit:
+            asked = UploadedBy(sender.name, self.now() // DAY)
+            if await self.store.fetch(asked) >= limit:
+                raise Refused(POLICY, _OVER)
+
+    async def keep(self, draft: Draft, sender: Sender, declared: str) -> Upload:
+        """Keep what was received, durably; `declared` is its type as the sender says.
+
+        Refused with 422 if it is more than he may send in a day. Once begun it is not cancelled.
+        """
+        with trio.CancelScope(shield=True):
+            received = await draft.finish()
+            now, kind = self.now(), kind_of(draft.head, declared)
+            size, etag = received.size, received.etag
+            upload = Upload(draft.name, sender.user, now, size, kind, etag)
+            await self.transit.mark([draft.name])
+            await self.shelf.place(draft.name, received.path, kind)
+            await self._enter(upload, sender)
+        return upload
+
+    async def _enter(self, upload: Upload, sender: Sender) -> None:
+        """Tell the store of an upload that is on the shelf, or take it off again."""
+        day, limit = upload.created // DAY, self.settings.limits.upload_per_day
+        change = PutUpload(upload, sender.name, day, limit)
+        try:
+            outcome = await self.store.commit(Batch((change,)))
+        except StoreError:
+            await self._withdraw(upload.id)
+            raise
+        if outcome != Committed():
+            await self._withdraw(upload.id)
+            raise Refused(POLICY, _OVER)
+        self.transit.unmark(upload.id)
+
+    async def _withdraw(self, name: str) -> None:
+        """Take an upload off the shelf again, of which the store does not know."""
+        await self.shelf.remove(name)
+        self.transit.unmark(name)
+
+    def expires(self, upload: Upload) -> int:
+        """Until when it is kept, in any case, if nothing refers to it."""
+        return upload.created + self.settings.media.collect_after * 1000
+
+    # --- there ---------------------------------------------------------------------------
+
+    async def find(self, name: str) -> Upload | None:
+        return await self.store.fetch(UploadById(name))
+
+    # --- going ---------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """At the start: take off the shelf what the store does not know. MediaError."""
+        try:
+            names = await trio.to_thread.run_sync(self.transit.left_behind)
+        except OSError as error:
+            raise MediaError(f"uploads cannot be looked through: {error}") from error
+        for name in names:
+            await self._agree(name)
+
+    async def _agree(self, name: str) -> None:
+        if await self.find(name) is None:
+            await self.shelf.remove(name)
+        self.transit.unmark(name)
+
+    async def collect(self) -> None:
+        """Let go of uploads to which nothing has referred for a while. StoreError, MediaError.
+
+        What cannot be removed stays marked, and is tried again at the next start.
+        """
+        now = self.now()
+        before = now - self.settings.media.collect_after * 1000
+        while names := await self.store.fetch(LooseUploads(before, PAGE)):
+            await self.transit.mark(names)
+            await self.store.commit(Batch((DropUploads(names),)))
+            for name in names:
+                await self._agree(name)
+            log.info("uploads to which nothing refers are gone", extra={"count": len(names)})
+        await self.store.commit(Batch((PurgeUploaded(now // DAY),)))

@@ -1,0 +1,63 @@
+"""Uploads as files in a folder of this machine: the usual shelf.
+
+A file's name is made of its id alone, in small hexadecimal digits: nothing that a client sends
+is part of a path, and file systems that do not tell small letters from capitals will do.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from pathlib import Path
+
+import trio
+
+from ..disk import sync
+from .base import MediaError
+
+_ID = re.compile("[A-Za-z0-9_-]{11}")
+
+
+def file_name(name: str) -> str:
+    """The id of an upload as a file's name. ValueError if it is none."""
+    if not _ID.fullmatch(name):
+        raise ValueError(f"not the id of an upload: {name!r}")
+    return base64.urlsafe_b64decode(name + "=").hex()
+
+
+class Folder:
+    """A `Shelf` in a folder, with 256 folders in it. Made when the first file comes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def _path(self, name: str) -> Path:
+        text = file_name(name)
+        return self._root / text[:2] / text
+
+    async def place(self, name: str, file: Path, kind: str) -> None:
+        """A rename: `file` must be on the same file system."""
+        try:
+            await trio.to_thread.run_sync(_move, file, self._path(name))
+        except OSError as error:
+            raise MediaError(f"a file could not be kept: {error}") from error
+
+    async def remove(self, name: str) -> None:
+        path = self._path(name)
+        try:
+            await trio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+        except OSError as error:
+            raise MediaError(f"a file could not be removed: {error}") from error
+
+    async def locate(self, name: str) -> Path | None:
+        path = self._path(name)
+        return path if await trio.to_thread.run_sync(path.is_file) else None
+
+
+def _move(source: Path, target: Path) -> None:
+    if not target.parent.is_dir():
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync(target.parent.parent)
+    os.rename(source, target)
+    sync(target.parent)

@@ -1,0 +1,152 @@
+"""Files on their way: being received, and between the shelf and the store.
+
+A folder with two kinds of entries. `<id>.part` is what has been received so far; after a crash
+it is worth nothing. An empty file `<id>` says that the shelf and the store may disagree about
+this upload; at the next start the store decides (`live/uploads.py`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import attrs
+import trio
+
+from ..disk import sync
+from .base import MediaError
+from .folder import file_name
+
+PIECE = 262_144  # bytes that are gathered before they are written
+_PART = ".part"
+
+
+@attrs.frozen
+class Received:
+    """A file that is whole and on the disk. `etag` tells its bytes from all others."""
+
+    path: Path
+    size: int
+    etag: str
+
+
+class Draft:
+    """A file that is being received. Not for two tasks at a time.
+
+    At most a piece of it is in memory. `discard` must be called in the end, whatever happened.
+    """
+
+    def __init__(self, name: str, path: Path, file: BinaryIO, head_size: int) -> None:
+        self.name = name
+        self.head = b""  # its first bytes, `head_size` at most
+        self.size = 0
+        self._path = path
+        self._file = file
+        self._head_size = head_size
+        self._piece = bytearray()
+        self._digest = hashlib.sha256()
+
+    def add(self, data: bytes) -> None:
+        """Take some bytes, without writing them yet: see `settle`."""
+        self.size += len(data)
+        self._piece += data
+        if len(self.head) < self._head_size:
+            self.head += data[: self._head_size - len(self.head)]
+
+    async def settle(self) -> None:
+        """Write what was gathered, if it is worth it. MediaError if the disk does not take it."""
+        if len(self._piece) >= PIECE:
+            await self._write()
+
+    async def finish(self) -> Received:
+        """Write the rest, and wait until all of it is on the disk. MediaError if it cannot be."""
+        await self._write()
+        try:
+            await trio.to_thread.run_sync(self._close)
+        except OSError as error:
+            raise MediaError(f"an upload could not be written: {error}") from error
+        digest = base64.b32encode(self._digest.digest()[:16]).decode("ascii")
+        return Received(self._path, self.size, digest.rstrip("=").lower())
+
+    async def _write(self) -> None:
+        piece, self._piece = self._piece, bytearray()
+        try:
+            await trio.to_thread.run_sync(self._append, piece)
+        except OSError as error:
+            raise MediaError(f"an upload could not be written: {error}") from error
+
+    def _append(self, piece: bytearray) -> None:
+        self._digest.update(piece)
+        self._file.write(piece)
+
+    def _close(self) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def discard(self) -> None:
+        """Close it, and remove what is still here of it."""
+        self._piece = bytearray()
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+class Transit:
+    """The folder of files on their way, made when it is first needed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def begin(self, name: str, head_size: int) -> Draft:
+        """A new file to be received. MediaError if it cannot be made."""
+        file_name(name)
+        path = self._root / (name + _PART)
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise MediaError(f"an upload could not be begun: {error}") from error
+        return Draft(name, path, open(descriptor, "wb", buffering=0), head_size)
+
+    def free(self) -> int:
+        """Bytes that are free on this file system, as far as it tells."""
+        here = self._root
+        while not here.exists():
+            here = here.parent
+        return shutil.disk_usage(here).free
+
+    async def mark(self, names: Iterable[str]) -> None:
+        """Remember, durably, that these may be on the shelf and not in the store."""
+        try:
+            await trio.to_thread.run_sync(self._mark, tuple(names))
+        except OSError as error:
+            raise MediaError(f"an upload could not be noted: {error}") from error
+
+    def _mark(self, names: tuple[str, ...]) -> None:
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in names:
+            (self._root / name).touch(mode=0o600)
+        sync(self._root)
+
+    def unmark(self, name: str) -> None:
+        """The shelf and the store agree about this one."""
+        (self._root / name).unlink(missing_ok=True)
+
+    def left_behind(self) -> list[str]:
+        """At the start: remove what was not received whole; which files are in between."""
+        if not self._root.is_dir():
+            return []
+        for part in self._root.glob("*" + _PART):
+            part.unlink(missing_ok=True)
+        return [entry.name for entry in self._root.iterdir() if _is_mark(entry.name)]
+
+
+def _is_mark(name: str) -> bool:
+    try:
+        return bool(file_name(name))
+    except ValueError:
+        return False

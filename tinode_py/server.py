@@ -43,6 +43,8 @@ from .live.proofs import Proofs
 from .live.pushing import Pushing, pushing_to
 from .live.session import Session
 from .live.upkeep import keep_up
+from .live.uploads import Uploads, uploads_of
+from .live.visitors import Visitors
 from .mail.base import Courier
 from .mail.hook import Hook
 from .mail.smtp import Mailer
@@ -59,7 +61,9 @@ from .store.watched import News, Watched
 from .web.app import Site, make_app
 from .web.chat_page import made_pages
 from .web.control import Desk, controlled
+from .web.files import Files
 from .web.front import Front
+from .web.gate import Gate
 from .web.handshake import Doors
 from .web.listen import AddressError, open_listeners, url_of
 from .web.longpoll import longpoll_route
@@ -102,6 +106,7 @@ class Server:
     polled: PolledSessions
     entrance: Entrance
     events: Events
+    uploads: Uploads
     urls: list[str] = attrs.field(factory=list)
     ready: bool = False
     tls: TlsContext | None = None
@@ -167,10 +172,11 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
         authenticator(settings) as (settings, rest),
         _pushing(settings, store, parts) as pushing,
         events_of(store, news, settings.events) as events,
+        uploads_of(settings, store, parts.now, parts.random_bytes) as uploads,
         _topics(settings, store, parts, pushing) as hub,
     ):
         await _make_sys(store, parts.now())
-        server = _assembled(settings, parts, store, secrets, hub, rest, events)
+        server = _assembled(settings, parts, store, secrets, hub, rest, events, uploads)
         async with _controlled(server), _listening(server):
             server.ready = True
             try:
@@ -310,6 +316,7 @@ def _assembled(
     hub: Hub,
     rest: Rest | None,
     events: Events,
+    uploads: Uploads,
 ) -> Server:
     tokens = TokenKeeper(
         secrets.token_key, serial=settings.auth.token.serial, expire=settings.auth.token.expire
@@ -334,11 +341,14 @@ def _assembled(
         now=parts.now,
     )
     polled = PolledSessions(settings, new_session, parts.now, parts.random_bytes)
-    polling = longpoll_route(site, polled, settings.limits.message_size)
-    business = business_routes(Backend.over(hub, entrance, events))
-    app = make_app(site, pages, [polling, *business])
-    front = Front(settings, new_session, app, doors, tls)
-    server = Server(settings, hub, store, front, polled, entrance, events, tls=tls)
+    gate = Gate(doors.keys, Visitors(entrance), _users_by_sid(polled))
+    routes = [
+        longpoll_route(site, polled, settings.limits.message_size),
+        *Files.of(settings, gate, uploads).routes(),
+        *business_routes(Backend.over(hub, entrance, events)),
+    ]
+    front = Front(settings, new_session, make_app(site, pages, routes), doors, tls)
+    server = Server(settings, hub, store, front, polled, entrance, events, uploads, tls=tls)
     return server
 
 
@@ -372,6 +382,19 @@ def _entrance(
         Newcomers(store, hub.env, parts.random_bytes),
         forgetting,
     )
+
+
+def _users_by_sid(polled: PolledSessions) -> Callable[[str], str | None]:
+    """Who a long-polling session is: None if there is none, empty if it is not logged in."""
+
+    def user_of(sid: str) -> str | None:
+        found = polled.get(sid)
+        session = found.session if found else None
+        if not isinstance(session, Session) or session.link.ended:
+            return None
+        return session.person.user
+
+    return user_of
 
 
 def build() -> str:

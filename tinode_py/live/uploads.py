@@ -17,10 +17,11 @@ import trio
 
 from .. import ids
 from ..changes import Batch, Committed, DropUploads, PurgeUploaded, PutUpload
-from ..config import Settings
+from ..config import ConfigError, Settings, database
 from ..errors import POLICY, UNAVAILABLE, Refused, StoreError
 from ..media.base import MediaError, Shelf
 from ..media.kinds import HEAD, kind_of
+from ..media.made import media_of
 from ..media.transit import Draft, Transit
 from ..queries import LooseUploads, UploadById, UploadedBy
 from ..records import Upload
@@ -29,6 +30,7 @@ from ..store.base import Store
 log = logging.getLogger(__name__)
 
 DAY = 86_400_000  # ms
+EVERY = 3600.0  # seconds from one round to the next
 PAGE = 100  # uploads let go of in one commit
 _OVER = {"what": "upload_per_day"}
 
@@ -133,12 +135,21 @@ class Uploads:
     async def find(self, name: str) -> Upload | None:
         return await self.store.fetch(UploadById(name))
 
+    async def run(self) -> None:
+        """Let go of what is old, now and then, until cancelled; a failure is logged."""
+        while True:
+            try:
+                await self.collect()
+            except (StoreError, MediaError):
+                log.exception("uploads to which nothing refers could not be removed")
+            await trio.sleep(EVERY)
+
     # --- going ---------------------------------------------------------------------------
 
     async def settle(self) -> None:
-        """At the start: take off the shelf what the store does not know. MediaError."""
+        """At the start: take off the shelf what the store does not know. Blocks; MediaError."""
         try:
-            names = await trio.to_thread.run_sync(self.transit.left_behind)
+            names = self.transit.left_behind()
         except OSError as error:
             raise MediaError(f"uploads cannot be looked through: {error}") from error
         for name in names:
@@ -163,3 +174,23 @@ class Uploads:
                 await self._agree(name)
             log.info("uploads to which nothing refers are gone", extra={"count": len(names)})
         await self.store.commit(Batch((PurgeUploaded(now // DAY),)))
+
+
+@contextlib.asynccontextmanager
+async def uploads_of(
+    settings: Settings, store: Store, now: Callable[[], int], random_bytes: Callable[[int], bytes]
+) -> AsyncIterator[Uploads]:
+    """The uploads of a server, with what a crash left of them put right, old ones let go of
+    while the block runs. ConfigError if the data folder cannot be used.
+    """
+    lasting = database(settings) is not None
+    with media_of(settings, random_bytes, lasting=lasting) as media:
+        uploads = Uploads(settings, store, media.transit, media.shelf, now, random_bytes)
+        try:
+            await uploads.settle()
+        except MediaError as error:
+            raise ConfigError("server.data", str(error)) from None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(uploads.run)
+            yield uploads
+            nursery.cancel_scope.cancel()

@@ -33,6 +33,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PIECE = 16_384  # bytes that must be taken within the write deadline
 _DISCARDED = 262_144  # bytes of a body that nobody wants, but that are read all the same
+_DISCARDING = 2.0  # seconds for that
 _HALF_CLOSED = 1.0  # seconds in which who has finished sending still gets an answer
 
 
@@ -204,7 +205,7 @@ class _Served:
         body = _Body(receive, self.stream.go_ahead if waits else None)
 
         async def send_after_body(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and not _closes(message):
                 await body.discard_rest()
             await send(message)
 
@@ -212,6 +213,11 @@ class _Served:
             await self.app(scope, body.receive, send_after_body)
         finally:
             self.stream.answered()
+
+
+def _closes(answer: Message) -> bool:
+    """Whether the app wants no more of this connection."""
+    return (b"connection", b"close") in answer.get("headers", ())
 
 
 @attrs.define
@@ -240,8 +246,9 @@ class _Body:
 
     async def discard_rest(self) -> None:
         size = 0
-        while not (self.ended or self.readers or self.go_ahead) and size < _DISCARDED:
-            size += len((await self.receive()).get("body", b""))
+        with trio.move_on_after(_DISCARDING):
+            while not (self.ended or self.readers or self.go_ahead) and size < _DISCARDED:
+                size += len((await self.receive()).get("body", b""))
 
 
 async def serve_http(stream: HttpStream, app: App, caller: Caller, config: Config) -> None:

@@ -30,14 +30,14 @@ export async function until(what, look) {
 }
 
 export class Person {
-  constructor(login, host) {
+  constructor(login, host, transport = 'ws') {
     this.login = login;
     this.notes = []; // {info} that reached a topic this person has open
     this.tinode = new Tinode({
       appName: 'sdk-test/1.0',
       host,
       apiKey: API_KEY,
-      transport: 'ws',
+      transport,
       secure: false,
       persist: false,
     });

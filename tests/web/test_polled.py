@@ -78,6 +78,33 @@ async def test_packets_are_taken_one_at_a_time_and_in_order(autojump_clock):
         assert [await polled(session) for _ in range(12)] == [b"%d" % n for n in range(12)]
 
 
+HI, ACC = '{"hi":{"ver":"0.25"}}', '{"acc":{}}'
+
+
+@pytest.mark.parametrize(
+    ("posted", "pause", "got"),
+    [
+        ((ACC, HI), 0.05, [HI, ACC]),
+        ((ACC, ACC, ' { "HI" :{}}', "x"), 0.01, [' { "HI" :{}}', ACC, ACC, "x"]),
+        ((HI, ACC), 0.0, [HI, ACC]),
+        ((ACC, HI), 0.2, [ACC, HI]),
+        (("1", HI), 0.0, ["1", HI]),
+        ((ACC,), 0.0, [ACC]),
+        ((ACC,) * 9 + (HI,), 0.0, [ACC] * 9 + [HI]),
+    ],
+)
+async def test_a_hello_goes_first_if_it_comes_soon(
+    autojump_clock, posted: tuple[str, ...], pause: float, got: list[str]
+):
+    async with running() as place:
+        session = place.table.open(INFO)
+        for packet in posted:
+            await session.post(packet)
+            await trio.sleep(pause)
+        await trio.sleep(0.15)
+        assert place.made[0].got == got
+
+
 async def test_a_packet_under_way_is_finished_though_the_session_was_closed(autojump_clock):
     gate = trio.Event()
     async with running(gate) as place:

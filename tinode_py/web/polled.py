@@ -5,12 +5,17 @@ HTTP is in `longpoll`. A session has one task, which hands it packets one at a t
 connection that breaks never breaks off a request. It ends when the session was closed and the
 client has fetched what waited, or when nobody has asked for the session for its life.
 
+Requests on two connections overtake each other, and official clients send {hi} and what follows
+it at the same time. So a session whose first packet is another waits a little for its {hi}.
+
 A sid opens the session to whoever knows it. It is not the id that topics and logs use.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -31,6 +36,8 @@ LOG = logging.getLogger(__name__)
 POLLS = 16  # of one session at a time
 _BUFFERED = 4  # packets of a session that are taken before it is done with those before
 _WAITING = 16  # requests with packets that wait for room in there
+_EARLY = 0.1  # seconds in which a {hi} goes before what came first
+_HELLO = re.compile(r'\s*\{\s*"hi"', re.IGNORECASE)
 _LINGER = 5.0  # seconds for a request under way when its session is closed
 _NOTICED = 4  # turns of the scheduler in which a connection's end, if it has come, is noticed
 _UNCOUNTED = frozenset({"unix", "memory", "gone"})  # many clients, or nobody's address
@@ -131,13 +138,31 @@ class PolledSession:
     async def _read(self) -> None:
         try:
             with self._reading, self._packets:
+                for packet in await self._first():
+                    await self._hand_over(packet)
                 async for packet in self._packets:
-                    if self.outbox.closed:
-                        break
-                    await self.session.receive(packet)
+                    await self._hand_over(packet)
         except Exception:  # a bug must cost one session, not the server
             LOG.exception("a polling session failed")
         self.outbox.finish()
+
+    async def _first(self) -> list[str]:
+        """The first packet; or, if it is no {hi} but one comes soon, that and what was before."""
+        packets: list[str] = []
+        with trio.move_on_after(math.inf) as patience:
+            async for packet in self._packets:
+                if _HELLO.match(packet):
+                    return [packet, *packets]
+                packets.append(packet)
+                if len(packets) == 1 and packet.lstrip().startswith("{"):
+                    patience.deadline = trio.current_time() + _EARLY
+                elif len(packets) == 1 or len(packets) > _BUFFERED:
+                    break
+        return packets
+
+    async def _hand_over(self, packet: str) -> None:
+        if not self.outbox.closed:
+            await self.session.receive(packet)
 
     def _stop(self) -> None:
         """The outlet was closed: finish what is under way, take nothing more."""

@@ -45,15 +45,26 @@ STEPS = [
     "ended from elsewhere",
     "nothing went wrong unseen",
 ]
+DOORS = ["no invitation", "a wrong invitation", "a wrong code", "the right code"]
+BY_INVITATION = (
+    ("auth.registration", '"invite"'),
+    ("auth.invite.codes", '["tea"]'),
+    ("validators.email.required", '["auth"]'),
+    ("validators.email.debug_code", '"123456"'),
+)
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def node() -> str:
+    return node_with(HERE, "axe-core")
+
+
+@pytest.fixture(scope="module")
+def outcomes(node: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What became of each step that was begun: an empty text, or why it failed."""
-    node, found = node_with(HERE, "axe-core"), browser()
     shutil.rmtree(SCREENSHOTS, ignore_errors=True)
-    return trio.run(_outcomes, node, found, tmp_path_factory.mktemp("page") / "data")
+    return trio.run(_walked, node, "scenario.mjs", tmp_path_factory.mktemp("page") / "data")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -65,21 +76,26 @@ def test_every_step_is_listed(outcomes: dict[str, str]) -> None:
     assert [*outcomes] == STEPS[: len(outcomes)]
 
 
-async def _outcomes(node: str, browser: str, data: Path) -> dict[str, str]:
+def test_an_invitation_and_a_code(node: str, tmp_path: Path) -> None:
+    settings = [word for key, value in BY_INVITATION for word in ("--set", f"{key}={value}")]
+    outcomes = trio.run(_walked, node, "doors.mjs", tmp_path / "data", *settings)
+    assert outcomes == dict.fromkeys(DOORS, "")
+
+
+async def _walked(node: str, name: str, data: Path, *settings: str) -> dict[str, str]:
     outcomes: dict[str, str] = {}
-    file = HERE / "scenario.mjs"
     with trio.fail_after(DEADLINE):
         async with AsyncExitStack() as servers:
-            server = await servers.enter_async_context(serving(data))
-            address = server.address
-            async with scenario(node, browser, file, address, str(SCREENSHOTS)) as script:
+            server = await servers.enter_async_context(serving(data, *settings))
+            address, file = server.address, HERE / name
+            async with scenario(node, browser(), file, address, str(SCREENSHOTS)) as script:
                 async for line in script.lines():
                     match line:
                         case {"please": "kill"}:
                             await server.kill()
                             await script.done()
                         case {"please": "start"}:
-                            again = serving(data, listen=address)
+                            again = serving(data, *settings, listen=address)
                             server = await servers.enter_async_context(again)
                             await script.done()
                         case _:

@@ -131,6 +131,15 @@ export class Chat {
     this.low = this.known = 0;
   }
 
+  // Keep the newest only, so that a window that is open for days does not grow.
+  trim(kept) {
+    const numbers = [...this.messages.keys()].sort((a, b) => a - b);
+    for (const seq of numbers.slice(0, -kept)) {
+      this.messages.delete(seq);
+      this.low = seq + 1;
+    }
+  }
+
   detach() {
     this.attached = this.current = false;
     this.#typing.clear();

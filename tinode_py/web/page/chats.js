@@ -13,6 +13,7 @@ import { Lost, Refused } from './protocol.js';
 const PAGE = 24; // messages
 const CATCH_UP = 100; // messages in one request, the server's bound
 const FAR = 300; // so many missed: start again at the end
+const KEPT = 100; // messages of a conversation that is not on the screen
 const ENVELOPE = 128; // bytes of a packet beside the message
 
 export class Chats {
@@ -100,6 +101,7 @@ export class Chats {
   async exit() {
     const chat = this.open;
     this.open = null;
+    chat?.trim(KEPT);
     if (chat?.attached && !chat.pending.length) {
       chat.detach();
       await this.ask('leave', { topic: chat.name }).catch(ignoreLoss);

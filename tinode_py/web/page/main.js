@@ -10,7 +10,7 @@ import { summary } from './drafty.js';
 import { byId } from './dom.js';
 import { Door } from './door.js';
 import { Files } from './files.js';
-import { Lost } from './protocol.js';
+import { Lost, Refused } from './protocol.js';
 import { Session } from './session.js';
 import { Side } from './side.js';
 import { Talk } from './talk.js';
@@ -82,7 +82,8 @@ class Page {
     if (state === 'stopped') {
       say(error.code === 423 ? inWords(error) : 'This session was ended from elsewhere.');
     } else if (state === 'connecting') {
-      this.late = setTimeout(() => say('Connecting…'), BRIEF);
+      const why = error instanceof Refused ? `${inWords(error)} ` : '';
+      this.late = setTimeout(() => say(`${why}Connecting…`), BRIEF);
     } else {
       say('');
     }

@@ -97,7 +97,13 @@ export class Connection {
     if (text === '0' || this.#ended) {
       return; // the answer to our probe
     }
-    const [[kind, body]] = Object.entries(JSON.parse(text));
+    let kind, body;
+    try {
+      [[kind, body]] = Object.entries(JSON.parse(text));
+    } catch {
+      this.close(); // whoever this is, it is no server of ours
+      return;
+    }
     this.#onPacket(kind, body);
     const waiting = this.#waiting.get(body.id);
     if (waiting) {

@@ -30,7 +30,7 @@ export class Session {
   #timer = 0;
   #open = null; // the credentials and the token of a login that waits for a code
 
-  // `onPacket(kind, body)`, `onState(state, error)`.
+  // `onPacket(kind, body)`, `onState(state, error)`; the error is why the state has changed.
   constructor(address, onPacket, onState) {
     this.#address = address;
     this.#onPacket = onPacket;
@@ -51,7 +51,7 @@ export class Session {
       await this.#return();
     } catch (error) {
       this.#connection?.close();
-      this.#lost();
+      this.#lost(error);
       if (!(error instanceof Lost || error instanceof Refused)) {
         throw error;
       }
@@ -186,14 +186,14 @@ export class Session {
     this.#connection?.close();
   }
 
-  #lost() {
+  #lost(error = null) {
     this.#connection = null;
     if (this.#timer || this.state === 'stopped') {
       return;
     }
     const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempts++);
     this.#timer = setTimeout(() => this.start(), wait * (0.7 + 0.6 * Math.random()));
-    this.#become('connecting');
+    this.#become('connecting', error);
   }
 
   #become(state, error = null) {

@@ -10,6 +10,7 @@ import { day } from './words.js';
 const NEAR = 80; // pixels from the end that count as the end
 const TYPING = 3_000; // ms between two notices that we type
 const SEEN = 600; // ms that a message is on the screen before it counts as read
+const MOST = 600; // messages on the screen, unless somebody has scrolled up to them
 const TOGETHER = 300_000; // ms between two messages of one block
 
 export class Talk {
@@ -114,6 +115,9 @@ export class Talk {
     if (this.#drawn !== chat) {
       list.replaceChildren();
       this.#drawn = chat;
+    }
+    if (this.#atEnd && chat.messages.size > MOST) {
+      chat.trim(MOST / 2);
     }
     const height = this.#log.scrollHeight;
     const first = list.querySelector('.line')?.dataset.key;

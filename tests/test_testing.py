@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import trio
 
 from tinode_py import client
-from tinode_py.testing import RunningServer, running_server, server_in_thread
+from tinode_py.client import Client
+from tinode_py.testing import RunningServer, ThreadServer, running_server, server_in_thread
 
 
 async def test_settings_are_sections(autojump_clock):
@@ -55,6 +58,95 @@ async def test_nothing_is_tuned(autojump_clock):
     before = sys.getswitchinterval()
     async with running_server():
         assert sys.getswitchinterval() == before
+
+
+async def test_a_seed_makes_the_same_server_again(autojump_clock):
+    async def names() -> list[str]:
+        async with running_server(seed=7) as server:
+            alice = await server.user("alice")
+            reply = await alice.sub("new1")
+            return [alice.user, alice.token, reply.topic, reply.packets[0]["ctrl"]["ts"]]
+
+    first = await names()
+    assert first[3].startswith("2026-01-01T00:00:0")
+    assert (await names())[:3] == first[:3]
+
+
+async def test_it_is_there_in_no_time():
+    """The best of some: this machine may be busy."""
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        async with running_server():
+            took.append(time.perf_counter() - began)
+    assert min(took) < 0.05
+
+
+async def test_dropped_connections(tinode_server: RunningServer):
+    alice = await tinode_server.user("alice")
+    async with client.connect(tinode_server.url) as other:
+        await other.hi()
+        tinode_server.drop_connections()
+        with trio.fail_after(5):
+            await other.wait_closed()
+            await alice.wait_closed()
+    await tinode_server.user("alice")
+
+
+async def test_a_paused_server_takes_everything_up(tinode_server: RunningServer, autojump_clock):
+    alice = await tinode_server.user("alice", options={"timeout": 10})
+    await alice.sub("slf")
+    with tinode_server.pause(), pytest.raises(client.ClientError) as failed:
+        await alice.pub("slf", "x")
+    assert failed.value.code == 504
+    assert await alice.pub("slf", "y") == 2
+
+
+async def test_failing_commits(tinode_client: Client, tinode_server: RunningServer, autojump_clock):
+    await tinode_client.sub("slf")
+    with tinode_server.fail_commits(), pytest.raises(client.ClientError) as failed:
+        await tinode_client.pub("slf", "x")
+    assert failed.value.code == 500
+    assert await tinode_client.pub("slf", "y") == 1
+
+
+def test_faults_from_another_thread(tinode_thread: ThreadServer):
+    _, token = tinode_thread.account("alice")
+
+    async def visit() -> None:
+        async with client.connect(tinode_thread.url) as alice:
+            await alice.hi()
+            await alice.login_token(token)
+            await alice.sub("slf")
+            full = await trio.to_thread.run_sync(tinode_thread.fail_commits)
+            with pytest.raises(client.ClientError):
+                await alice.pub("slf", "x")
+            await trio.to_thread.run_sync(full.end)
+            pause = await trio.to_thread.run_sync(tinode_thread.pause)
+            await trio.to_thread.run_sync(pause.end)
+            assert await alice.pub("slf", "y") == 1
+            await trio.to_thread.run_sync(tinode_thread.drop_connections)
+            with trio.fail_after(5):
+                await alice.wait_closed()
+
+    trio.run(visit)
+
+
+def test_asyncio(tinode_thread: ThreadServer):
+    """The server's thread does not care who calls."""
+
+    async def visit() -> int:
+        await asyncio.to_thread(tinode_thread.account, "alice")
+        host, _, port = tinode_thread.url.removeprefix("http://").rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        status = (await reader.readline()).split()[1]
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return int(status)
+
+    assert asyncio.run(visit()) == 200
 
 
 def test_without_trio():

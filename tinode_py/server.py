@@ -85,7 +85,7 @@ def wall_clock() -> int:
 
 @attrs.frozen
 class Parts:
-    """What tests replace: time, chance, the cost of a password, threads."""
+    """What tests replace: time, chance, the cost of a password, threads; where faults come in."""
 
     now: Callable[[], int] = wall_clock
     random_bytes: Callable[[int], bytes] = os.urandom
@@ -93,6 +93,8 @@ class Parts:
     inline: bool = False  # run the store and password checks on the loop's thread
     pushers: tuple[Pusher, ...] = ()  # beside those that the settings ask for
     couriers: Mapping[str, Courier] = attrs.field(factory=dict)  # in place of the settings'
+    around_store: Callable[[Store], Store] = lambda store: store
+    on_session: Callable[[Session], None] = lambda session: None
 
 
 @attrs.define(eq=False)
@@ -110,6 +112,7 @@ class Server:
     urls: list[str] = attrs.field(factory=list)
     ready: bool = False
     tls: TlsContext | None = None
+    on_session: Callable[[Session], None] = lambda session: None
     wire: WireLimits = attrs.field(init=False)  # one for all: its reader is looked up by it
 
     @wire.default
@@ -124,9 +127,11 @@ class Server:
 
     def new_session(self, outlet: Outlet, info: ConnectionInfo) -> Session:
         """A session for a connection that has just been accepted."""
-        return Session.begin(
+        session = Session.begin(
             outlet, info, self.hub, self.entrance, self.wire, self.entrance.random_bytes
         )
+        self.on_session(session)
+        return session
 
     def figures(self) -> dict[str, dict[str, int]]:
         """Counters and counts of now, by the part of the server that keeps them."""
@@ -177,6 +182,7 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     ):
         await _make_sys(store, parts.now())
         server = _assembled(settings, parts, store, secrets, hub, rest, events, uploads)
+        server.on_session = parts.on_session
         async with _controlled(server), _listening(server):
             server.ready = True
             try:
@@ -224,7 +230,7 @@ async def _stored(
 ) -> AsyncIterator[tuple[Store, Secrets]]:
     file = database(settings)
     if file is None:
-        yield Watched(MemoryStore(), news), Secrets.fresh(parts.random_bytes)
+        yield Watched(parts.around_store(MemoryStore()), news), Secrets.fresh(parts.random_bytes)
         return
     folder = Path(settings.server.data)
     make_folder(folder)
@@ -235,7 +241,7 @@ async def _stored(
                 store = await stack.enter_async_context(open_sqlite(file, inline=parts.inline))
             except (SchemaError, StoreError) as error:
                 raise ConfigError("server.store", str(error)) from error
-            yield Watched(store, news), secrets
+            yield Watched(parts.around_store(store), news), secrets
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import os
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 import pytest
@@ -207,7 +208,8 @@ async def confirming(tmp_path, time, **auth):
         inline=True,
         couriers={"email": Nobody()},
     )
-    settings = {"validators": VALIDATORS, "auth": {"basic": {"min_login": 1}, **auth}}
+    basic: Any = {"basic": {"min_login": 1}, **auth}
+    settings = {"validators": VALIDATORS, "auth": basic}
     where = {"data": str(tmp_path), "store": ""}
     async with testing.running_server(parts=parts, server=where, **settings) as server:
         yield server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+from typing import Any
 
 import attrs
 import pytest
@@ -14,7 +15,7 @@ from tinode_py.client import ClientError
 from tinode_py.mail.base import Letter
 from tinode_py.server import Parts
 
-SETTINGS = {"validators": {"email": {"required": ["auth"], "add_to_tags": True}}}
+SETTINGS: Any = {"validators": {"email": {"required": ["auth"], "add_to_tags": True}}}
 
 
 @attrs.frozen

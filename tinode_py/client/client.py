@@ -114,9 +114,9 @@ class Client:
         """
         self._heard = trio.current_time()
         while not self._ended:
-            silent = trio.current_time() - self._heard
-            if silent < idle:
-                await trio.sleep(idle - silent)
+            due = self._heard + idle  # compared as it stands: differences of times are rounded
+            if trio.current_time() < due:
+                await trio.sleep_until(due)
                 continue
             with trio.move_on_after(self._timeout) as patience:
                 await self._probe()

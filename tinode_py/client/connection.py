@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
+import attrs
 import trio
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
     HandshakeError,
     WebSocketConnection,
-    connect_websocket_url,
     wrap_client_stream,
 )
 
@@ -26,6 +27,7 @@ HEARTBEAT = 60.0  # seconds of silence after which the server is probed
 BUFFER = 10_000  # packets that nobody has asked for
 MESSAGE_SIZE = 64 * 1024 * 1024  # bytes of one packet of the server
 _PATH = "/v0/channels"
+_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 @asynccontextmanager
@@ -37,22 +39,27 @@ async def connect(
     timeout: float = TIMEOUT,
     buffer: int = BUFFER,
     heartbeat: float = HEARTBEAT,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Client]:
     """A client connected to `url`; leaving the block closes it.
 
-    `url` is `http://host:port`, `ws://…`, or `unix:/path/of/socket`; a path ending in
-    `/v0/channels` is added unless it has one. `cbor`: speak CBOR instead of JSON. `timeout`:
+    `url` is `http://host:port`, `ws://…`, `https://…`, or `unix:/path/of/socket`; a path ending
+    in `/v0/channels` is added unless it has one. `cbor`: speak CBOR instead of JSON. `timeout`:
     seconds for each answer. `heartbeat`: seconds of silence after which the server is probed.
+    `tls`: whom to trust, instead of whom the system trusts.
+
     ClientError if there is no server (408), or none that wants us (the status of its refusal).
     """
-    async with kept_apart() as nursery:
-        try:
-            with trio.fail_after(timeout):
-                socket = await _open(nursery, url, api_key)
-        except trio.TooSlowError:
-            raise ClientError(DISCONNECTED, "no answer") from None
-        async with _reading(nursery, Client(socket, cbor, timeout, buffer), heartbeat) as client:
-            yield client
+    try:
+        with trio.fail_after(timeout):
+            place = await _open(url, tls)
+    except trio.TooSlowError:
+        raise ClientError(DISCONNECTED, "no answer") from None
+    except OSError as error:
+        raise _refusal(error) from error
+    terms = Terms(api_key, cbor, timeout, buffer, heartbeat)
+    async with _talking(place, terms) as client:
+        yield client
 
 
 @asynccontextmanager
@@ -66,10 +73,47 @@ async def connect_over(
     heartbeat: float = HEARTBEAT,
 ) -> AsyncIterator[Client]:
     """As `connect`, over a connection that is open already, in memory or of any other kind."""
-    async with kept_apart() as nursery:
-        socket = await _wrap(nursery, stream, api_key)
-        async with _reading(nursery, Client(socket, cbor, timeout, buffer), heartbeat) as client:
-            yield client
+    terms = Terms(api_key, cbor, timeout, buffer, heartbeat)
+    async with _talking(Place(stream), terms) as client:
+        yield client
+
+
+@attrs.frozen
+class Place:
+    """An open connection, and what is asked for at its other end."""
+
+    stream: trio.abc.Stream
+    host: str = "localhost"
+    path: str = _PATH
+
+
+@attrs.frozen
+class Terms:
+    """What `connect` was given."""
+
+    api_key: str
+    cbor: bool
+    timeout: float
+    buffer: int
+    heartbeat: float
+
+
+@asynccontextmanager
+async def _talking(place: Place, terms: Terms) -> AsyncIterator[Client]:
+    """A client over an open connection, which is closed whatever happens."""
+    try:
+        async with kept_apart() as nursery:
+            socket = await _wrapped(nursery, place, terms)
+            client = Client(socket, terms.cbor, terms.timeout, terms.buffer)
+            nursery.start_soon(client.read)
+            nursery.start_soon(client.keep_alive, terms.heartbeat)
+            try:
+                yield client
+            finally:
+                await client.aclose()
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(place.stream)
 
 
 @asynccontextmanager
@@ -87,38 +131,16 @@ async def kept_apart() -> AsyncIterator[trio.Nursery]:
         await stack.aclose()  # without the error: the nursery would make a group of it
 
 
-@asynccontextmanager
-async def _reading(
-    nursery: trio.Nursery, client: Client, heartbeat: float
-) -> AsyncIterator[Client]:
-    nursery.start_soon(client.read)
-    nursery.start_soon(client.keep_alive, heartbeat)
+async def _wrapped(nursery: trio.Nursery, place: Place, terms: Terms) -> WebSocketConnection:
+    resource = f"{place.path}?apikey={terms.api_key}"
+    stream = cast(trio.SocketStream, place.stream)  # the library asks for no more than a stream
     try:
-        yield client
-    finally:
-        await client.aclose()
-
-
-async def _open(nursery: trio.Nursery, url: str, api_key: str) -> WebSocketConnection:
-    try:
-        if url.startswith("unix:"):
-            stream = await trio.open_unix_socket(url.removeprefix("unix:"))
-            return await _wrap(nursery, stream, api_key)
-        address = f"{_websocket_url(url)}?apikey={api_key}"
-        return await connect_websocket_url(nursery, address, max_message_size=MESSAGE_SIZE)
-    except (OSError, HandshakeError) as error:
-        raise _refusal(error) from error
-
-
-async def _wrap(
-    nursery: trio.Nursery, stream: trio.abc.Stream, api_key: str
-) -> WebSocketConnection:
-    resource = f"{_PATH}?apikey={api_key}"
-    any_stream = cast(trio.SocketStream, stream)  # the library asks for no more than a stream
-    try:
-        return await wrap_client_stream(
-            nursery, any_stream, "localhost", resource, max_message_size=MESSAGE_SIZE
-        )
+        with trio.fail_after(terms.timeout):
+            return await wrap_client_stream(
+                nursery, stream, place.host, resource, max_message_size=MESSAGE_SIZE
+            )
+    except trio.TooSlowError:
+        raise ClientError(DISCONNECTED, "no answer") from None
     except (ConnectionClosed, HandshakeError) as error:
         raise _refusal(error) from error
 
@@ -129,10 +151,18 @@ def _refusal(error: Exception) -> ClientError:
     return ClientError(DISCONNECTED, f"no connection: {error or type(error).__name__}")
 
 
-def _websocket_url(url: str) -> str:
+async def _open(url: str, tls: ssl.SSLContext | None) -> Place:
+    if url.startswith("unix:"):
+        return Place(await trio.open_unix_socket(url.removeprefix("unix:")))
     parts = urlsplit(url)
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError(f"{url!r} is no address of a server")
     path = parts.path.rstrip("/")
-    if not path.endswith(_PATH):
-        path += _PATH
-    return urlunsplit((scheme, parts.netloc, path, "", ""))
+    path = path if path.endswith(_PATH) else path + _PATH
+    port = parts.port or _PORTS[parts.scheme]
+    if parts.scheme in ("http", "ws"):
+        return Place(await trio.open_tcp_stream(parts.hostname, port), parts.netloc, path)
+    secured = await trio.open_ssl_over_tcp_stream(
+        parts.hostname, port, https_compatible=True, ssl_context=tls
+    )
+    return Place(secured, parts.netloc, path)

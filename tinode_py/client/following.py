@@ -103,10 +103,13 @@ class Following:
             return
         meta = reply.meta or (await client.get(topic, "desc")).meta
         desc = meta.get("desc", {})
-        if "R" in (desc.get("acs") or {}).get("mode", "R"):
-            stream.is_all(desc.get("seq", 0))
-        else:
+        if "R" not in (desc.get("acs") or {}).get("mode", "R"):
             stream.is_closed()
+        else:
+            new = stream.position == NOW
+            stream.is_all(desc.get("seq", 0))
+            if new:
+                self.consumers.passed(topic, stream.position)
         self.wake()
 
     # --- what comes ----------------------------------------------------------------------

@@ -163,6 +163,13 @@ class Front:
         for outbox in tuple(self._outboxes):
             outbox.finish(_GOING_AWAY)
 
+    def break_off(self) -> None:
+        """Reset every connection that there is, without a word, as a network might."""
+        for outbox in tuple(self._outboxes):
+            outbox.abort()
+        for stream in tuple(self._streams):
+            reset(stream)
+
     async def drain(self, seconds: float) -> None:
         """Wait until nothing is under way, at most for `seconds`; then break off the rest."""
         self.begin_drain()

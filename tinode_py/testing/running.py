@@ -1,39 +1,29 @@
-"""A whole server inside a test: no port needed, nothing on disk, ready in milliseconds.
-
-    async with running_server(limits={"message_size": 4096}) as server:
-        alice = await server.user("alice")
-        await alice.sub("me")
-
-It is the server that `serve` runs, with other parts: passwords cost nothing, the store and
-password checks run on the loop's thread, and time is Trio's, so that tests under a virtual
-clock never wait. Nothing is tuned for the whole process. Suites without Trio use
-`server_in_thread`; under pytest-trio there is the fixture `tinode_server`.
-"""
+"""A server in the test's own process, its people, and what may be done to it."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
-import threading
+import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 import trio
 import trio.testing
 
-from . import client
-from .access import Level
-from .changes import Batch, PutLogin
-from .client import Chat, Client, Register
-from .config import Settings
-from .queries import LoginByName
-from .server import Parts, Server, running
+from .. import client
+from ..access import Level
+from ..changes import Batch, PutLogin
+from ..client import Chat, Client, Register
+from ..config import Settings
+from ..queries import LoginByName
+from ..server import Parts, Server, running
+from .faults import Fault, Faults
 
-T = TypeVar("T")
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "server": {"listen": ["127.0.0.1:0"], "store": "memory:", "drain_seconds": 1.0},
     "auth": {"basic": {"min_login": 1}},
@@ -50,9 +40,13 @@ class CheapHasher:
         return encoded == self.encode(password)
 
 
-def trio_clock() -> Callable[[], int]:
-    """Milliseconds since 1970 that go on as Trio's clock does, virtual or not."""
-    start = time.time_ns() // 1_000_000 - round(trio.current_time() * 1000)
+SEEDED_START = 1_767_225_600_000  # 2026-01-01
+
+
+def trio_clock(now: int | None = None) -> Callable[[], int]:
+    """Milliseconds since 1970 that go on as Trio's clock does, virtual or not, from `now` on."""
+    begin = time.time_ns() // 1_000_000 if now is None else now
+    start = begin - round(trio.current_time() * 1000)
     return lambda: start + round(trio.current_time() * 1000)
 
 
@@ -62,6 +56,7 @@ class RunningServer:
 
     server: Server
     _nursery: trio.Nursery
+    _faults: Faults
     _names: set[str] = attrs.field(factory=set)
 
     @property
@@ -130,6 +125,28 @@ class RunningServer:
         login = Register(name, password_of(name), members)
         return client.stay_connected_by(self.connect, login, **options)
 
+    # --- what may go wrong ---------------------------------------------------------------
+
+    def drop_connections(self) -> None:
+        """Break off every connection without a word, as a network does."""
+        self.server.front.break_off()
+
+    def pause(self) -> Fault:
+        """Take nothing that clients send, until `end()` or the end of a `with` block.
+
+        Connections stay, new ones are accepted, and everything is taken up afterwards.
+        """
+        return Fault(self._faults.pause, self._faults.resume)
+
+    def fail_commits(self) -> Fault:
+        """Let the store write nothing, as a full disk does, until `end()` or the end of `with`.
+
+        What clients ask to be stored is answered 500.
+        """
+        return Fault(self._faults.break_disk, self._faults.mend_disk)
+
+    # --- inside --------------------------------------------------------------------------
+
     async def _raise_to_root(self, name: str) -> None:
         row = await self.server.store.fetch(LoginByName("basic", name.lower()))
         assert row is not None
@@ -143,23 +160,33 @@ def password_of(name: str) -> str:
 
 @contextlib.asynccontextmanager
 async def running_server(
-    *, parts: Parts | None = None, **settings: Any
+    *, parts: Parts | None = None, seed: int | None = None, **settings: Any
 ) -> AsyncIterator[RunningServer]:
     """A server for the time of the block, with the given settings (sections as keywords).
 
-    Kept in memory unless `server={"store": …}` says otherwise. `parts` replaces time, chance,
-    the hash of passwords and threads. What the block raises comes out as it is.
+    Kept in memory unless `server={"store": …}` says otherwise. With a `seed`, ids, keys and
+    times are the same in every run: it is 2026-01-01 when it starts. `parts` replaces time,
+    chance, the hash of passwords and threads. What the block raises comes out as it is.
     """
     chosen = Settings.of(**_merged(_DEFAULTS, settings))
-    made = parts or Parts(trio_clock(), os.urandom, CheapHasher(), inline=True)
+    faults = Faults()
+    made = attrs.evolve(parts or _parts(seed), around_store=faults.around, on_session=faults.watch)
     stack = contextlib.AsyncExitStack()
     server = await stack.enter_async_context(running(chosen, made))
     nursery = await stack.enter_async_context(trio.open_nursery())
     try:
-        yield RunningServer(server, nursery)
+        yield RunningServer(server, nursery, faults)
     finally:
+        faults.resume()  # so that it can drain
         nursery.cancel_scope.cancel()
         await stack.aclose()  # without the error, so that no nursery makes a group of it
+
+
+def _parts(seed: int | None) -> Parts:
+    if seed is None:
+        return Parts(trio_clock(), os.urandom, CheapHasher(), inline=True)
+    chance = random.Random(seed)
+    return Parts(trio_clock(SEEDED_START), chance.randbytes, CheapHasher(), inline=True)
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,80 +196,3 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
         merged[name] = _merged(old, value) if both else value  # type: ignore[arg-type]
     return merged
-
-
-# --- for suites without Trio -------------------------------------------------------------
-
-
-@attrs.define(eq=False)
-class ThreadServer:
-    """A server in a thread of its own, in real time. Its methods block."""
-
-    url: str
-    _server: RunningServer
-    _token: trio.lowlevel.TrioToken
-
-    def run(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Call an async function in the server's thread, with it as the first argument."""
-        return trio.from_thread.run(function, self._server, *args, trio_token=self._token)
-
-    def account(self, name: str, **account: Any) -> tuple[str, str]:
-        """Make an account; its user id and a token to log in with. Login and password are as
-        `RunningServer.user` and `password_of` have them.
-        """
-        return self.run(_account, name, account)
-
-
-async def _account(server: RunningServer, name: str, account: dict[str, Any]) -> tuple[str, str]:
-    device = await server.user(name, **account)
-    await device.aclose()
-    return device.user, device.token
-
-
-@contextlib.contextmanager
-def server_in_thread(**settings: Any) -> Iterator[ThreadServer]:
-    """A server that other threads talk to, through its URL, for the time of the block."""
-    started = _Started()
-    thread = threading.Thread(target=started.run, args=(settings,), name="tinode-py")
-    thread.start()
-    try:
-        started.ready.wait()
-        if started.failure is not None:
-            raise started.failure
-        assert started.server is not None
-        yield started.server
-    finally:
-        started.stop()
-        thread.join()
-
-
-@attrs.define(eq=False)
-class _Started:
-    """What the thread tells of itself."""
-
-    ready: threading.Event = attrs.field(factory=threading.Event)
-    server: ThreadServer | None = None
-    failure: BaseException | None = None
-    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    _token: trio.lowlevel.TrioToken | None = None
-
-    def run(self, settings: Mapping[str, Any]) -> None:
-        try:
-            trio.run(self._serve, settings)
-        except BaseException as error:  # carried over to the thread that waits
-            self.failure = error
-        finally:
-            self.ready.set()
-
-    async def _serve(self, settings: Mapping[str, Any]) -> None:
-        async with running_server(**settings) as server:
-            self._token = trio.lowlevel.current_trio_token()
-            self.server = ThreadServer(server.url, server, self._token)
-            self.ready.set()
-            with self._scope:  # inside: what is cancelled is the wait, and the server drains
-                await trio.sleep_forever()
-
-    def stop(self) -> None:
-        if self._token is not None:
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._scope.cancel)

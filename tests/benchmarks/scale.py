@@ -71,10 +71,12 @@ def main() -> None:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[int, int]]:
+def serving(folder: Path, *settings: str) -> Iterator[tuple[int, int]]:
     """A server on a data folder: its process and its port."""
     command = [sys.executable, "-m", "tinode_py", "serve", "--data", str(folder)]
     command += ["--listen", "127.0.0.1:0", "--set", "log.level=warning"]
+    for setting in settings:
+        command += ["--set", setting]
     process, line = start(command, "listening on")
     try:
         yield process.pid, int(line.rpartition(":")[2])

@@ -3,7 +3,8 @@
 - `held`: sessions that are logged in and on `me`, and do nothing: memory of each, CPU of each
   second (the server's pings are answered), and how long a private message takes among them.
 - `group`: one group with all of them in it, five messages a second: how long a message takes
-  to each, the slowest hundredth.
+  to each, the slowest hundredth. Members have muted it (no P): with P every one who comes is
+  told to all who are there, fifty million times in all.
 - `storm`: users with ten contacts each come and go, all of them; then twice as many. Everybody
   hears of ten others, so that the cost of twice as many should be twice the cost.
 - `dead`: fan-out to a thousand, of whom every twentieth has stopped reading, beside the same
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import select
 import socket
+import sqlite3
 import statistics
 import tempfile
 import time
@@ -27,6 +29,7 @@ import attrs
 import trio
 
 from tinode_py import ids
+from tinode_py.access import PRES
 from tinode_py.changes import Batch, Change, PutSubscription, PutTopic
 from tinode_py.records import Subscription, Topic
 from tinode_py.store.sqlite import open_sqlite
@@ -38,6 +41,8 @@ from .people import PRIVATE, People, Person, settle
 from .scale import serving
 
 CONTACTS = 10
+# The first have waited for minutes when the last one has come, and answered no ping till then.
+_SETTINGS = ("limits.topic_subscribers=100000", "server.read_timeout=3600")
 _PONG = b"\x8a\x80\x00\x00\x00\x00"
 
 
@@ -55,11 +60,20 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=options.data) as scratch:
             folder = Path(scratch) / "data"
             people = settle(folder, count[kind] + 2, pairs=1, rooms=0)
+            if kind == "group":
+                mute(folder / "tinode.db", people.hall)
             if kind == "storm":
                 trio.run(befriend, folder / "tinode.db", people.everybody[: count[kind]])
-            with serving(folder, "limits.topic_subscribers=100000") as (pid, port):
+            with serving(folder, *_SETTINGS) as (pid, port):
                 crowd = Crowd(pid, port, people)
                 print(_KINDS[kind](crowd, count[kind]), flush=True)
+
+
+def mute(path: Path, topic: str) -> None:
+    """Members hear of messages, and of nobody's coming and going."""
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE subscription SET want = want & ~? WHERE topic = ?", (PRES, topic))
+    db.close()
 
 
 async def befriend(path: Path, persons: Sequence[Person]) -> None:
@@ -243,8 +257,8 @@ def dead(crowd: Crowd, count: int, seconds: float = 8.0) -> str:
     _close(sockets, author, *readers, *idle)
     return (
         f"dead: {len(idle)} readers of {count - 1:,} have stopped reading: the others get"
-        f" {beside.rate / alone.rate * 100:.0f} % of what they got alone; {memory:.0f} KiB for each"
-        " of the dead"
+        f" {beside.rate / alone.rate * 100:.0f} % of what they got alone, at"
+        f" {beside.cost / alone.cost:.2f} times the CPU; {memory:.0f} KiB for each of the dead"
     )
 
 

@@ -86,10 +86,19 @@ class Asked:
 
 @attrs.frozen
 class Gone:
-    """A session's connection has ended, or its user left everything at once."""
+    """A session's connection has ended, or its user left everything at once.
+
+    `others`: sessions of which the same is true, taken together so that those who stay are
+    told by as many packets as users have gone, and looked up once.
+    """
 
     sid: str
     user_agent: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def sids(self) -> tuple[str, ...]:
+        return (self.sid, *self.others)
 
 
 @attrs.frozen

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import attrs
 
-from ..access import PRES, READ
 from ..changes import Change, DeleteTopic, PutSubscription, PutTopic
 from ..errors import (
     ATTACH_FIRST,
@@ -27,28 +27,40 @@ from .decision import (
     Detach,
     Effect,
     Env,
+    Gone,
     reply,
 )
 from .seats import seat
-from .state import TopicState
+from .state import HEARS, TopicState
 from .subscribe import wants_reader
 
 
-def departure(state: TopicState, item: Attached) -> Iterator[Effect]:
-    """A session is going (it is still in the table): the last of its user?"""
-    if state.kind is not Kind.GROUP or item.reader or item.background:
+def departure(state: TopicState, *items: Attached) -> Iterator[Effect]:
+    """Sessions are going (they are still in the table): the last ones of their users?
+
+    Who goes as well is not told.
+    """
+    if state.kind is not Kind.GROUP:
         return
-    if state.attached.count(item.user) == 1:
-        sids = state.holders(READ | PRES, skip_user=item.user)
-        yield from presence.on_topic(state, sids, "off", src=item.user)
+    going = Counter(item.user for item in items if not (item.reader or item.background))
+    if not going:
+        return
+    leaving = {item.sid for item in items}
+    stay = tuple(sid for sid in state.holders(HEARS) if sid not in leaving)
+    for user, count in going.items():
+        if state.attached.count(user) == count:
+            own = set(state.attached.of(user)) - leaving
+            sids = tuple(sid for sid in stay if sid not in own) if own else stay
+            yield from presence.on_topic(state, sids, "off", src=user)
 
 
-def gone(state: TopicState, sid: str) -> Decision:
-    """The session's connection has ended."""
-    item = state.attached.get(sid)
-    if item is None:
+def gone(state: TopicState, event: Gone) -> Decision:
+    """The connections of some sessions have ended."""
+    items = [item for sid in event.sids if (item := state.attached.get(sid)) is not None]
+    if not items:
         return NOTHING
-    return Decision(effects=(*departure(state, item), Detach(sid)))
+    detached = (Detach(item.sid) for item in items)
+    return Decision(effects=(*departure(state, *items), *detached))
 
 
 def leave(state: TopicState, asked: Asked, env: Env) -> Decision:

@@ -42,7 +42,7 @@ from .decision import (
     reply,
 )
 from .seats import seat
-from .state import TopicState
+from .state import HEARS, TopicState
 
 TYPING = frozenset({"kp", "kpa", "kpv", "data"})
 OURS = ("sender", "idem")  # members of a head that do not travel as they came
@@ -275,7 +275,7 @@ def _young_enough(
 
 
 def _deleted_here(state: TopicState, pres: Pres, sid: str, *, hard: bool) -> Iterator[Effect]:
-    sids = state.holders(READ | PRES, skip_sid=sid)
+    sids = state.holders(HEARS, skip_sid=sid)
     if not hard:
         own = state.attached.of(pres.src)
         sids = tuple(s for s in sids if s in own)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from .. import ids
+from ..access import PRES, READ
 from ..changes import (
     AppendMessage,
     Change,
@@ -25,6 +26,8 @@ from ..ids import Kind
 from ..records import Subscription, Topic
 from .decision import Attach, Attached, Call, CallIs, Detach, Effect, Forget, Online, Silenced
 
+HEARS = READ | PRES  # who has both is told who comes and goes
+
 
 @attrs.define
 class Attachments:
@@ -32,13 +35,14 @@ class Attachments:
 
     by_sid: dict[str, Attached] = attrs.field(factory=dict)
     version: int = 0
-    _counts: dict[str, int] = attrs.field(factory=dict)
+    _of: dict[str, tuple[str, ...]] = attrs.field(factory=dict)  # sids by user
+    _foreground: int = 0
 
     def add(self, item: Attached) -> None:
         self.remove(item.sid)
         self.by_sid[item.sid] = item
-        if not item.background:
-            self._counts[item.user] = self._counts.get(item.user, 0) + 1
+        self._of[item.user] = (*self.of(item.user), item.sid)
+        self._foreground += not item.background
         self.version += 1
 
     def remove(self, sid: str) -> Attached | None:
@@ -46,12 +50,12 @@ class Attachments:
         if item is None:
             return None
         self.version += 1
-        if not item.background:
-            left = self._counts[item.user] - 1
-            if left:
-                self._counts[item.user] = left
-            else:
-                del self._counts[item.user]
+        self._foreground -= not item.background
+        left = tuple(other for other in self._of[item.user] if other != sid)
+        if left:
+            self._of[item.user] = left
+        else:
+            del self._of[item.user]
         return item
 
     def get(self, sid: str) -> Attached | None:
@@ -59,18 +63,19 @@ class Attachments:
 
     def is_online(self, user: str) -> bool:
         """Whether the user has a foreground session here."""
-        return user in self._counts
+        return self.count(user) > 0
 
     def count(self, user: str) -> int:
         """How many foreground sessions the user has here."""
-        return self._counts.get(user, 0)
+        return sum(not self.by_sid[sid].background for sid in self.of(user))
 
     @property
     def anyone_online(self) -> bool:
-        return bool(self._counts)
+        return self._foreground > 0
 
     def of(self, user: str) -> tuple[str, ...]:
-        return tuple(a.sid for a in self.by_sid.values() if a.user == user)
+        """The user's sessions here, in the order in which they came."""
+        return self._of.get(user, ())
 
     def __iter__(self) -> Iterator[Attached]:
         return iter(tuple(self.by_sid.values()))
@@ -98,6 +103,8 @@ class TopicState:
     call: Call | None = None
     silenced: frozenset[str] = frozenset()  # suspended users, see `is_silent`
     kind: Kind = attrs.field(init=False)
+    _hearing: dict[str, Attached] = attrs.field(factory=dict, eq=False)
+    _hearing_at: int = attrs.field(default=-1, eq=False)  # the version for which that holds
 
     @kind.default
     def _kind(self) -> Kind:
@@ -167,14 +174,24 @@ class TopicState:
         self, need: int, *, skip_sid: str = "", skip_user: str = "", readers: bool = True
     ) -> tuple[str, ...]:
         """Sessions attached here whose mode has every bit of `need`."""
+        if need == HEARS:
+            found: Iterable[Attached] = self._hearers().values()
+        else:
+            found = (item for item in self.attached if self.mode(item) & need == need)
         return tuple(
             item.sid
-            for item in self.attached
-            if item.sid != skip_sid
-            and item.user != skip_user
-            and (readers or not item.reader)
-            and self.mode(item) & need == need
+            for item in found
+            if item.sid != skip_sid and item.user != skip_user and (readers or not item.reader)
         )
+
+    def _hearers(self) -> dict[str, Attached]:
+        """Sessions that are told who comes and goes. Kept from one change of the modes to the
+        next: whenever one of thousands comes, nobody else is looked at.
+        """
+        if self._hearing_at != self.version:
+            self._hearing_at = self.version
+            self._hearing = {i.sid: i for i in self.attached if self.mode(i) & HEARS == HEARS}
+        return self._hearing
 
     # --- the table of sessions -----------------------------------------------------------
 
@@ -185,6 +202,7 @@ class TopicState:
                 if effect.reader is not None:
                     self.readers[effect.attached.user] = effect.reader
                 self.attached.add(effect.attached)
+                self._hear(effect.attached)
                 self.off_at = 0
             case Detach():
                 self._detach(effect.sid)
@@ -202,8 +220,15 @@ class TopicState:
             case _:
                 pass  # the rest concerns others
 
+    def _hear(self, item: Attached) -> None:
+        if self._hearing_at == self.version:
+            self._hearing.pop(item.sid, None)
+            if self.mode(item) & HEARS == HEARS:
+                self._hearing[item.sid] = item
+
     def _detach(self, sid: str) -> None:
         item = self.attached.remove(sid)
+        self._hearing.pop(sid, None)
         if item is not None and item.reader and not self.attached.of(item.user):
             self.readers.pop(item.user, None)
 

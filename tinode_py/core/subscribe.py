@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from .. import access, ids
-from ..access import APPROVE, JOIN, OWNER, PRES, READ
+from ..access import APPROVE, JOIN, OWNER, READ
 from ..changes import Change, PutSubscription, PutTopic
 from ..errors import (
     ALREADY_SUBSCRIBED,
@@ -43,7 +43,7 @@ from .decision import (
 from .merge import without_marks
 from .modes import acs, parse_default, parse_mode
 from .presence import ModeChange
-from .state import TopicState
+from .state import HEARS, TopicState
 
 
 def wants_reader(asked: Asked) -> bool:
@@ -428,7 +428,7 @@ def arrival(state: TopicState, item: Attached) -> Iterator[Effect]:
     if item.background or item.reader or state.kind is not Kind.GROUP:
         return
     if not state.attached.is_online(item.user):
-        sids = state.holders(READ | PRES, skip_sid=item.sid)
+        sids = state.holders(HEARS, skip_sid=item.sid)
         yield from presence.on_topic(state, sids, "on", src=item.user)
     if not state.online:
         yield Online(True)

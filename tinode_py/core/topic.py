@@ -10,13 +10,12 @@ change the table of sessions: a batch of them is committed at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
 
-from .. import access, ids
-from ..access import READ
+from .. import ids
 from ..changes import DeleteTopic
 from ..errors import ATTACH_FIRST, DENIED, MALFORMED, NO_ACTION, OK, TOPIC_NOT_FOUND, Refused
 from ..ids import Kind
@@ -60,7 +59,7 @@ from .decision import (
     reply,
 )
 from .seats import seat
-from .state import TopicState
+from .state import HEARS, TopicState
 
 OFF_DELAY = 4000  # ms: how long nobody may be here before that is told (protocol notes, 6.3)
 
@@ -113,7 +112,7 @@ def decide(state: TopicState, event: Event, facts: Facts, env: Env) -> Decision:
         case Asked():
             return _asked(state, event, facts, env)
         case Gone():
-            return _without(state, event.sid, env) + leave.gone(state, event.sid)
+            return _without(state, event.sids, env) + leave.gone(state, event)
         case Awake():
             return subscribe.awake(state, event.sid)
         case Woken():
@@ -142,7 +141,7 @@ def _asked(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
             return meta.get(state, asked, facts, env)
         case Leave():
             left = leave.leave(state, asked, env)
-            return _without(state, asked.caller.sid, env) + left
+            return _without(state, (asked.caller.sid,), env) + left
         case Set():
             return _set(state, asked, facts, env)
         case Del(what=what) if what not in ("msg", "topic", "sub", "cred"):
@@ -223,7 +222,7 @@ def _user_ended(state: TopicState, event: UserEnded) -> Decision:
         return Decision(effects=tuple(_unload(state)))
     effects: list[Effect] = [Detach(sid) for sid in state.attached.of(event.user)]
     if state.attached.is_online(event.user):
-        sids = state.holders(READ | access.PRES, skip_user=event.user)
+        sids = state.holders(HEARS, skip_user=event.user)
         effects.extend(presence.on_topic(state, sids, "off", src=event.user))
     return Decision(effects=(*effects, Forget(event.user)))
 
@@ -231,10 +230,13 @@ def _user_ended(state: TopicState, event: UserEnded) -> Decision:
 # --- time and others' presence -----------------------------------------------------------
 
 
-def _without(state: TopicState, sid: str, env: Env) -> Decision:
-    """A session leaves: a call of which it is a party ends."""
-    item = state.attached.get(sid)
-    return calls.left(state, sid, item.user, env) if item else NOTHING
+def _without(state: TopicState, sids: Iterable[str], env: Env) -> Decision:
+    """Sessions leave: a call of which one of them is a party ends, once."""
+    if state.call is None:
+        return NOTHING
+    found = (item for sid in sids if (item := state.attached.get(sid)) is not None)
+    ends = (calls.left(state, item.sid, item.user, env) for item in found)
+    return next((end for end in ends if end != NOTHING), NOTHING)
 
 
 def _woken(state: TopicState, env: Env) -> Decision:
@@ -254,5 +256,5 @@ def _presence(state: TopicState, event: Presence) -> Decision:
     """A member's public description has changed: those who are here look again."""
     if event.what != "upd" or state.kind is not Kind.GROUP:
         return NOTHING
-    sids = state.holders(READ | access.PRES)
+    sids = state.holders(HEARS)
     return Decision(effects=presence.on_topic(state, sids, "upd", src=event.src))

@@ -26,6 +26,7 @@ from .link import Link
 
 TURN = 200  # readers served before others get their turn
 PIECE = 262_144  # bytes after which a batch writes what it has, and others get their turn
+PARTS = 50_000  # the same, in packets for single sessions
 
 
 @attrs.frozen
@@ -159,10 +160,11 @@ class Emission:
         self._own: dict[Link, list[tuple[int, bytes]]] = {}
         self._at = 0
         self._size = 0
+        self._parts = 0
 
     @property
     def is_large(self) -> bool:
-        return self._size > PIECE
+        return self._size > PIECE or self._parts > PARTS
 
     def send(self, link: Link, packet: ServerPacket) -> None:
         """One packet to one session."""
@@ -180,6 +182,7 @@ class Emission:
     def broadcast(self, state: Addressed, packet: Pres | Info, links: list[Link]) -> None:
         """One packet to some attached sessions, each under the name he knows the topic by."""
         self._at += 1
+        self._parts += len(links)
         frames: dict[tuple[str, Form], bytes] = {}
         for link in links:
             item = state.attached.get(link.sid)
@@ -190,6 +193,7 @@ class Emission:
             if frame is None:
                 frame = encode(attrs.evolve(packet, topic=address), link.form)
                 frames[address, link.form] = frame
+                self._size += len(frame)
             self._own.setdefault(link, []).append((self._at, frame))
 
     def publish(self, message: Message, skip: str) -> None:
@@ -201,14 +205,16 @@ class Emission:
     async def flush(self) -> None:
         """Write all of it. Lets others run where it is much, or there are many readers."""
         messages, own, large = self._messages, self._own, self.is_large
-        self._messages, self._own, self._size = [], {}, 0
+        self._messages, self._own, self._size, self._parts = [], {}, 0, 0
         if messages and self._fanout is not None:
             skips = {skip for _, _, skip in messages}
             for view, links in self._fanout.groups():
                 frames = [(at, _frame(message, view), skip) for at, message, skip in messages]
                 await _send_group(frames, links, own, skips)
-        for link, parts in own.items():
+        for i, (link, parts) in enumerate(own.items(), 1):
             link.outlet.push(_joined(parts))
+            if not i % TURN:
+                await trio.lowlevel.checkpoint()
         if large:
             await trio.lowlevel.checkpoint()
 

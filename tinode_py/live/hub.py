@@ -38,11 +38,11 @@ from .fanout import FanOut, OnMe, word_of
 from .inbox import Inbox
 from .link import Link
 from .pushing import Pushing
-from .runner import Item, Rules, Runner
+from .runner import Item, Rules, Runner, gone_together
 
 log = logging.getLogger(__name__)
 
-_CONVERSATION = Rules(topic.rows, topic.needs, topic.decide, topic.is_plain)
+_CONVERSATION = Rules(topic.rows, topic.needs, topic.decide, topic.is_plain, gone_together)
 _ME = Rules(me.rows, me_topic.needs, me_topic.decide)
 _FIND = Rules(find.rows, find.needs, find.decide)
 

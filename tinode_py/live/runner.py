@@ -105,6 +105,27 @@ def _never(event: Event) -> bool:
     return False
 
 
+def _as_they_came(items: list[Item]) -> list[Item]:
+    return items
+
+
+def gone_together(items: list[Item]) -> list[Item]:
+    """With the sessions that have gone as one item, in the place of the first of them.
+
+    If thousands go at once, those who stay are looked up and told once.
+    """
+    gone = [item.event for item in items if isinstance(item.event, Gone)]
+    if len(gone) < 2:
+        return items
+    first = gone[0]
+    together = Item(attrs.evolve(first, others=tuple(event.sid for event in gone[1:])))
+    return [
+        together if item.event is first else item
+        for item in items
+        if item.event is first or not isinstance(item.event, Gone)
+    ]
+
+
 @attrs.frozen
 class Rules:
     """The pure half of one kind of topic."""
@@ -113,6 +134,7 @@ class Rules:
     needs: Callable[[Any, Event, Env], tuple[Query[Any], ...]]
     decide: Callable[[Any, Event, Facts, Env], Decision]
     is_plain: Callable[[Event], bool] = _never  # may share a commit with its neighbours
+    gathered: Callable[[list[Item]], list[Item]] = _as_they_came
 
 
 class Surroundings(Protocol):
@@ -166,6 +188,7 @@ class Runner:
             patience = self._patience()
             self._failed = False
             items = await self.inbox.take(self.batch_size, patience) or [Item(Woken())]
+            items = self.rules.gathered(items)
             self._open = {id(item): item for item in items}
             try:
                 await self._process(deque(items))
@@ -268,7 +291,7 @@ class Runner:
         has ended is detached all the same.
         """
         if isinstance(item.event, Gone):
-            return Decision(effects=(Detach(item.event.sid),))
+            return Decision(effects=tuple(map(Detach, item.event.sids)))
         asked = item.event.asked if isinstance(item.event, NewLogin) else item.event
         if not isinstance(asked, Asked) or item.link is None:
             return Decision()

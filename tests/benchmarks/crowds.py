@@ -22,7 +22,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -273,7 +273,12 @@ def _deaf(port: int, person: Person, topic: str) -> Client:
     return client
 
 
-_KINDS = {"held": held, "group": group, "storm": storm, "dead": dead}
+_KINDS: Mapping[str, Callable[[Crowd, int], str]] = {
+    "held": held,
+    "group": group,
+    "storm": storm,
+    "dead": dead,
+}
 
 
 if __name__ == "__main__":

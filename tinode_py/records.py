@@ -343,7 +343,7 @@ class DeadLetter:
 
 @attrs.frozen
 class Deletions:
-    """What a user must forget: the highest deletion number and the merged ranges."""
+    """What a user must forget: the highest deletion number, and what is deleted."""
 
     clear: int
     ranges: tuple[Range, ...]

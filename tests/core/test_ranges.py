@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tinode_py.core import ranges
 from tinode_py.errors import Refused
+from tinode_py.ranges import merged
 from tinode_py.records import Range
 from tinode_py.wire.packets import SeqRange
 
@@ -66,8 +67,8 @@ def test_huge_ranges_cost_nothing():
 
 
 def test_what_lies_between_stays():
-    assert ranges.merged([Range(4, 6), Range(1, 3)]) == (Range(1, 3), Range(4, 6))
-    assert ranges.merged([Range(3, 6), Range(1, 3)]) == (Range(1, 6),)
+    assert merged([Range(4, 6), Range(1, 3)]) == (Range(1, 3), Range(4, 6))
+    assert merged([Range(3, 6), Range(1, 3)]) == (Range(1, 6),)
 
 
 def test_a_single_number_is_written_as_such():

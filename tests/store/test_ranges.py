@@ -5,8 +5,9 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinode_py.ranges import listed, merged
 from tinode_py.records import Range
-from tinode_py.store.ranges import merged, without
+from tinode_py.store.ranges import without
 
 _ranges = st.lists(
     st.tuples(st.integers(0, 40), st.integers(0, 6)).map(lambda p: Range(p[0], p[0] + p[1])),
@@ -24,6 +25,15 @@ def test_merged_ranges_hold_the_same_numbers_and_never_touch(ranges):
     assert _numbers(result) == _numbers(ranges)
     assert all(a.hi < b.low for a, b in itertools.pairwise(result))
     assert all(r.low < r.hi for r in result)
+
+
+@given(_ranges)
+def test_listed_ranges_hold_the_same_numbers_once(ranges):
+    result = listed(ranges)
+    assert _numbers(result) == _numbers(ranges)
+    assert all(a.hi <= b.low for a, b in itertools.pairwise(result))
+    touching = [(a, b) for a, b in itertools.pairwise(result) if a.hi == b.low]
+    assert all(1 in (a.hi - a.low, b.hi - b.low) for a, b in touching)
 
 
 @given(_ranges, _ranges)

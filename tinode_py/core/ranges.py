@@ -5,28 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import MALFORMED, Refused
+from ..ranges import listed, merged
 from ..records import Range
 from ..wire.packets import SeqRange
 
 MAX_DELETED = 1024  # ids that one {del} of several ranges may name (protocol notes, 8.1)
 
 
-def merged(ranges: Iterable[Range]) -> tuple[Range, ...]:
-    """Sorted, with overlapping and touching ranges joined."""
-    result: list[Range] = []
-    for item in sorted(ranges, key=lambda r: r.low):
-        if result and item.low <= result[-1].hi:
-            if item.hi > result[-1].hi:
-                result[-1] = Range(result[-1].low, item.hi)
-        else:
-            result.append(item)
-    return tuple(result)
-
-
 def to_read(asked: Iterable[SeqRange], last: int) -> tuple[Range, ...]:
     """What {get data} may read: clipped to 1..last; inverted ranges hold nothing."""
     clipped = (Range(max(r.low, 1), min(r.hi or r.low + 1, last + 1)) for r in asked)
-    return merged(r for r in clipped if r.low < r.hi)
+    return merged(clipped)
 
 
 def to_delete(asked: Iterable[SeqRange], last: int) -> tuple[Range, ...]:
@@ -39,7 +28,7 @@ def to_delete(asked: Iterable[SeqRange], last: int) -> tuple[Range, ...]:
             raise Refused(MALFORMED)
         hi = r.hi if r.hi > r.low else r.low + 1
         result.append(Range(max(r.low, 1), min(hi, last + 1)))
-    found = merged(r for r in result if r.low < r.hi)
+    found = listed(result)
     if not found or (len(found) > 1 and count(found) > MAX_DELETED):
         raise Refused(MALFORMED)
     return found

@@ -55,6 +55,7 @@ from ..changes import (
     Stale,
 )
 from ..ids import channel_of
+from ..ranges import listed, merged
 from ..records import Range, State
 from . import rows
 from .credentials import drop_credential, put_credential
@@ -64,7 +65,6 @@ from .happened import facts, happened
 from .hot import Hot
 from .inbox import purge_inbox, put_notice
 from .keys import put_key
-from .ranges import merged
 from .read import answer
 from .sessions import drop_session, put_session, revoke_sessions
 from .sql import Statements
@@ -197,11 +197,11 @@ def _delete_messages(db: Statements, change: DeleteMessages) -> None:
     )
     if raised != 1:
         raise BatchRefused(Stale())
-    fresh = merged(change.ranges)
-    listed = rows.encoded([(r.low, r.hi) for r in fresh])
-    db.run(_LOG_DELETION, (change.topic, change.user, change.delid, listed, change.now))
+    fresh = listed(change.ranges)
+    numbers = rows.encoded([(r.low, r.hi) for r in fresh])
+    db.run(_LOG_DELETION, (change.topic, change.user, change.delid, numbers, change.now))
     if not change.user:
-        db.run(_WIPE, (change.topic, listed))
+        db.run(_WIPE, (change.topic, numbers))
         unlink_messages(db, change.topic, fresh)
         return
     db.run(
@@ -209,10 +209,10 @@ def _delete_messages(db: Statements, change: DeleteMessages) -> None:
         (change.topic, change.user, change.delid, channel_of(change.topic)),
     )
     if fresh:
-        _hide(db, change.topic, change.user, fresh)
+        _hide(db, change.topic, change.user, merged(fresh))
 
 
-def _hide(db: Statements, topic: str, user: str, fresh: list[Range]) -> None:
+def _hide(db: Statements, topic: str, user: str, fresh: tuple[Range, ...]) -> None:
     near = (topic, user, fresh[0].low, fresh[-1].hi)
     known = db.rows("SELECT low, hi FROM hidden" + _HIDDEN_NEAR, near)
     if known:

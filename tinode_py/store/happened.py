@@ -26,8 +26,8 @@ from ..changes import (
 )
 from ..ids import group_of
 from ..queries import Query, SubscriptionOf, TopicByName, UserById
+from ..ranges import merged
 from ..records import Event, State, Subscription, Topic, User
-from .ranges import merged
 
 # The members of a record that others are told of, by the name in `changed`.
 _ACCOUNT = {

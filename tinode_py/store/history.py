@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..queries import DeletionsIn, MessageAt, MessagesIn, SeqSince
+from ..ranges import listed
 from ..records import Deletions, Message, Range
 from . import rows
-from .ranges import merged, without
+from .ranges import without
 from .sql import Row, Statements
 
 # Segments are joined in one statement while they span no more numbers than this: all their rows
@@ -118,5 +119,5 @@ def deletions_in(db: Statements, query: DeletionsIn) -> Deletions | None:
         cut = found[-1][0]  # this deletion may not be whole
         whole = [row for row in found if row[0] != cut]
         found = whole or db.rows(_DELETION, (query.topic, query.user, cut))
-    ranges = merged(Range(low, hi) for _, low, hi in found)
-    return Deletions(max(row[0] for row in found), tuple(ranges))
+    ranges = listed(Range(low, hi) for _, low, hi in found)
+    return Deletions(max(row[0] for row in found), ranges)

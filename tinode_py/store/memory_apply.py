@@ -51,6 +51,7 @@ from ..changes import (
     Stale,
 )
 from ..ids import channel_of, group_of
+from ..ranges import listed
 from ..records import InboxItem, InboxPage, Published, State
 from .base import ALIAS
 from .happened import facts, happened
@@ -74,7 +75,6 @@ from .memory_webhooks import (
     put_dead_letter,
     put_webhook,
 )
-from .ranges import merged
 from .tables import Tables
 
 
@@ -218,7 +218,7 @@ def _delete_messages(tables: Tables, change: DeleteMessages) -> None:
     if change.ranges:
         key = (change.topic, change.user, change.delid)
         known = tables.deletions.rows.get(key, ())
-        tables.deletions.put(key, tuple(merged([*known, *change.ranges])))
+        tables.deletions.put(key, listed([*known, *change.ranges]))
     if change.user:
         _raise_clear(tables, change)
         return

@@ -51,6 +51,7 @@ from ..queries import (
     UsersById,
     WebhooksAfter,
 )
+from ..ranges import listed
 from ..records import (
     Contact,
     Credential,
@@ -74,7 +75,6 @@ from .memory_events import events_after, online_after
 from .memory_keys import key_by_id, keys_after
 from .memory_uploads import loose_uploads, upload_by_id, uploaded_by
 from .memory_webhooks import dead_count, dead_letters_of, webhooks_after
-from .ranges import merged
 from .tables import Tables
 
 T = TypeVar("T")
@@ -184,7 +184,7 @@ def _deletions(tables: Tables, query: DeletionsIn) -> Deletions | None:
             break
         taken += numbered[delid]
         clear = delid
-    return Deletions(clear, tuple(merged(taken))) if taken else None
+    return Deletions(clear, listed(taken)) if taken else None
 
 
 def _found(tables: Tables, query: FindByTags) -> tuple[Found, ...]:

@@ -7,18 +7,6 @@ from collections.abc import Iterable, Iterator
 from ..records import Range
 
 
-def merged(ranges: Iterable[Range]) -> list[Range]:
-    """The same numbers as sorted ranges that neither overlap nor touch; empty ones vanish."""
-    result: list[Range] = []
-    for item in sorted((r for r in ranges if r.low < r.hi), key=lambda r: r.low):
-        if result and item.low <= result[-1].hi:
-            if item.hi > result[-1].hi:
-                result[-1] = Range(result[-1].low, item.hi)
-        else:
-            result.append(item)
-    return result
-
-
 def without(ranges: Iterable[Range], holes: Iterable[Range]) -> Iterator[Range]:
     """`ranges` less `holes`, lazily. All three run downwards and do not overlap.
 

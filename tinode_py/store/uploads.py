@@ -61,7 +61,7 @@ def purge_uploaded(db: Statements, change: PurgeUploaded) -> None:
     db.run("DELETE FROM uploaded WHERE day < ?", (change.before,))
 
 
-def unlink_messages(db: Statements, topic: str, ranges: list[Range]) -> None:
+def unlink_messages(db: Statements, topic: str, ranges: tuple[Range, ...]) -> None:
     """Messages were deleted for all."""
     db.run(_UNLINK_RANGES, (topic, rows.encoded([(r.low, r.hi) for r in ranges])))
 

@@ -86,7 +86,7 @@ class Code:
         await self._store.commit(Batch((PutLogin(attrs.evolve(row, secret=str(later))),)))
 
     async def enroll(self, user: str, secret: bytes, origin: Origin) -> Login | None:
-        raise Refused(errors.NOT_IMPLEMENTED)
+        raise Refused(errors.NOT_IMPLEMENTED, {"what": "auth"})
 
     async def change(self, user: str, secret: bytes, origin: Origin) -> Login:
         raise Refused(errors.NOT_IMPLEMENTED)

@@ -63,7 +63,7 @@ class TokenKeeper:
         return self.check(secret, now)
 
     async def enroll(self, user: str, secret: bytes, origin: Origin) -> Login | None:
-        raise Refused(errors.NOT_IMPLEMENTED)
+        raise Refused(errors.NOT_IMPLEMENTED, {"what": "auth"})
 
     async def change(self, user: str, secret: bytes, origin: Origin) -> Login:
         raise Refused(errors.NOT_IMPLEMENTED)

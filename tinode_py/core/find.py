@@ -13,8 +13,8 @@ import attrs
 import msgspec
 
 from .. import access, ids
-from ..access import Level
-from ..changes import Change, PutFindQuery
+from ..access import JOIN, OWNER, Level
+from ..changes import Change, PutFindQuery, PutSubscription
 from ..errors import (
     ALREADY_SUBSCRIBED,
     ATTACH_FIRST,
@@ -28,9 +28,23 @@ from ..errors import (
     OK,
     Refused,
 )
-from ..queries import FindByTags, FindQueryOf, OwnerOfTag, Query, UserById
-from ..records import Found, User
-from ..wire.packets import Acs, Del, Desc, Get, Json, Leave, Note, Pres, Set, Sub, SubRow, Time
+from ..queries import FindByTags, FindQueryOf, OwnerOfTag, Query, SubscriptionOf, UserById
+from ..records import Found, Subscription
+from ..wire.packets import (
+    Acs,
+    Del,
+    Desc,
+    Get,
+    Json,
+    Leave,
+    Note,
+    Pres,
+    Set,
+    SetSub,
+    Sub,
+    SubRow,
+    Time,
+)
 from . import describe, rewrite, tags
 from . import query as language
 from .decision import (
@@ -54,80 +68,18 @@ from .decision import (
     ctrl,
     reply,
 )
+from .find_state import CLEARED, FindState
 from .merge import is_delete
 from .meta import answer, asks, empty, json, listing, time, unmodified, words
-from .modes import show, show_defaults
-from .state import Attachments
+from .modes import parse_mode, show, show_defaults
 
 MOST = 1024  # rows in one result
-CLEARED = b"null"  # what a public query reads as once it was deleted
 
 
-@attrs.define
-class FindState:
-    """A user's `fnd`: his persistent query, and those of the sessions that are here."""
-
-    name: str
-    user: User | None = None
-    query: bytes | None = None
-    public: dict[str, bytes] = attrs.field(factory=dict)
-    attached: Attachments = attrs.field(factory=Attachments)
-    online: bool = False
-    off_at: int = 0
-
-    @property
-    def is_void(self) -> bool:
-        """Whether there is nothing of this name."""
-        return self.user is None
-
-    @property
-    def wake_at(self) -> int:
-        """When something is due here; 0: nothing is."""
-        return self.off_at
-
-    def load(self, user: User | None, query: bytes | None) -> None:
-        """Take the rows of the store; sessions and their queries stay."""
-        self.user = user
-        self.query = query
-
-    def apply(self, change: Change) -> None:
-        match change:
-            case PutFindQuery() if change.user == ids.owner_of(self.name):
-                self.query = change.query
-            case _:
-                pass  # nothing else is kept here
-
-    def follow(self, effect: Effect) -> None:
-        """Keep the table in step with the effects that are carried out."""
-        match effect:
-            case Attach():
-                self.attached.add(effect.attached)
-                self.off_at = 0
-            case Detach():
-                self.attached.remove(effect.sid)
-                self.public.pop(effect.sid, None)
-            case Kept():
-                self.public[effect.sid] = effect.query
-            case _:
-                pass  # the rest concerns others
-
-    def address(self, user: str, *, reader: bool = False) -> str:
-        """The topic as its user calls it."""
-        return ids.seen_by(self.name, user)
-
-    def wanted(self, sid: str) -> str:
-        """The query in force for a session, "" if there is none."""
-        text = self.public.get(sid)
-        if text is None or text == CLEARED:
-            text = self.query
-        value = msgspec.json.decode(text) if text else ""
-        return value if isinstance(value, str) else ""
-
-
-def rows(name: str) -> tuple[Query[Any], Query[Any]]:
+def rows(name: str) -> tuple[Query[Any], ...]:
     """What must be fetched to load a `fnd` topic."""
     user = ids.owner_of(name)
-    return UserById(user), FindQueryOf(user)
+    return UserById(user), FindQueryOf(user), SubscriptionOf(name, user)
 
 
 def needs(state: FindState, event: Event, env: Env) -> tuple[Query[Any], ...]:
@@ -223,16 +175,71 @@ def _sub(state: FindState, asked: Asked, env: Env) -> Decision:
         background=caller.background,
         user_agent=caller.user_agent,
     )
+    part = request.set.sub if request.set else None
+    want = state.want
+    if part and part.mode:
+        want = _wished(part.mode)
+    elif not want & JOIN:  # someone who shut himself out comes back
+        want = access.ME
+    attach = (Attach(item),) if want & JOIN else ()
     then = None
-    if request.get is not None and asks(request.get):
+    if attach and request.get is not None and asks(request.get):
         query = attrs.asdict(request.get, recurse=False)
         then = attrs.evolve(asked, request=Get(id=request.id, topic=asked.named, **query))
-    return Decision(effects=(reply(env, OK, asked), Attach(item)), then=then)
+    if want == state.want:
+        return Decision(effects=(reply(env, OK, asked), *attach), then=then)
+    told = _mode_told(state, asked, want)
+    answered = reply(env, OK, asked, params={"acs": show(want, access.ME)})
+    return Decision((_put_mode(state, asked, want, env),), (answered, *attach, *told), then)
+
+
+# --- the own mode, which nobody but its user sees ----------------------------------------
+
+
+def _wished(text: str) -> int:
+    want = parse_mode(text)
+    if want & OWNER:
+        raise Refused(DENIED)
+    return want
+
+
+def _mode(state: FindState, asked: Asked, part: SetSub, env: Env) -> Decision:
+    """{set sub}: without J nobody is here."""
+    if part.user not in ("", asked.caller.user):
+        raise Refused(DENIED)
+    want = _wished(part.mode) if part.mode else state.want
+    if want == state.want:
+        raise Refused(NOT_MODIFIED)
+    effects: list[Effect] = [*_mode_told(state, asked, want)]
+    if not want & JOIN:
+        for item in state.attached:
+            packet = ctrl(env, EVICTED, topic="fnd", params={"unsub": False})
+            effects.extend((Reply(item.sid, packet), Detach(item.sid)))
+    effects.append(reply(env, OK, asked, params={"acs": show(want, access.ME)}))
+    return Decision((_put_mode(state, asked, want, env),), tuple(effects))
+
+
+def _put_mode(state: FindState, asked: Asked, want: int, env: Env) -> PutSubscription:
+    sub = Subscription(state.name, asked.caller.user, env.now, env.now, want, access.ME)
+    return PutSubscription(sub)
+
+
+def _mode_told(state: FindState, asked: Asked, want: int) -> Iterator[Effect]:
+    """The user's other sessions learn of it: those that are here, and those on `me`."""
+    was, own = state.want, asked.caller.sid
+    dacs = Acs(want=access.delta(was, want) if was else access.text(want))
+    here = tuple(item.sid for item in state.attached if item.sid != own)
+    for sid in here:
+        yield Reply(sid, Pres(topic="fnd", what="acs", dacs=dacs))
+    pres = Pres(topic="me", what="acs", src="fnd", dacs=dacs)
+    yield Tell(asked.caller.user, Deliver(pres, frozenset({own, *here}), always=True))
 
 
 def _set(state: FindState, asked: Asked, env: Env) -> Decision:
     first, rest = describe.split(asked)
     part = cast(Set, first.request)
+    if part.sub is not None:
+        return attrs.evolve(_mode(state, asked, part.sub, env), then=rest)
     if part.desc is None:
         decision = Decision(effects=(reply(env, NOT_ALLOWED, asked),))
         return attrs.evolve(decision, then=rest)
@@ -253,15 +260,24 @@ def _set(state: FindState, asked: Asked, env: Env) -> Decision:
 
 
 def _set_outside(state: FindState, asked: Asked, env: Env) -> Decision:
-    """{set} without being attached: the private query only."""
+    """{set} without being attached: the private query and the own mode."""
     request = cast(Set, asked.request)
     no = describe.refusal_outside(request, asked.caller.user)
-    private = request.desc.private if request.desc else None
-    if no is not NOT_FOUND or private is None:
-        raise Refused(no if no is not NOT_FOUND else NOT_ALLOWED)
-    query = None if is_delete(private) else bytes(private)
-    changes = (PutFindQuery(asked.caller.user, query),)
-    return Decision(changes, (reply(env, OK, asked), _told_on_me(asked)))
+    if no is not NOT_FOUND:
+        raise Refused(no)
+    changes: list[Change] = []
+    effects: list[Effect] = []
+    params = None
+    if request.sub and request.sub.mode and (want := _wished(request.sub.mode)) != state.want:
+        changes.append(_put_mode(state, asked, want, env))
+        params = {"acs": show(want, access.ME)}
+    if request.desc and (private := request.desc.private) is not None:
+        query = None if is_delete(private) else bytes(private)
+        changes.append(PutFindQuery(asked.caller.user, query))
+        effects.append(_told_on_me(asked))
+    if not changes:
+        raise Refused(NOT_MODIFIED)
+    return Decision(tuple(changes), (reply(env, OK, asked, params=params), *effects))
 
 
 def _told_on_me(asked: Asked) -> Effect:
@@ -307,12 +323,13 @@ def _get(state: FindState, asked: Asked, facts: Facts, env: Env) -> Decision:
 
 def _desc(state: FindState, asked: Asked) -> Desc:
     at = state.user.created if state.user else 0
+    shares = state.want & access.ME & access.ADMIN
     return Desc(
         created=time(at),
         updated=time(at),
         touched=time(at),
-        defacs=show_defaults(access.NONE, access.NONE),
-        acs=show(access.ME, access.ME),
+        defacs=show_defaults(access.NONE, access.NONE) if shares else None,
+        acs=show(state.want, access.ME),
         public=json(state.public.get(asked.caller.sid)),
         private=json(state.query),
     )
@@ -365,5 +382,5 @@ def _from_outside(state: FindState, asked: Asked, found: tuple[str, ...], env: E
     if "desc" not in found and "sub" not in found:
         raise Refused(DENIED)
     at = state.user.created if state.user else 0
-    own = SubRow(user=asked.caller.user, updated=time(at), acs=show(access.ME, access.ME))
+    own = SubRow(user=asked.caller.user, updated=time(at), acs=show(state.want, access.ME))
     return Decision(effects=(answer(asked, env, sub=(own,)),))

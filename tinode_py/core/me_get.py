@@ -137,7 +137,7 @@ def row(state: MeState, contact: Contact) -> SubRow:
         seq=topic.seq if reads else 0,
         read=sub.read if reads else 0,
         recv=sub.recv if reads else 0,
-        clear=max(topic.delid, sub.clear) if reads else 0,
+        clear=max(0 if ids.is_channel(sub.topic) else topic.delid, sub.clear) if reads else 0,
         subcnt=contact.members if group and joined else 0,
         public=json(topic.public if group else peer.public if peer else None),
         trusted=json(topic.trusted if group else peer.trusted if peer else None),

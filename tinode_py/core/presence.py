@@ -106,6 +106,11 @@ class ModeChange:
     def is_new(self) -> bool:
         return self.old is None or bool(self.old.deleted)
 
+    @property
+    def joins(self) -> bool:
+        """Whether somebody comes by himself to what there is already, and not just to read."""
+        return self.is_new and self.actor == self.new.user and not self.reader
+
 
 def mode_changed(state: TopicState, change: ModeChange) -> Iterator[Effect]:
     """All that a new or changed subscription causes, on the topic and on `me`."""
@@ -122,7 +127,7 @@ def mode_changed(state: TopicState, change: ModeChange) -> Iterator[Effect]:
         yield from on_topic(state, sids, "acs", src=target, act=change.actor, dacs=what)
     own = (sid for sid in state.attached.of(target) if sid != change.origin)
     yield from on_topic(state, own, "acs", dacs=what)
-    yield on_me(
+    notice = on_me(
         state,
         target,
         Pres(topic="me", what="acs", act=change.actor, dacs=what),
@@ -130,6 +135,9 @@ def mode_changed(state: TopicState, change: ModeChange) -> Iterator[Effect]:
         skip_sid=change.origin,
         reader=change.reader,
     )
+    yield notice
+    if change.joins and state.topic is not None:
+        yield notice  # once for himself and once as a member who hears of newcomers, like all
     yield from _approval_wanted(state, change, what)
     yield contact_changed(state, change.new, reader=change.reader)
 

@@ -28,6 +28,7 @@ from ..core.decision import (
     SendCode,
     Woken,
 )
+from ..core.find_state import FindState
 from ..errors import EVICTED
 from ..ids import Kind
 from ..store.base import Store
@@ -117,9 +118,7 @@ class Hub:
         if kind is Kind.ME:
             runner = Runner(me.MeState(name), _ME, inbox, self.store, self, None, limits.batch)
         elif kind is Kind.FIND:
-            runner = Runner(
-                find.FindState(name), _FIND, inbox, self.store, self, None, limits.batch
-            )
+            runner = Runner(FindState(name), _FIND, inbox, self.store, self, None, limits.batch)
         else:
             conversation = state.TopicState(name)
             fanout = FanOut(conversation)

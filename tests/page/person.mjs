@@ -21,22 +21,19 @@ export class Person {
     this.refused = []; // [path, status]
   }
 
-  async arrive() {
+  // With a window of one's own; `before` may prepare it.
+  async arrive(before) {
     this.context = await this.browser.newContext({ viewport: WINDOW, locale: 'en-US', ...this.options });
     this.context.setDefaultTimeout(PATIENCE);
-    await this.open();
-  }
-
-  // A window on the page.
-  async open(path = '/') {
     this.page = await this.context.newPage();
+    await before?.(this.page);
     this.page.on('pageerror', error => this.complaints.push(String(error.stack)));
     this.page.on('console', message => this.hear(message));
     this.page.on('dialog', dialog => (this.complaints.push(`dialog: ${dialog.message()}`), dialog.accept()));
     this.page.on('request', request => this.note(request));
     this.page.on('response', response => this.judge(response));
     this.page.on('websocket', socket => this.listen(socket));
-    await this.page.goto(`http://${this.host}${path}`);
+    await this.page.goto(`http://${this.host}/`);
   }
 
   hear(message) {

@@ -150,11 +150,13 @@ const steps = {
   async 'pictures'() {
     await alice.picture(await drawn(alice, 300, 200, 'image/png', false), 'a small picture');
     await alice.picture(await drawn(alice, 2400, 1600, 'image/png', true), 'a large picture');
-    for (const caption of ['a small picture', 'a large picture']) {
-      const image = bob.line(caption).getByRole('img');
-      await image.waitFor();
-      await bob.page.waitForFunction(element => element.complete && element.naturalWidth > 0, await image.elementHandle());
-    }
+    await isWide(bob, 'a small picture', 300);
+    await isWide(bob, 'a large picture', 1280);
+    assert.ok(alice.packets.some(packet => /^> .*"ref":"\/v0\/file\/s\/.*"attachments":\["\/v0\/file\/s\//.test(packet)));
+    await alice.page.route('**/v0/file/u/', route => route.fulfill({ status: 503, json: { ctrl: { code: 503, text: 'full' } } }));
+    await alice.picture(await drawn(alice, 2400, 1600, 'image/png', true), 'a picture without uploads');
+    await alice.page.unroute('**/v0/file/u/');
+    await isWide(bob, 'a picture without uploads', 300);
     await bob.line('a large picture').getByRole('button').first().focus();
     await bob.press('Enter');
     await bob.page.getByRole('dialog').getByRole('img').waitFor();
@@ -317,6 +319,53 @@ const steps = {
     await carol.chat('Alice Liddell').waitFor();
   },
 
+  async 'two devices'() {
+    const desk = new Person(browser, host, 'carol', 'Carol Cat', folder);
+    await desk.arrive();
+    await desk.enter();
+    await desk.home();
+    await alice.say('Which one do you use?');
+    for (const device of [carol, desk]) {
+      await device.chat(/Alice Liddell.*1 unread/).waitFor();
+    }
+    await desk.go('Alice Liddell');
+    await desk.sees('Which one do you use?');
+    await carol.chat(/unread/).waitFor({ state: 'detached' }); // read there is read here
+    await carol.chat('Alice Liddell').tap();
+    await desk.say('Both');
+    await carol.line('Both').and(carol.page.locator('.mine')).waitFor();
+    await carol.say('Really');
+    await desk.line('Really').and(desk.page.locator('.mine')).waitFor();
+    assert.deepEqual(desk.complaints, []);
+    await desk.leave();
+    await carol.page.goBack();
+  },
+
+  async 'a server that lies'() {
+    const dora = new Person(browser, host, 'dora', 'Dora', folder);
+    const answers = [
+      socket => socket.send('rubbish'),
+      socket => socket.send('[]'),
+      socket => socket.send('{"ctrl":null}'),
+      () => {}, // says nothing at all
+      (socket, { hi }) => socket.send(JSON.stringify({ ctrl: { id: hi.id, code: 505, text: 'no', ts: '' } })),
+    ];
+    await dora.arrive(async page => {
+      await page.clock.install();
+      await page.routeWebSocket(/channels/, socket => {
+        const answer = answers.shift();
+        socket.onMessage(text => answer?.(socket, JSON.parse(text)));
+      });
+    });
+    for (let i = 0; i < 100 && answers.length; i += 1) {
+      await dora.page.clock.runFor(2_000);
+    }
+    await dora.page.clock.runFor(1_000);
+    await dora.page.getByText('The server is too new for this page.').waitFor();
+    assert.deepEqual(dora.complaints, []);
+    await dora.leave();
+  },
+
   async 'name changed'() {
     await alice.choose('My account', 'Change my name');
     await alice.page.getByLabel('Your name').last().fill('Alice Pleasance');
@@ -379,6 +428,12 @@ async function drawn(person, width, height, type, noise) {
     return canvas.toDataURL(type).split(',')[1];
   }, [width, height, type, noise]);
   return { name: 'drawn.png', mimeType: type, buffer: Buffer.from(text, 'base64') };
+}
+
+// The picture is there, as wide as it should be at least.
+async function isWide(person, caption, width) {
+  const image = await person.line(caption).getByRole('img').elementHandle();
+  await person.page.waitForFunction(([image, width]) => image.complete && image.naturalWidth >= width, [image, width]);
 }
 
 // Another client of the same person, in a hurry.

@@ -40,6 +40,8 @@ STEPS = [
     "odd documents",
     "accessible in light and dark",
     "on a phone",
+    "two devices",
+    "a server that lies",
     "name changed",
     "reload and log out",
     "ended from elsewhere",

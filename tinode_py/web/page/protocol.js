@@ -97,10 +97,8 @@ export class Connection {
     if (text === '0' || this.#ended) {
       return; // the answer to our probe
     }
-    let kind, body;
-    try {
-      [[kind, body]] = Object.entries(JSON.parse(text));
-    } catch {
+    const [kind, body] = parsed(text);
+    if (!body) {
       this.close(); // whoever this is, it is no server of ours
       return;
     }
@@ -145,6 +143,16 @@ export class Connection {
     if (this.#opened) {
       this.#onEnd();
     }
+  }
+}
+
+// [kind, body] of a packet; an empty list for what is none.
+function parsed(text) {
+  try {
+    const [[kind, body]] = Object.entries(JSON.parse(text));
+    return typeof body === 'object' ? [kind, body] : [];
+  } catch {
+    return [];
   }
 }
 

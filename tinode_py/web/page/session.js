@@ -50,8 +50,9 @@ export class Session {
       this.server = params;
       await this.#return();
     } catch (error) {
-      this.#connection?.close();
-      this.#lost(error);
+      const connection = this.#connection;
+      this.#lost(error); // before it is closed, so that the reason is told
+      connection?.close();
       if (!(error instanceof Lost || error instanceof Refused)) {
         throw error;
       }

@@ -22,7 +22,7 @@ from .backup import Report, make, restore, verify
 from .failure import Failure
 from .look import file_of, looking
 from .options import json_option, with_settings
-from .output import facts, moment, tell
+from .output import facts, main_counts, moment, tell
 
 _TARGET = click.Path(path_type=Path, resolve_path=True)
 
@@ -46,7 +46,8 @@ def info(settings: Settings, as_json: bool) -> None:
                              ("free_pages", "freelist_count")):  # fmt: skip
             found[name] = browser.connection.execute(f"PRAGMA {pragma}").fetchone()[0]
         found["sqlite"] = sqlite3.sqlite_version
-        found["rows"] = browser.counts()
+        counts = browser.counts()
+        found["rows"] = counts if as_json else main_counts(counts)
     facts(found, as_json=as_json)
 
 

@@ -11,11 +11,15 @@ from tinode_py.errors import StoreError
 from tinode_py.store.lock import LockedError
 from tinode_py.store.migrate import SchemaError
 
+from .completion import completion
+from .config import config
 from .db import db
+from .doctor import doctor
 from .export import export, import_
 from .failure import Failure, Unusable
 from .key import key
 from .message import message
+from .push import push
 from .serve import serve
 from .session import session
 from .stats import stats
@@ -58,6 +62,7 @@ def main() -> None:
 _COMMANDS = (
     *(serve, user, topic, message, session, key, stats),
     *(db, export, import_),
+    *(config, doctor, push, completion),
 )
 for command in _COMMANDS:
     main.add_command(command)

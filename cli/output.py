@@ -56,6 +56,14 @@ def moment(ms: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ms / 1000)) if ms else "-"
 
 
+# Of all tables those that people ask for.
+MAIN = ("account", "topic", "subscription", "message")
+
+
+def main_counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {counts[name]}" for name in MAIN)
+
+
 _TIMES = frozenset({"created", "updated", "touched", "seen", "last_seen", "ts", "deleted"})
 
 
@@ -63,6 +71,8 @@ def _cell(name: str, value: Any) -> str:
     """One line of printable text: what people wrote must not steer the terminal."""
     if name in _TIMES and isinstance(value, int):
         return moment(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         value = ", ".join(value)
     elif isinstance(value, list | dict):

@@ -15,7 +15,7 @@ from .door import Door, acting
 from .failure import Failure
 from .look import looking
 from .options import json_option, with_settings
-from .output import json_line
+from .output import json_line, main_counts
 
 
 @click.command()
@@ -60,4 +60,4 @@ def _draw(figures: dict[str, Any], *, clear: bool, as_json: bool) -> None:
     for name, part in (server or {}).items():
         if isinstance(part, dict):
             click.echo(f"{name}: " + ", ".join(f"{key} {value}" for key, value in part.items()))
-    click.echo("stored: " + ", ".join(f"{key} {value}" for key, value in figures["stored"].items()))
+    click.echo(f"stored: {main_counts(figures['stored'])}")

@@ -92,7 +92,7 @@ class Browser:
     def sessions(self, user: str = "", revoked: bool = False) -> Iterator[Found]:
         return self.rows(
             "SELECT * FROM session WHERE (?1 = '' OR user = ?1) AND (?2 OR revoked = 0) "
-            "ORDER BY user, n",
+            "ORDER BY created, user, n",
             (user, revoked),
         )
 
@@ -122,7 +122,7 @@ class Browser:
         modes = {name: access.text(more[name]) for name in ("auth", "anon")}
         count = self.row("SELECT count(*) AS kept FROM message WHERE topic = ?", (topic,))
         assert count is not None
-        return {**found, **more, **modes, **count}
+        return {**found, **more, **modes, **count, "channel": bool(more["channel"])}
 
     def members(self, topic: str) -> Iterator[Found]:
         """Members, and readers of its channel (`reader`)."""
@@ -203,6 +203,7 @@ _PERSON = {
     "topic": "SELECT * FROM topic WHERE owner = ? ORDER BY name",
     "subscription": "SELECT * FROM subscription WHERE user = ? ORDER BY topic",
     "inbox": "SELECT * FROM inbox WHERE user = ? ORDER BY n",
+    "upload": "SELECT id, created, size, type FROM upload WHERE user = ? ORDER BY created, id",
     "message": "SELECT * FROM message WHERE sender = ? ORDER BY ts, topic, seq",
 }
 

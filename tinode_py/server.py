@@ -176,7 +176,7 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
         _stored(settings, parts, news) as (store, secrets),
         authenticator(settings) as (settings, rest),
         _pushing(settings, store, parts) as pushing,
-        events_of(store, news, settings.events) as events,
+        events_of(store, news, settings, parts.now, parts.random_bytes) as events,
         uploads_of(settings, store, parts.now, parts.random_bytes) as uploads,
         _topics(settings, store, parts, pushing) as hub,
     ):

@@ -44,8 +44,8 @@ class Guarded(httpx.AsyncBaseTransport):
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
             address = await self._resolved(url.host, port)
-        except OSError as error:
-            raise httpx.ConnectError(f"{url.host}: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:
+            raise httpx.ConnectError(f"{url.host}: {error}") from error
         request.extensions = {**request.extensions, "sni_hostname": url.host}
         request.url = url.copy_with(host=address)  # the Host header is set already
         return await self._inner.handle_async_request(request)
@@ -84,7 +84,7 @@ class Poster:
                 return await self._exchange(body, sent, scope)
         except Forbidden as error:
             raise HookError(str(error)) from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError, ValueError) as error:
             raise HookError(f"{type(error).__name__}: {error}") from None
         if trio.current_time() < scope.deadline:
             raise _too_long()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import attrs
 import trio
 
-from ..settings import Events as Rules
+from ..config import ConfigError, Settings
+from ..hooks.address import networks
 from ..store.base import Store
 from ..store.watched import News
 from .journal import Journal
+from .webhooks import Webhooks
 
 
 @attrs.frozen
@@ -20,16 +22,33 @@ class Events:
 
     journal: Journal
     streams: trio.CapacityLimiter
+    webhooks: Webhooks
 
 
 @contextlib.asynccontextmanager
-async def events_of(store: Store, news: News, rules: Rules) -> AsyncIterator[Events]:
-    """Events for the time of the block; at its end nobody reads any more."""
+async def events_of(
+    store: Store,
+    news: News,
+    settings: Settings,
+    now: Callable[[], int],
+    random_bytes: Callable[[int], bytes],
+) -> AsyncIterator[Events]:
+    """Events for the time of the block; at its end nobody reads any more.
+
+    Raises ConfigError for networks that are none.
+    """
+    rules = settings.webhooks
+    try:
+        allowed = networks(rules.networks)
+    except ValueError as error:
+        raise ConfigError("webhooks.networks", str(error)) from None
     journal = Journal(store, news)
     async with trio.open_nursery() as nursery:
+        webhooks = Webhooks(store, journal, rules, allowed, now, random_bytes, nursery)
         nursery.start_soon(journal.run)
+        await webhooks.begin()
         try:
-            yield Events(journal, trio.CapacityLimiter(rules.readers))
+            yield Events(journal, trio.CapacityLimiter(settings.events.readers), webhooks)
         finally:
             journal.close()
             nursery.cancel_scope.cancel()

@@ -1,0 +1,182 @@
+"""Webhooks: each a task that reads the log of events and posts it, in order, until it is taken.
+
+At least once: how far a webhook has come is stored after the service has answered, so that a
+crash in between repeats events, under the same ids. What is not taken is tried again with growing
+pauses, one event at a time, so that the one that cannot be taken is found; after
+`webhooks.attempts` it is laid aside (a dead letter), and the next one has its turn. A service
+that answers 410 is asked no more.
+
+A webhook waits for its own service only. It holds one portion of the log and no queue.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import trio
+
+from ..changes import Batch, Change, DropWebhook, PutWebhook
+from ..hooks.address import Network
+from ..queries import DeadCount, WebhooksAfter
+from ..records import Webhook
+from ..settings import Webhooks as Rules
+from ..store.base import Store
+from .delivery import Delivery, Switched, Tools, replay_dead
+from .journal import Journal
+
+log = logging.getLogger(__name__)
+
+PAGE = 100
+
+
+class TooMany(Exception):
+    """There are as many webhooks as may be."""
+
+
+class Busy(Exception):
+    """A replay of this webhook's dead letters is not over yet."""
+
+
+@attrs.define(eq=False)
+class Webhooks:
+    """All webhooks of a server. Who changes one waits until that is stored."""
+
+    store: Store
+    journal: Journal
+    rules: Rules
+    networks: Sequence[Network]
+    now: Callable[[], int]
+    random_bytes: Callable[[int], bytes]
+    nursery: trio.Nursery
+    _hooks: dict[int, Delivery] = attrs.field(factory=dict)
+    _tasks: dict[int, _Task] = attrs.field(factory=dict)
+    _replays: dict[int, _Task] = attrs.field(factory=dict)
+    _lock: trio.Lock = attrs.field(factory=trio.Lock)
+
+    async def begin(self) -> None:
+        """Go on with all that are stored."""
+        after = 0
+        while rows := await self.store.fetch(WebhooksAfter(after, PAGE)):
+            for row in rows:
+                self._start(row)
+            after = rows[-1].id
+
+    def all(self) -> list[Webhook]:
+        """As they are now, by number."""
+        return [self._hooks[number].hook for number in sorted(self._hooks)]
+
+    def get(self, number: int) -> Webhook | None:
+        found = self._hooks.get(number)
+        return None if found is None else found.hook
+
+    async def dead(self, number: int) -> int:
+        """How many events a webhook has not taken."""
+        return await self.store.fetch(DeadCount(number))
+
+    async def create(
+        self,
+        url: str,
+        kinds: tuple[str, ...],
+        topics: tuple[str, ...],
+        secret: str,
+        *,
+        active: bool,
+    ) -> Webhook:
+        """A webhook for what happens from now on. Raises TooMany, StoreError."""
+        async with self._lock:
+            if len(self._hooks) >= self.rules.most:
+                raise TooMany
+            number = max(self._hooks, default=0) + 1
+            last = (await self.journal.bounds()).last
+            secret = secret or base64.urlsafe_b64encode(self.random_bytes(32)).decode()
+            row = Webhook(number, self.now(), url, secret, kinds, topics, active, last)
+            await self._commit(PutWebhook(row))
+            self._start(row)
+            return row
+
+    async def change(self, number: int, **members: Any) -> Webhook | None:
+        """Change members of the row; None if there is no such webhook."""
+        async with self._lock:
+            if number not in self._hooks:
+                return None
+            await self._stop(number)
+            row = self._hooks[number].hook
+            try:
+                changed = attrs.evolve(row, **members)
+                await self._commit(PutWebhook(changed))
+                row = changed
+            finally:
+                self._start(row)
+            return row
+
+    async def remove(self, number: int) -> bool:
+        """End a webhook; False if there is none."""
+        async with self._lock:
+            if number not in self._hooks:
+                return False
+            await self._stop(number)
+            if number in self._replays:
+                await self._replays[number].end()
+            await self._commit(DropWebhook(number))
+            del self._hooks[number]
+            return True
+
+    async def replay(self, number: int) -> int:
+        """Begin to send the dead letters again; how many there are. Raises Busy."""
+        if number in self._replays:
+            raise Busy
+        count = await self.dead(number)
+        hook = self._hooks[number].hook
+        task = self._replays[number] = _Task()
+        self.nursery.start_soon(self._replay, hook, task)
+        return count
+
+    async def _replay(self, hook: Webhook, task: _Task) -> None:
+        with task.scope:
+            await replay_dead(hook, self._tools())
+        del self._replays[hook.id]
+        task.ended.set()
+
+    async def _commit(self, change: Change) -> None:
+        await self.store.commit(Batch((change,)))
+
+    # --- tasks ---------------------------------------------------------------------------
+
+    def _tools(self) -> Tools:
+        return Tools(
+            self.store, self.journal, self.rules, self.networks, self.now, self.random_bytes
+        )
+
+    def _start(self, row: Webhook) -> None:
+        delivery = self._hooks[row.id] = Delivery(row, self._tools())
+        if row.active:
+            task = self._tasks[row.id] = _Task()
+            self.nursery.start_soon(self._run, delivery, task, name=f"webhook {row.id}")
+
+    async def _run(self, delivery: Delivery, task: _Task) -> None:
+        with task.scope:
+            try:
+                await delivery.run()
+            except Switched:
+                log.warning("webhook %s is switched off: it answered 410", delivery.hook.id)
+        self._tasks.pop(delivery.hook.id, None)
+        task.ended.set()
+
+    async def _stop(self, number: int) -> None:
+        task = self._tasks.get(number)
+        if task is not None:
+            await task.end()
+
+
+@attrs.frozen
+class _Task:
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    ended: trio.Event = attrs.field(factory=trio.Event)
+
+    async def end(self) -> None:
+        self.scope.cancel()
+        await self.ended.wait()

@@ -1,0 +1,151 @@
+"""Webhooks: made, changed, ended, looked at, sent again (docs/events.md)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import httpx
+import msgspec
+
+from ...hooks.address import Forbidden, check_url, is_allowed
+from ...live.webhooks import Busy, TooMany, Webhooks
+from ...queries import DeadLettersOf
+from ...records import Webhook
+from ...wire.times import time_text
+from . import shape_events as shape
+from .backend import Call, Handler
+from .problem import Problem
+
+
+async def create_webhook(call: Call) -> shape.OneHook:
+    hooks, wanted = _hooks(call), call.body
+    _check(hooks, wanted.url)
+    try:
+        row = await hooks.create(
+            wanted.url, wanted.kinds, wanted.topics, wanted.secret, active=wanted.active
+        )
+    except TooMany:
+        raise Problem(409, f"there are {hooks.rules.most} webhooks already") from None
+    return await _shown(hooks, row, secret=row.secret)
+
+
+async def list_webhooks(call: Call) -> shape.HookList:
+    hooks, page = _hooks(call), call.query
+    after = _after(page.after)
+    rows = [row for row in hooks.all() if row.id > after]
+    shown = tuple([await _shown(hooks, row) for row in rows[: page.limit]])
+    return shape.HookList(shown, str(shown[-1].id) if len(rows) > page.limit else "")
+
+
+async def read_webhook(call: Call) -> shape.OneHook:
+    hooks = _hooks(call)
+    return await _shown(hooks, _hook(call, hooks))
+
+
+async def change_webhook(call: Call) -> shape.OneHook:
+    hooks, row = _hooks(call), _hook(call, _hooks(call))
+    wanted = attrs.asdict(call.body, recurse=False)
+    members = {name: value for name, value in wanted.items() if value is not None}
+    if "url" in members:
+        _check(hooks, call.body.url)
+    changed = await hooks.change(row.id, **members)
+    if changed is None:
+        raise _unknown(call)
+    return await _shown(hooks, changed)
+
+
+async def delete_webhook(call: Call) -> None:
+    hooks = _hooks(call)
+    if not await hooks.remove(_hook(call, hooks).id):
+        raise _unknown(call)
+
+
+async def list_dead_letters(call: Call) -> shape.DeadLetters:
+    hooks, page = _hooks(call), call.query
+    query = DeadLettersOf(_hook(call, hooks).id, _after(page.after), page.limit)
+    rows = await call.backend.store.fetch(query)
+    found = [
+        shape.DeadLetter(
+            row.event, row.kind, time_text(row.at), row.tries, row.error, msgspec.Raw(row.data)
+        )
+        for row in rows
+    ]
+    return shape.DeadLetters(tuple(found), str(rows[-1].event) if len(rows) == page.limit else "")
+
+
+async def replay(call: Call) -> shape.Replayed:
+    hooks, row = _hooks(call), _hook(call, _hooks(call))
+    after = call.body.after
+    if after is None:
+        try:
+            return shape.Replayed(await hooks.replay(row.id))
+        except Busy:
+            raise Problem(409, "its dead letters are being sent again already") from None
+    bounds = await call.backend.events.journal.bounds()
+    if not bounds.first - 1 <= after <= bounds.last:
+        kept = f"{bounds.first} to {bounds.last}"
+        raise Problem(409, f"`after`: the log has the events {kept}")
+    if await hooks.change(row.id, done=after) is None:
+        raise _unknown(call)
+    return shape.Replayed(0)
+
+
+def _hooks(call: Call) -> Webhooks:
+    call.caller.check_all()
+    return call.backend.events.webhooks
+
+
+def _hook(call: Call, hooks: Webhooks) -> Webhook:
+    text = call.path["id"]
+    row = hooks.get(int(text)) if text.isascii() and text.isdigit() and len(text) < 17 else None
+    if row is None:
+        raise _unknown(call)
+    return row
+
+
+def _unknown(call: Call) -> Problem:
+    return Problem(404, f"there is no webhook {call.path['id']!r}")
+
+
+def _after(text: str) -> int:
+    if text and not (text.isascii() and text.isdigit() and len(text) < 17):
+        raise Problem.field("after", "wants `next` of the page before")
+    return int(text or 0)
+
+
+def _check(hooks: Webhooks, url: str) -> None:
+    """What can be seen at once; what a name means is looked at with each request."""
+    try:
+        check_url(url)
+        host = httpx.URL(url).host
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return
+        if not is_allowed(address, hooks.networks):
+            raise Forbidden(f"{host} is a private address: see webhooks.networks")
+    except Forbidden as error:
+        raise Problem.field("url", str(error)) from None
+
+
+async def _shown(hooks: Webhooks, row: Webhook, secret: str = "") -> shape.OneHook:
+    members: dict[str, Any] = {
+        name: getattr(row, name) for name in ("id", "url", "kinds", "topics", "active", "done")
+    }
+    failing = time_text(row.failing) if row.failing else None
+    dead = await hooks.dead(row.id)
+    return shape.OneHook(**members, secret=secret, failing=failing, dead=dead)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "createWebhook": create_webhook,
+    "listWebhooks": list_webhooks,
+    "readWebhook": read_webhook,
+    "changeWebhook": change_webhook,
+    "deleteWebhook": delete_webhook,
+    "listDeadLetters": list_dead_letters,
+    "replay": replay,
+}

@@ -100,10 +100,9 @@ async def test_bytes_that_look_like_boundaries_are_only_bytes(site):
     assert (await site.get(answer.url)).body == odd
 
 
-async def test_an_empty_file_is_a_file(site):
-    answer = await site.upload(("file", "empty", "text/plain", b""))
-    got = await site.get(answer.url)
-    assert (got.status, got.body, got.headers["content-length"]) == (200, b"", "0")
+async def test_an_empty_file_is_none(site):
+    answer = await site.upload(("file", "empty", "text/plain", b""), ("id", "127"))
+    assert (answer.told, answer.ctrl["id"]) == (MALFORMED, "127")
 
 
 async def test_an_id_may_stand_in_the_query(site):
@@ -293,7 +292,7 @@ async def test_methods(site):
 async def test_paths_near_by(site):
     moved = await site.ask("POST", UP[:-1] + "?id=1", body=b"x")
     assert (moved.status, moved.headers["location"]) == (307, UP + "?id=1")
-    for path in ("/v0/file/", "/v0/file", UP + "extra"):
+    for path in ("/v0/file/", "/v0/file", "/v0/file/U/"):
         assert (await site.ask("POST", path, body=b"x")).told == (404, "not found")
 
 

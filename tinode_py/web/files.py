@@ -62,7 +62,7 @@ class Files:
         taking = _Endpoint(self, self._upload, ("POST", "PUT", "HEAD"))
         giving = _Endpoint(self, self._download, ("GET", "HEAD"))
         return [
-            Route(UP, taking),
+            Route(UP + "{rest:path}", taking),  # what follows does not count
             Route(DOWN, giving),
             Route(DOWN + "{name}", giving),
             *(Route(path.rstrip("/"), _Slash(path)) for path in (UP, DOWN)),

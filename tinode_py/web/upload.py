@@ -86,7 +86,7 @@ class Incoming:
             form = self._form(draft)
             await self._read(form, draft)
             await self._decide()
-            if form.declared is None:
+            if form.declared is None or not draft.size:
                 raise Refused(errors.MALFORMED)
             return await self.uploads.keep(draft, self._sender, form.declared)
 

@@ -11,7 +11,6 @@ of it, and never changes. The folder gets its name last, so a backup is whole or
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -30,6 +29,7 @@ from tinode_py.auth.secrets import make_folder
 from tinode_py.config import Settings
 from tinode_py.disk import sync
 from tinode_py.errors import StoreError
+from tinode_py.media.folder import file_name
 from tinode_py.store.browse import browsing
 from tinode_py.store.copies import Point, copy, point_of
 from tinode_py.store.lock import data_lock
@@ -135,11 +135,6 @@ def _copy_uploads(source: Path, part: Path) -> tuple[int, int]:
             except FileNotFoundError:
                 gone += 1
     return copied, gone
-
-
-def file_name(name: str) -> str:
-    """The name of an upload's file, from its id."""
-    return base64.urlsafe_b64decode(name + "=").hex()
 
 
 def _copy_file(source: Path, target: Path) -> None:

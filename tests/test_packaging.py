@@ -74,8 +74,37 @@ def test_a_wheel_works_outside_the_tree(tmp_path: Path) -> None:
     assert page == sorted(path.name for path in (ROOT / "tinode_py/web/page").iterdir())
 
 
+@pytest.mark.slow
+def test_a_wheel_from_the_sdist_makes_accounts(tmp_path: Path) -> None:
+    """The archive of the sources is enough to build what works, migrations and all."""
+    copy = _copied(tmp_path / "copy")
+    build = (
+        "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", build, str(tmp_path)], cwd=copy, check=True, capture_output=True
+    )
+    (archive,) = tmp_path.glob("*.tar.gz")
+    wheel = _built(archive, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", "import tinode_cli; tinode_cli.main()", "user", "create", "alice",
+         "--password-stdin", "--data", "data"],
+        input="good-password\n",
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(wheel)},
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("created: alice is usr")
+
+
 def _wheel(folder: Path) -> Path:
-    copy = folder / "copy"
+    return _built(_copied(folder / "copy"), folder)
+
+
+def _copied(copy: Path) -> Path:
     copy.mkdir()
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "-co", "--exclude-standard"],
@@ -87,7 +116,12 @@ def _wheel(folder: Path) -> Path:
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes((ROOT / name).read_bytes())
-    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(copy)]
+    return copy
+
+
+def _built(source: Path, folder: Path) -> Path:
+    """A wheel of a folder or an archive, unpacked."""
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(source)]
     subprocess.run(pip, check=True, capture_output=True)
     (built,) = folder.glob("*.whl")
     unpacked = folder / "unpacked"

@@ -1,0 +1,119 @@
+"""What is offered for deploying: the image's recipe, the unit, the proxies' files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.docs.pages import DOCS, ROOT, blocks
+from tests.process import connected, serving
+from tinode_py.config import Settings, load
+
+DEPLOY = DOCS / "deploy"
+
+
+def test_the_image_gets_all_that_the_package_is_made_of() -> None:
+    recipe = (ROOT / "Dockerfile").read_text("utf-8")
+    copied = {name for line in re.findall(r"^COPY (?!--from)(.*) \S+$", recipe, re.M)
+              for name in line.split()}  # fmt: skip
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    folders = set(packages["tool"]["setuptools"]["package-dir"].values())
+    assert copied == folders | {"pyproject.toml", "README.md", "LICENSE", "constraints.txt"}
+    allowed = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert {line[1:] for line in allowed if line.startswith("!")} == copied
+
+
+def test_the_image_is_not_roots_and_says_whether_it_is_well() -> None:
+    recipe = (ROOT / "Dockerfile").read_text("utf-8")
+    assert recipe.index("\nUSER tinode") < recipe.index("\nENTRYPOINT")
+    assert "/health/ready" in recipe.partition("HEALTHCHECK")[2]
+    environ = dict(re.findall(r"(TINODE_\w+)=(\S+)", recipe))
+    settings = load(environ=environ)
+    assert (settings.server.data, settings.server.listen) == ("/data", ("0.0.0.0:6060",))
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_the_unit_is_one(tmp_path: Path) -> None:
+    text = (DEPLOY / "tinode-py.service").read_text("utf-8")
+    program = tmp_path / "tinode-py"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    unit = tmp_path / "tinode-py.service"
+    unit.write_text(text.replace("/opt/tinode-py/bin/tinode-py", str(program)))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True
+    )
+    said = [line for line in done.stderr.splitlines() if "tinode-py.service" in line]
+    assert said == []
+
+
+def test_the_unit_lets_the_drain_end() -> None:
+    text = (DEPLOY / "tinode-py.service").read_text("utf-8")
+    (stop,) = re.findall(r"^TimeoutStopSec=(\d+)$", text, re.M)
+    assert int(stop) > Settings().server.drain_seconds
+
+
+def test_proxies_take_what_the_server_takes() -> None:
+    size = Settings().limits.file_size
+    for name in ("nginx.conf", "Caddyfile"):
+        text = (DEPLOY / name).read_text("utf-8")
+        (megabytes,) = re.findall(r"(?:client_max_body_size|max_size) (\d+)(?:m|MB)", text)
+        assert int(megabytes) * 1_000_000 > size, name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")
+async def test_people_talk_through_nginx(tmp_path: Path) -> None:
+    """The site as it stands, but for TLS and ports."""
+    site = (DEPLOY / "nginx.conf").read_text("utf-8")
+    async with serving(tmp_path / "data", "--set", "web.forwarded_for=true") as server:
+        socket = tmp_path / "nginx.sock"
+        head, second = site.split("server {\n    listen 80;")
+        plain = "server {" + second.partition("\nserver {")[2]
+        plain = re.sub(r"listen 443 ssl;", f"listen unix:{socket};", plain)
+        plain = re.sub(r".*(\[::\]:443|ssl_certificate).*\n", "", plain)
+        head = head.replace("127.0.0.1:6060", server.address)
+        paths = "".join(
+            f"{name}_temp_path {tmp_path}/{name};\n"
+            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        conf = tmp_path / "nginx.conf"
+        conf.write_text(
+            f"daemon off;\npid {tmp_path}/pid;\nerror_log {tmp_path}/error.log;\n"
+            f"events {{}}\nhttp {{\naccess_log off;\n{paths}{head}{plain}\n}}\n"
+        )
+        async with trio.open_nursery() as nursery:
+            process = await nursery.start(_nginx, conf, tmp_path)
+            with trio.fail_after(20):
+                while not socket.exists():  # noqa: ASYNC110  another process makes it
+                    await trio.sleep(0.01)
+            async with connected(f"unix:{socket}") as alice:
+                await alice.register("alice")
+                group = (await alice.ask(sub={"topic": "new"}))["topic"]
+                assert (await alice.ask(pub={"topic": group, "content": "hello"}))["code"] == 202
+            process.terminate()
+
+
+async def _nginx(
+    conf: Path,
+    folder: Path,
+    *,
+    task_status: trio.TaskStatus[trio.Process] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    line = ["nginx", "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(conf)]
+    process = await trio.lowlevel.open_process(line)
+    task_status.started(process)
+    await process.wait()
+
+
+def test_the_page_names_every_file() -> None:
+    page = (DOCS / "deploying.md").read_text("utf-8")
+    for path in DEPLOY.iterdir():
+        assert f"deploy/{path.name}" in page
+    assert blocks(DOCS / "deploying.md", "sh")

@@ -177,3 +177,28 @@ async def test_no_secret_and_no_content_in_the_log(autojump_clock, caplog):
     assert caplog.records
     for word in (canary, token, secret("alice", canary)):
         assert word not in text
+
+
+async def test_a_long_list_keeps_its_rows_and_leaves_out_descriptions(autojump_clock):
+    """A quarter of what may wait unsent is 25,000 bytes here: two of these descriptions fit."""
+    async with world(limits={"outbox": 100_000, "message_size": 65_536}) as it:
+        long = {"fn": "x" * 10_000}
+        people = [await it.person(f"person{n}", public=long) for n in range(6)]
+        group, alice = await it.group(*people), people[0]
+        for member in people[1:]:
+            assert await alice.code(sub={"topic": member.user}) == 200
+        assert await alice.code(sub={"topic": "me"}) == 200
+
+        async def listed(topic: str, **query: Any) -> list[Packet]:
+            await alice.quiet()
+            await alice.send({"get": {"id": "g", "topic": topic, "what": "sub", "sub": query}})
+            (rows,) = [p["meta"]["sub"] for p in await alice.quiet() if "meta" in p]
+            return list(rows)
+
+        for topic in (group, "me"):
+            rows = await listed(topic)
+            assert len(rows) == 6
+            assert sum("public" in row for row in rows) == 2
+            assert all(row["acs"]["mode"] for row in rows if topic == "me")
+        (row,) = await listed(group, user=people[5].user)
+        assert row["public"] == long

@@ -45,7 +45,7 @@ from ..wire.packets import (
     SubRow,
     Time,
 )
-from . import describe, rewrite, tags
+from . import describe, fitting, rewrite, tags
 from . import query as language
 from .decision import (
     NOTHING,
@@ -343,7 +343,7 @@ def _sub_answer(state: FindState, asked: Asked, facts: Facts, env: Env) -> Effec
     search = _search(state, asked, env)
     found: tuple[Found, ...] = facts[search] if search else ()
     rows = tuple(_rows(found, asked.caller.level, query.ims))
-    return answer(asked, env, sub=rows) if rows else empty(env, asked, "sub")
+    return answer(asked, env, sub=fitting.rows(rows, env)) if rows else empty(env, asked, "sub")
 
 
 def _rows(found: tuple[Found, ...], level: Level, ims: Time | None) -> Iterator[SubRow]:

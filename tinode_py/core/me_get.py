@@ -12,7 +12,7 @@ from ..ids import Kind
 from ..queries import ContactsOf, CredentialsOf, Query, SessionsOf
 from ..records import Contact, LoginSession, User
 from ..wire.packets import Acs, Desc, Get, GetSub, Seen, SessionRow, SubRow, Time
-from . import credentials, inbox
+from . import credentials, fitting, inbox
 from .decision import Asked, Decision, Effect, Env, Facts, reply
 from .me import MeState, readable
 from .meta import WORDS, answer, empty, json, listing, time, unmodified, words
@@ -94,7 +94,7 @@ def _sub(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effec
     rows = tuple(_rows(state, contacts, query))
     if query.limit > 0:
         rows = rows[: query.limit]
-    yield answer(asked, env, sub=rows) if rows else empty(env, asked, "sub")
+    yield answer(asked, env, sub=fitting.rows(rows, env)) if rows else empty(env, asked, "sub")
 
 
 def _rows(state: MeState, contacts: tuple[Contact, ...], query: GetSub) -> Iterator[SubRow]:

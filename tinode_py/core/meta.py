@@ -45,7 +45,7 @@ from ..wire.packets import (
     SubRow,
     Time,
 )
-from . import ranges, seats
+from . import fitting, ranges, seats
 from .decision import Asked, Attached, Decision, Effect, Env, Facts, Page, Reply, reply
 from .modes import acs, show, show_defaults
 from .state import TopicState
@@ -250,7 +250,7 @@ def _sub(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Ef
     rows = tuple(_rows(state, asked, facts, query))
     if query.limit > 0:
         rows = rows[: query.limit]
-    yield answer(asked, env, sub=rows) if rows else empty(env, asked, "sub")
+    yield answer(asked, env, sub=fitting.rows(rows, env)) if rows else empty(env, asked, "sub")
 
 
 def listing(asked: Asked) -> GetSub:
@@ -335,26 +335,13 @@ def _data(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[E
     if query and (query.ims is not None or query.user or query.topic):
         raise Refused(MALFORMED)
     page = _page(state, asked)
-    messages = _fitting(facts[page], env) if page else ()
+    messages = fitting.messages(facts[page], env) if page else ()
     if not messages:
         yield empty(env, asked, "data")
         return
     reader = _is_reader(state, asked)
     yield Page(asked.caller.sid, asked.named, messages, reader)
     yield reply(env, DELIVERED, asked, params={"what": "data", "count": len(messages)})
-
-
-def _fitting(messages: tuple[Message, ...], env: Env) -> tuple[Message, ...]:
-    """The newest of a page, as much as a session may be sent at once: one at least.
-
-    A longer answer would make a slow reader of anybody. As CBOR it may be twice as long.
-    """
-    left = env.settings.limits.outbox // 4
-    for count, message in enumerate(messages):
-        left -= len(message.content) + len(message.head or b"")
-        if left < 0 and count:
-            return messages[:count]
-    return messages
 
 
 def to_data(message: Message, address: str, *, reader: bool = False) -> Data:

@@ -67,6 +67,7 @@ from .web.gate import Gate
 from .web.handshake import Doors
 from .web.listen import AddressError, open_listeners, url_of
 from .web.longpoll import longpoll_route
+from .web.metrics import Sources, metrics_routes
 from .web.polled import PolledSessions
 from .web.tls import TlsContext
 from .web.v1.backend import Backend
@@ -348,10 +349,12 @@ def _assembled(
     )
     polled = PolledSessions(settings, new_session, parts.now, parts.random_bytes)
     gate = Gate(doors.keys, Visitors(entrance), _users_by_sid(polled))
+    sources = Sources(hub, store, lambda: front.statistics(), polled.statistics, build())
     routes = [
         longpoll_route(site, polled, settings.limits.message_size),
         *Files.of(settings, gate, uploads).routes(),
         *business_routes(Backend.over(hub, entrance, events)),
+        *metrics_routes(settings.web.metrics, sources, parts.now),
     ]
     front = Front(settings, new_session, make_app(site, pages, routes), doors, tls)
     server = Server(settings, hub, store, front, polled, entrance, events, uploads, tls=tls)

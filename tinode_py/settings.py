@@ -241,6 +241,17 @@ class LongPoll:
 
 
 @attrs.frozen
+class Metrics:
+    enabled: bool = key(True, "Whether `/metrics` is there.")
+    token: str = key(
+        "",
+        "What `Authorization: Bearer` must carry, from anywhere; empty: only clients on this"
+        " machine that no proxy stands before are answered.",
+        secret=True,
+    )
+
+
+@attrs.frozen
 class Web:
     origins: tuple[str, ...] = key((), "Origins that may open a session; none: any.")
     cors_origins: tuple[str, ...] = key((), "Origins whose pages may use files and the API.")
@@ -260,6 +271,7 @@ class Web:
         10.0, "Time for a request's head and for a handshake.", unit="seconds", low=0.1
     )
     longpoll: LongPoll = table(LongPoll, "Long polling, for clients without websockets.")
+    metrics: Metrics = table(Metrics, "Figures for Prometheus (docs/metrics.md).")
     tls: Tls = table(Tls, "TLS on the listeners; the files are read again on SIGHUP.")
 
 

@@ -161,6 +161,7 @@ class Emission:
         self._at = 0
         self._size = 0
         self._parts = 0
+        self.delivered = 0  # messages to sessions
 
     @property
     def is_large(self) -> bool:
@@ -210,7 +211,7 @@ class Emission:
             skips = {skip for _, _, skip in messages}
             for view, links in self._fanout.groups():
                 frames = [(at, _frame(message, view), skip) for at, message, skip in messages]
-                await _send_group(frames, links, own, skips)
+                self.delivered += await _send_group(frames, links, own, skips)
         for i, (link, parts) in enumerate(own.items(), 1):
             link.outlet.push(_joined(parts))
             if not i % TURN:
@@ -235,19 +236,26 @@ async def _send_group(
     links: list[Link],
     own: dict[Link, list[tuple[int, bytes]]],
     skips: set[str],
-) -> None:
-    """The readers of one view share the bytes, except those who get something of their own."""
+) -> int:
+    """The readers of one view share the bytes, except those who get something of their own.
+
+    How many messages went out.
+    """
+    delivered = len(frames) * len(links)
     shared = b"".join(frame for _, frame, _ in frames) if len(frames) > 1 else frames[0][1]
     for i, link in enumerate(links, 1):
         if link in own or link.sid in skips:
             parts = own.pop(link, [])
+            delivered -= len(frames) + len(parts)
             parts.extend((at, frame) for at, frame, skip in frames if skip != link.sid)
+            delivered += len(parts)
             if parts:
                 link.outlet.push(_joined(parts))
         else:
             link.outlet.push(shared)
         if not i % TURN:
             await trio.lowlevel.checkpoint()
+    return delivered
 
 
 def _joined(parts: list[tuple[int, bytes]]) -> bytes:

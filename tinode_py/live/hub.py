@@ -40,6 +40,7 @@ from .inbox import Inbox
 from .link import Link
 from .pushing import Pushing
 from .runner import Item, Rules, Runner, gone_together
+from .tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Hub:
     _of_user: dict[str, dict[str, Link]] = attrs.field(factory=dict)
     _agents: dict[str, str] = attrs.field(factory=dict)
     on_me: OnMe = attrs.field(factory=OnMe)
+    tally: Tally = attrs.field(factory=Tally)
     draining: bool = False  # nothing new is taken on
     closing: bool = False
     _dropped: int = 0
@@ -166,6 +168,7 @@ class Hub:
 
     def published(self, fanout: FanOut, effect: Publish) -> None:
         """Tell members who are on `me` but not in the topic of a new message that is kept."""
+        self.tally.publications += 1
         if not effect.message.seq:
             return
         for bystander in fanout.bystanders(self.on_me):

@@ -53,6 +53,11 @@ class Inbox(Generic[T]):
         self._send.send_nowait(batch)
 
     @property
+    def waiting(self) -> int:
+        """How many items and marks wait to be taken."""
+        return len(self._waiting or ()) + len(self._marks)
+
+    @property
     def is_empty(self) -> bool:
         return self._waiting is None
 

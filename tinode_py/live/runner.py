@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
+import trio
 
 from ..changes import Batch, Change, Committed, Conflict
 from ..core.decision import (
@@ -59,10 +60,11 @@ from ..errors import (
 )
 from ..queries import Query
 from ..store.base import Store
-from ..wire.packets import Note
+from ..wire.packets import Ctrl, Note
 from .fanout import Emission, FanOut
 from .inbox import Inbox
 from .link import Link
+from .tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +144,7 @@ class Surroundings(Protocol):
 
     closing: bool
     now: Callable[[], int]
+    tally: Tally
 
     def tell(self, topic: str, item: Item) -> None: ...
 
@@ -180,6 +183,7 @@ class Runner:
     _loaded: bool = False
     _retired: bool = False
     _failed: bool = False  # since the inbox was last read
+    _taken_at: float = 0.0
     _open: dict[int, Item] = attrs.field(factory=dict)  # taken, not answered yet; by identity
 
     async def run(self) -> None:
@@ -190,6 +194,7 @@ class Runner:
             items = await self.inbox.take(self.batch_size, patience) or [Item(Woken())]
             items = self.rules.gathered(items)
             self._open = {id(item): item for item in items}
+            self._taken_at = trio.current_time()
             try:
                 await self._process(deque(items))
             except Exception:  # a bug must cost some requests, not the topic or the server
@@ -318,6 +323,7 @@ class Runner:
 
     async def _commit(self, changes: tuple[Change, ...]) -> tuple[Answer, Any] | None:
         """None if the changes are stored; else what to answer."""
+        began = trio.current_time()
         try:
             outcome = await self.store.commit(Batch(changes, self.hub.now()))
         except StoreError:
@@ -325,6 +331,7 @@ class Runner:
             return INTERNAL, None
         match outcome:
             case Committed():
+                self.hub.tally.commits.add(trio.current_time() - began)
                 return None
             case Conflict(what="auth"):
                 return DUPLICATE_CREDENTIAL, {"what": "auth"}
@@ -342,6 +349,10 @@ class Runner:
                     await emission.flush()
                 self._carry_out(effect, item, emission)
         await emission.flush()
+        tally = self.hub.tally
+        tally.deliveries += emission.delivered
+        if emission.delivered:
+            tally.delivered.add(trio.current_time() - self._taken_at)
         for item, _ in settled:
             self._open.pop(id(item), None)
             if item.link is not None:
@@ -357,6 +368,8 @@ class Runner:
                 link = self._link(effect.sid, item)
                 if link is not None:
                     emission.send(link, effect.packet)
+                    if type(effect.packet) is Ctrl:
+                        self.hub.tally.answered(effect.packet.code)
             case Page():
                 link = self._link(effect.sid, item)
                 if link is not None:

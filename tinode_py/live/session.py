@@ -166,6 +166,7 @@ class Session:
             params=dict(params) if params else None,
         )
         self.link.send(packet)
+        self.hub.tally.answered(answer.code)
 
     def _refuse(self, packet: ClientPacket, no: Refused) -> None:
         request = packet.request

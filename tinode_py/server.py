@@ -29,6 +29,7 @@ from .auth.token import TokenKeeper
 from .changes import Batch, PutTopic
 from .config import ConfigError, Settings, database
 from .errors import SHUTDOWN, StoreError
+from .hooks.before import Before, before_of
 from .live.attendance import Attendance
 from .live.collecting import Collector
 from .live.couriers import Couriers
@@ -118,8 +119,7 @@ class Server:
 
     @wire.default
     def _wire(self) -> WireLimits:
-        limits = self.settings.limits
-        return WireLimits(message_size=limits.message_size, depth=limits.depth)
+        return wire_limits(self.settings)
 
     @property
     def url(self) -> str:
@@ -161,6 +161,10 @@ class Server:
         await self.front.drain(max(left, 0.1))
 
 
+def wire_limits(settings: Settings) -> WireLimits:
+    return WireLimits(message_size=settings.limits.message_size, depth=settings.limits.depth)
+
+
 @contextlib.asynccontextmanager
 async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterator[Server]:
     """A server that accepts connections while the block runs, and drains at its end.
@@ -176,10 +180,11 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     async with (
         _stored(settings, parts, news) as (store, secrets),
         authenticator(settings) as (settings, rest),
+        before_of(settings.webhooks.before, wire_limits(settings), parts.now) as before,
         _pushing(settings, store, parts) as pushing,
         events_of(store, news, settings, parts.now, parts.random_bytes) as events,
         uploads_of(settings, store, parts.now, parts.random_bytes) as uploads,
-        _topics(settings, store, parts, pushing) as hub,
+        _topics(settings, store, parts, pushing, before) as hub,
     ):
         await _make_sys(store, parts.now())
         server = _assembled(settings, parts, store, secrets, hub, rest, events, uploads)
@@ -267,7 +272,11 @@ async def _pushing(settings: Settings, store: Store, parts: Parts) -> AsyncItera
 
 @contextlib.asynccontextmanager
 async def _topics(
-    settings: Settings, store: Store, parts: Parts, pushing: Pushing | None
+    settings: Settings,
+    store: Store,
+    parts: Parts,
+    pushing: Pushing | None,
+    before: Before | None,
 ) -> AsyncIterator[Hub]:
     """The tasks of topics: they end by themselves once their inboxes are empty."""
     async with trio.open_nursery() as nursery:
@@ -285,6 +294,7 @@ async def _topics(
             couriers,
             pushing,
             attendance,
+            before,
         )
         collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
         days = (settings.inbox.days, settings.events.days)

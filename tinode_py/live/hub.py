@@ -30,9 +30,10 @@ from ..core.decision import (
 )
 from ..core.find_state import FindState
 from ..errors import EVICTED
+from ..hooks.before import Before
 from ..ids import Kind
 from ..store.base import Store
-from ..wire.packets import Ctrl, Time
+from ..wire.packets import Ctrl, Pub, Time
 from .attendance import Attendance
 from .couriers import Couriers
 from .fanout import FanOut, OnMe, word_of
@@ -71,6 +72,7 @@ class Hub:
     couriers: Couriers
     pushing: Pushing | None = None
     attendance: Attendance | None = None
+    before: Before | None = None
     _runners: dict[str, Runner] = attrs.field(factory=dict)
     _online: set[str] = attrs.field(factory=set)
     _sessions: dict[str, Link] = attrs.field(factory=dict)
@@ -193,6 +195,14 @@ class Hub:
     def send_code(self, effect: SendCode) -> None:
         """Hand a code to a courier."""
         self.couriers.take(effect)
+
+    async def vetted(self, user: str, topic: str, pub: Pub) -> Pub:
+        """What a user may publish in place of `pub`, if a service outside is to be asked first.
+        Refused if nothing. For the task of who publishes: a topic never waits for it.
+        """
+        if self.before is None or not self.before.concerns(topic):
+            return pub
+        return await self.before.asked(user, topic, pub)
 
     # --- sessions ------------------------------------------------------------------------
 

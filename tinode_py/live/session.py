@@ -317,6 +317,8 @@ class Session:
         await self._in_turn(topic)
         if not self._is_attached(topic) and not self._from_outside(request, topic):
             return
+        if self.hub.before is not None and isinstance(request, Pub):
+            request = await self.hub.vetted(caller.user, topic, request)
         attachments = extra.attachments if extra else ()
         self._submit(topic, Asked(caller, request, named, attachments))
         self._note_activity(request, caller.user)

@@ -49,7 +49,8 @@ async def send_own(call: Call) -> Sent:
     named = wanted.user or wanted.topic or ""
     asker = Asker(call.caller.user, call.caller.level)
     message = _Message.of(call.backend, wanted.content, wanted.head, wanted.idem)
-    result = await _publish(call.backend, asker, own_topic(asker.user, named), named, message)
+    topic = own_topic(asker.user, named)
+    result = await _publish(call.backend, asker, topic, named, message, vet=True)
     if result.status >= 300:
         raise Problem(result.status, result.detail)
     return Sent((result,))
@@ -140,14 +141,17 @@ def _unknown(name: str, wanted: Send) -> SentTo:
 
 
 async def _publish(
-    backend: Backend, asker: Asker, topic: str, named: str, message: _Message
+    backend: Backend, asker: Asker, topic: str, named: str, message: _Message, *, vet: bool = False
 ) -> SentTo:
     head = Json(message.head) if message.head else None
     request = Pub(id=NAME, topic=named, head=head, content=Json(message.content))
     try:
+        if vet:
+            request = await backend.hub.vetted(asker.user, topic, request)
         answers = await ask(backend.hub, asker, topic, named, request)
     except Refused as no:
-        return SentTo(topic, "", 0, None, http_status(no.answer.code), no.answer.text)
+        text = (no.params or {}).get("reason", no.answer.text)
+        return SentTo(topic, "", 0, None, http_status(no.answer.code), text)
     ctrl = answers.ctrl
     if not ctrl:
         return SentTo(topic, "", 0, None, 503, "the topic gave no answer")

@@ -4,7 +4,9 @@
 // first failure. FOLDER gets a picture of both windows after each step.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { crc32, deflateSync } from 'node:zlib';
 
 import { chromium } from 'playwright-core';
 
@@ -104,6 +106,22 @@ const steps = {
     await isShown(bob.bubble('a picture').locator('img'));
   },
 
+  async 'image that is uploaded'() {
+    await alice.showImage(noise(900), 'a large picture');
+    await alice.mark('a large picture', 'done_all blue').waitFor();
+    for (const person of [alice, bob]) {
+      await isShown(person.bubble('a large picture').locator('img'));
+    }
+    const statuses = ({ responses }, start) =>
+      responses.filter(([path]) => path.startsWith(start)).map(([, status]) => status);
+    assert.deepEqual(statuses(alice, '/v0/file/u/'), [200]);
+    await bob.bubble('a large picture').locator('img').click();
+    await bob.page.locator('#image-preview img').waitFor();
+    await isShown(bob.page.locator('#image-preview img'));
+    assert.ok(statuses(bob, '/v0/file/s/').includes(200), 'fetched');
+    await bob.icon('close', '#image-preview');
+  },
+
   async 'group with an added member'() {
     await alice.createGroup('Tea party');
     await alice.say('Come in');
@@ -194,6 +212,25 @@ const steps = {
     }
   },
 };
+
+// A picture that no format makes small.
+function noise(size) {
+  const chunk = (kind, data) => {
+    const named = Buffer.concat([Buffer.from(kind), data]);
+    const frame = Buffer.alloc(8);
+    frame.writeUInt32BE(data.length);
+    frame.writeUInt32BE(crc32(named), 4);
+    return Buffer.concat([frame.subarray(0, 4), named, frame.subarray(4)]);
+  };
+  const head = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 2, 0, 0, 0]);
+  head.writeUInt32BE(size);
+  head.writeUInt32BE(size, 4);
+  const rows = Array.from({ length: size }, () => [Buffer.alloc(1), randomBytes(3 * size)]);
+  const parts = [chunk('IHDR', head), chunk('IDAT', deflateSync(Buffer.concat(rows.flat())))];
+  const start = Buffer.from('89504e470d0a1a0a', 'hex');
+  const buffer = Buffer.concat([start, ...parts, chunk('IEND', Buffer.alloc(0))]);
+  return { name: 'noise.png', mimeType: 'image/png', buffer };
+}
 
 // An image is there and is more than a broken one's sign.
 async function isShown(image) {

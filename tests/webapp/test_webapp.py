@@ -32,6 +32,7 @@ STEPS = [
     "reply",
     "delete",
     "image",
+    "image that is uploaded",
     "group with an added member",
     "forward",
     "archive",

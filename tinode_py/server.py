@@ -170,7 +170,7 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     """A server that accepts connections while the block runs, and drains at its end.
 
     A cancellation from outside reaches its tasks as well: then nothing is drained. Who wants
-    a drain lets the block end.
+    a drain lets the block end, or shields a task of its own (docs/embedding.md).
 
     Raises ConfigError for what the settings ask and cannot be: an address in use, a data
     folder in use, a database of another version.

@@ -139,7 +139,7 @@ def messages(asked: Any) -> Any:
 async def test_the_gateway_gets_a_message_for_each_device(service, client):
     assert await gateway(service, client).push([MESSAGE]) == []
     (asked,) = service.asked
-    assert asked.path == "/push/myorg"
+    assert asked.path == "/pushv1/myorg"
     assert asked.headers["authorization"] == "Bearer t0ken"
     assert asked.headers["content-encoding"] == "gzip"
     phone, tablet, hers = messages(asked)
@@ -150,7 +150,11 @@ async def test_the_gateway_gets_a_message_for_each_device(service, client):
         "silent": "false",
     }
     assert phone["android"] == {"priority": "HIGH"}
-    assert phone["apns"]["headers"] == {"apns-push-type": "alert", "apns-priority": "10"}
+    assert phone["apns"]["headers"] == {
+        "apns-push-type": "alert",
+        "apns-priority": "10",
+        "apns-collapse-id": "usrA",
+    }
     assert phone["apns"]["payload"]["aps"] == {
         "alert": {"title": "New message", "body": "hi"},
         "badge": 3,
@@ -162,9 +166,28 @@ async def test_the_gateway_gets_a_message_for_each_device(service, client):
     assert (hers["data"]["topic"], hers["data"]["silent"]) == ("usrB", "true")
     assert hers["android"] == {"priority": "NORMAL"}
     assert hers["apns"] == {
-        "headers": {"apns-push-type": "background", "apns-priority": "5"},
+        "headers": {
+            "apns-push-type": "background",
+            "apns-priority": "5",
+            "apns-collapse-id": "usrB",
+        },
         "payload": {"aps": {"content-available": 1, "badge": 0}},
     }
+
+
+async def test_the_very_bytes_that_the_gateway_gets(service, client):
+    push = Push({"what": "msg", "content": "ä"}, (Recipient("usrA", "grpX", True, 2, (PHONE,)),))
+    await gateway(service, client).push([push, FOLLOW])
+    pushed, followed = (gzip.decompress(asked.body).decode() for asked in service.asked)
+    assert pushed == (
+        '[{"token":"phone","data":{"what":"msg","content":"ä","topic":"grpX","silent":"true"},'
+        '"android":{"priority":"NORMAL"},"apns":{"headers":{"apns-push-type":"background",'
+        '"apns-priority":"5","apns-collapse-id":"grpX"},'
+        '"payload":{"aps":{"content-available":1,"badge":2}}}}]'
+    )
+    assert followed == '{"channel":"chnX","devices":["phone"],"unsub":false}'
+    headers = service.asked[0].headers
+    assert headers["content-type"] == "application/json; charset=utf-8"
 
 
 async def test_the_gateway_tells_a_channel(service, client):
@@ -183,7 +206,7 @@ async def test_the_gateway_tells_a_channel(service, client):
 async def test_the_gateway_follows_in_order(service, client):
     off = Follow("chnX", ("phone",), False)
     await gateway(service, client).push([FOLLOW, MESSAGE, off])
-    assert [asked.path for asked in service.asked] == ["/sub/myorg", "/push/myorg", "/sub/myorg"]
+    assert [asked.path for asked in service.asked] == ["/sub/myorg", "/pushv1/myorg", "/sub/myorg"]
     assert messages(service.asked[0]) == {"channel": "chnX", "devices": ["phone"], "unsub": False}
     assert messages(service.asked[2])["unsub"] is True
 

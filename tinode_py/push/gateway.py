@@ -1,6 +1,6 @@
 """Notifications through the Tinode push gateway, which reaches the official mobile clients.
 
-What is posted are messages of Firebase Cloud Messaging (HTTP v1), compressed: to `push/<org>`
+What is posted are messages of Firebase Cloud Messaging (HTTP v1), compressed: to `pushv1/<org>`
 a list of them, to `sub/<org>` the devices that follow a channel or no longer do. The answer
 tells of each message, in order, whether it went out; a device that is not registered any more
 is named to the caller.
@@ -66,7 +66,7 @@ class Gateway:
         return gone
 
     async def _send(self, messages: Sequence[dict[str, Any]]) -> Sequence[str]:
-        answer = await self._post("push", messages)
+        answer = await self._post("pushv1", messages)
         gone = []
         for message, one in zip(messages, answer.resp or (), strict=False):
             code = str(one.errcode).lower() if one else ""
@@ -135,11 +135,13 @@ def _envelope(data: dict[str, str], silent: bool, to: Recipient | None) -> dict[
         aps["mutable-content"] = 1
         aps["thread-id"] = data["topic"]
     kind, priority = ("background", "5") if silent else ("alert", "10")
+    headers = {
+        "apns-push-type": kind,
+        "apns-priority": priority,
+        "apns-collapse-id": data["topic"],  # the latest of a conversation is enough
+    }
     return {
         "data": data,
         "android": {"priority": "NORMAL" if silent else "HIGH"},
-        "apns": {
-            "headers": {"apns-push-type": kind, "apns-priority": priority},
-            "payload": {"aps": aps},
-        },
+        "apns": {"headers": headers, "payload": {"aps": aps}},
     }

@@ -54,7 +54,7 @@ class Stream:
 
     async def next(self) -> dict[str, Any]:
         """The next event that tells of something."""
-        while (event := await self.raw())["kind"] == "log.at":
+        while (event := await self.raw())["kind"] == "stream.at":
             pass
         return event
 
@@ -92,5 +92,5 @@ async def streaming(
             connection.receive_data(await socket.receive_some())
         assert isinstance(event, h11.Response)
         assert event.status_code == 200
-        assert (await stream.raw())["kind"] == "log.at"
+        assert (await stream.raw())["kind"] == "stream.at"
         yield stream

@@ -108,7 +108,7 @@ async def test_signs_of_life(api: Api):
                 begun = int(stream.last)
                 await ann.pub(group, "not asked for")
                 event = await stream.raw()
-                assert event == {"id": begun + 1, "kind": "log.at"}
+                assert event == {"id": begun + 1, "kind": "stream.at"}
                 assert stream.last == str(begun + 1)
             await ann.leave(group)
             await ann.del_("topic", topic=group)
@@ -127,7 +127,7 @@ async def test_what_is_too_old_is_said(server: RunningServer):
     async with streaming(server.url, await key_for(server), 0) as stream:
         assert int(stream.last) == 0
         gap = await stream.next()
-        assert (gap["kind"], gap["detail"]) == ("log.gap", {"after": 0, "first": 2})
+        assert (gap["kind"], gap["detail"]) == ("stream.gap", {"after": 0, "first": 2})
         assert gap["id"] == 1
         assert (await stream.next())["user"] == ann.user
 

@@ -126,11 +126,11 @@ class _Reader:
 
 def _at(position: int) -> bytes:
     """Tells the reader where he is, so that he goes on from there."""
-    return _frame(position, {"id": position, "kind": "log.at"})
+    return _frame(position, {"id": position, "kind": "stream.at"})
 
 
 def _gap(position: int, first: int) -> bytes:
-    gone = {"id": first - 1, "kind": "log.gap", "detail": {"after": position, "first": first}}
+    gone = {"id": first - 1, "kind": "stream.gap", "detail": {"after": position, "first": first}}
     return _frame(first - 1, gone)
 
 

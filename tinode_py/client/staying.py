@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import trio
 
-from .backoff import Backoff
+from .backoff import MOST, Backoff
 from .chat import Chat
 from .client import Client
 from .connection import connect, kept_apart
@@ -52,13 +52,14 @@ async def stay_connected_by(
     follow: tuple[str, ...] = (),
     hi: Mapping[str, Any] | None = None,
     patience: float = PATIENCE,
+    longest: float = MOST,
     chance: Callable[[], float] = random.random,
 ) -> AsyncIterator[Chat]:
     """As `stay_connected`, over connections that `dial` opens.
 
     `positions`: where the program was, and is when it ends. `follow`: topics to follow from the
     start. `hi`: members of {hi}. `patience`: seconds for the first connection (`math.inf`: for
-    ever). `chance`: numbers from [0, 1).
+    ever). `longest`: seconds between two tries at most. `chance`: numbers from [0, 1).
 
     Raises ClientError when the server refuses the login, at first or later, or has thrown this
     session out for good; or when there was no connection in time. A lost connection raises
@@ -76,7 +77,7 @@ async def stay_connected_by(
                 login,
                 positions or MemoryPositions(),
                 dict(hi or {}),
-                Backoff(chance=chance),
+                Backoff(most=longest, chance=chance),
             )
             try:
                 nursery.start_soon(stay.run, scope)

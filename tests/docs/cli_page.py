@@ -144,6 +144,50 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
 )
 _TAIL = """
+## Chat
+
+`tinode-py chat http://127.0.0.1:6060 --login alice` talks to people in a terminal.
+It comes back when the connection is lost, and the next time it goes on where it was (`--state`).
+`--register` makes the account; the password is asked for, or read from `--password-file` or the
+environment (`TINODE_PASSWORD`).
+`--on-message CMD` runs a command for each message of others, which it reads as JSON;
+`--json` prints messages as JSON.
+
+What can be typed, beside the table below: `:topics`, `:open TOPIC`, `:new NAME`, `:members`,
+`:history [COUNT]`.
+
+### What CIM's users type
+
+| CIM | Here |
+|---|---|
+| `:all` | what can be typed |
+| `:olu` | which of the people one has a conversation with are online |
+| `:info` | who and where one is |
+| `:pu prefix` | people whose name begins so |
+| `:q keyword` | messages of the current topic with a word |
+| `:emoji` | names that become characters, such as `:smile:`; `:emoji 2` is the next page |
+| `:delay text seconds` | say it later, as long as the program runs |
+| `:ai` | be answered by nobody but the program |
+| `:qai` | be heard by people again |
+| `user;;text` | say something to one person: a name, a login or an id |
+| `text` | say it in the current topic; it does not come back to the one who typed it |
+| `:q!` | quit |
+| `:q` | quit |
+
+### Scripts
+
+Standard input that is no terminal is a script.
+
+```text
+# greet bob, and go on when he has answered
+> bob;;hello
+< bob: hello yourself
+```
+
+`> line` is typed, `< text` waits until a line with that text was shown, after what was seen before
+(`--wait` seconds, else exit code 1 and the number of the line), `#` begins a remark, and any
+other line is typed as it stands.
+
 ## Completion
 
 `eval "$(tinode-py completion bash)"` in `~/.bashrc`; `zsh` and `fish` likewise.
@@ -156,7 +200,7 @@ _NAMES = re.compile(r"\b(usr|grp|p2p)([A-Za-z0-9_-]{22}|[A-Za-z0-9_-]{11})(?![\w
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _WIDTH = 160  # characters of a line that are shown
 # Not shown, because they have no output of their own to show.
-ELSEWHERE = {"serve", "completion"}
+ELSEWHERE = {"serve", "completion", "chat"}
 
 
 @attrs.define

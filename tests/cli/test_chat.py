@@ -194,8 +194,11 @@ async def test_each_message_is_handed_to_a_command(tmp_path: Path):
         for name in ("alice", "bob"):
             await trio.to_thread.run_sync(server.account, name)
         log = tmp_path / "log"
-        keep = f"{sys.executable} -c 'import sys; open({str(log)!r}, \"a\").write(sys.stdin.read())'"
-        keep = keep.replace(repr(str(log)), f'"{log}"').replace('\\"', '"')
+        program = tmp_path / "keep.py"
+        program.write_text(
+            f"import sys\nopen({str(log)!r}, 'a').write(sys.stdin.read())\n", "utf-8"
+        )
+        keep = f"{sys.executable} {program}"
         async with person(server, "bob") as bob, trio.open_nursery() as nursery:
             heard = bob.messages()
 

@@ -365,6 +365,33 @@ class UploadedBy(Query[int]):
 
 
 @attrs.frozen
+class UsersAfter(Query[tuple[User, ...]]):
+    """Accounts, also suspended ones, in order of their names, after `after`, at most `limit`."""
+
+    after: str
+    limit: int
+
+
+@attrs.frozen
+class TopicsAfter(Query[tuple[tuple[Topic, int], ...]]):
+    """Groups and private chats in order of their names, after `after`, at most `limit`; of a
+    group how many members and readers it has, else 0.
+    """
+
+    after: str
+    limit: int
+
+
+@attrs.frozen
+class EditsOf(Query[tuple[Message, ...]]):
+    """The messages that replace one of these (`head.replace`), by number, at most `limit`."""
+
+    topic: str
+    seqs: tuple[int, ...]
+    limit: int
+
+
+@attrs.frozen
 class KeyById(Query[ApiKey | None]):
     """A key of the business API, also one that was revoked."""
 

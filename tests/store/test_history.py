@@ -196,3 +196,23 @@ async def test_a_page_of_deletions_never_cuts_one_in_two(store):
     assert await store.fetch(DeletionsIn(GROUP, ANN, 2, 0, 1)) == two
     three = Deletions(2, (Range(1, 3), Range(8, 10), Range(20, 30)))
     assert await store.fetch(DeletionsIn(GROUP, ANN, 0, 0, 3)) == three
+
+
+async def test_edits_are_found_by_what_they_replace(store):
+    from tinode_py.changes import AppendMessage
+    from tinode_py.queries import EditsOf
+    from tinode_py.records import Message
+
+    await people(store)
+    await published(store, 2)
+    heads = [b'{"replace":":1"}', b'{"mime":"x"}', b'{"replace":":2"}', b'{"replace":":1","a":"b"}']
+    for seq, head in enumerate(heads, 3):
+        await put(store, AppendMessage(Message(GROUP, seq, ANN, 200 + seq, head, b'"new"')))
+
+    async def found(*seqs, limit=9):
+        return [row.seq for row in await store.fetch(EditsOf(GROUP, seqs, limit))]
+
+    assert await found(1) == [3, 6]
+    assert await found(2, 1, 1, 5) == [3, 5, 6]
+    assert await found(1, limit=1) == [3]
+    assert await found(4) == await found() == []

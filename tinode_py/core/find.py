@@ -15,6 +15,7 @@ import msgspec
 from .. import access, ids
 from ..access import JOIN, OWNER, Level
 from ..changes import Change, PutFindQuery, PutSubscription
+from ..config import Settings
 from ..errors import (
     ALREADY_SUBSCRIBED,
     ATTACH_FIRST,
@@ -105,6 +106,25 @@ def _terms(state: FindState, asked: Asked, env: Env) -> language.Terms | None:
     where = rewrite.country(asked.caller.language, env.settings)
     found = rewrite.rewritten(parsed, where, env.settings)
     return found if found.required or found.optional else None
+
+
+def search(
+    text: str, spoken: str, user: str, level: Level, settings: Settings
+) -> FindByTags | None:
+    """What finds users and groups by a query as people type it; None if that can find nothing.
+
+    `spoken` is the asker's language. Refused (403) for a namespace that is masked.
+    """
+    parsed = language.parse(text)
+    if parsed is None:
+        return None
+    terms = rewrite.rewritten(parsed, rewrite.country(spoken, settings), settings)
+    if rewrite.is_masked(terms, settings):
+        raise Refused(DENIED)
+    if not (terms.required or terms.optional):
+        return None
+    root = level is Level.ROOT
+    return FindByTags(terms.required, terms.optional, user, root, MOST)
 
 
 def _search(state: FindState, asked: Asked, env: Env) -> FindByTags | None:

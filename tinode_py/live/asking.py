@@ -15,7 +15,7 @@ import attrs
 import msgspec
 
 from .. import ids
-from ..access import Level
+from ..access import JOIN, Level
 from ..core.decision import Asked, Caller, Gone
 from ..errors import ATTACH_FIRST, TOPIC_NOT_FOUND, UNAVAILABLE, Answer, Refused
 from ..ids import Kind
@@ -27,6 +27,8 @@ from .link import Link
 from .runner import Item
 
 NAME = "1"  # the `id` of the request
+_UNSEATED = (ATTACH_FIRST.text, TOPIC_NOT_FOUND.text)
+_LACKING = (403, 404, 409)  # what may be answered to who is not attached
 _MEMBERS = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]])
 
 
@@ -102,8 +104,11 @@ async def ask(hub: Hub, asker: Asker, topic: str, named: str, request: Request) 
     `named` is the topic as the asker calls it. Refused with 503 if the topic's inbox is full.
     """
     link = _link(hub)
-    answers = await _one(hub, link, _asked(link, asker, request, named, seated=False), topic)
-    if _is_unseated(answers) and await _may_attach(hub, asker, topic, named):
+    try:
+        answers = await _one(hub, link, _asked(link, asker, request, named, seated=False), topic)
+    finally:
+        _leave(link)
+    if answers.code in _LACKING and await _must_attach(hub, asker, topic, named, answers):
         return await _attached(hub, asker, topic, named, request)
     return answers
 
@@ -136,28 +141,35 @@ def _taken(link: Link) -> Answers:
     return Answers(tuple(lines))
 
 
-def _is_unseated(answers: Answers) -> bool:
-    return answers.ctrl.get("text") in (ATTACH_FIRST.text, TOPIC_NOT_FOUND.text)
-
-
-async def _may_attach(hub: Hub, asker: Asker, topic: str, named: str) -> bool:
-    """Whether {sub} would make nobody a member who is none: only private chats begin so."""
-    if ids.kind_of(topic) is Kind.P2P:
+async def _must_attach(hub: Hub, asker: Asker, topic: str, named: str, answers: Answers) -> bool:
+    """Whether {sub} would help, and make nobody a member who is none: only private chats begin
+    so.
+    """
+    if asker.system and ids.kind_of(topic) is not Kind.P2P:
+        return False
+    if ids.kind_of(topic) is Kind.P2P and answers.ctrl.get("text") in _UNSEATED:
         return True
-    address = named if ids.is_channel(named) else topic
-    row = await hub.store.fetch(SubscriptionOf(address, asker.user))
-    return row is not None and not row.deleted
+    reader = ids.is_channel(named)
+    row = await hub.store.fetch(SubscriptionOf(named if reader else topic, asker.user))
+    if row is None or row.deleted or not row.given & JOIN:
+        return False
+    return reader or not row.want & JOIN
+
+
+def _leave(link: Link) -> None:
+    """Be nowhere any more. Marks are never refused."""
+    link.ended = True
+    for inbox in link.attached.values():
+        inbox.mark(("gone", link.sid), Item(Gone(link.sid)))
 
 
 async def _attached(hub: Hub, asker: Asker, topic: str, named: str, request: Request) -> Answers:
     link = _link(hub)
-    sub = _asked(link, asker, Sub(id=NAME, topic=named), named, seated=True)
-    came = await _one(hub, link, sub, topic)
-    if came.code >= 300:
-        return came
     try:
+        sub = _asked(link, asker, Sub(id=NAME, topic=named), named, seated=True)
+        came = await _one(hub, link, sub, topic)
+        if came.code >= 300:
+            return came
         return await _one(hub, link, _asked(link, asker, request, named, seated=True), topic)
     finally:
-        link.ended = True
-        for inbox in link.attached.values():
-            inbox.mark(("gone", link.sid), Item(Gone(link.sid)))
+        _leave(link)

@@ -6,6 +6,7 @@ Everything here is synchronous; tasks of topics run in the nursery that the hub 
 
 from __future__ import annotations
 
+import heapq
 import logging
 from collections.abc import Callable, Iterator
 
@@ -42,6 +43,7 @@ from .link import Link
 from .pushing import Pushing
 from .runner import Item, Rules, Runner, gone_together
 from .tally import Tally
+from .tickets import Tickets
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +82,7 @@ class Hub:
     _agents: dict[str, str] = attrs.field(factory=dict)
     on_me: OnMe = attrs.field(factory=OnMe)
     tally: Tally = attrs.field(factory=Tally)
+    tickets: Tickets = attrs.field(factory=Tickets)
     draining: bool = False  # nothing new is taken on
     closing: bool = False
     _dropped: int = 0
@@ -254,6 +257,16 @@ class Hub:
         for user, links in list(self._of_user.items()):
             for link in list(links.values()):
                 yield user, link
+
+    def users_after(self, after: str, limit: int) -> list[str]:
+        """Users who have a session here, in order of their names, after `after`."""
+        return heapq.nsmallest(limit, (user for user in self._of_user if user > after))
+
+    def users_in(self, topic: str) -> frozenset[str]:
+        """Users who are attached to a topic now, in the foreground or not."""
+        runner = self._runners.get(topic)
+        found = runner.state.attached if runner is not None else ()
+        return frozenset(item.user for item in found)
 
     def reaches(self, topic: str, user: str) -> bool:
         """Whether a live session of the user gets what is published in a topic: it is attached

@@ -40,6 +40,7 @@ class ConnectionInfo:
     address: str  # of the client; behind a proxy what the proxy says, if it is trusted
     kind: Literal["ws", "lp"]
     api_key: str
+    ticket: str = ""  # with which the connection was opened
 
 
 class Outlet(Protocol):

@@ -24,8 +24,10 @@ import trio
 from .. import ids
 from ..access import LEVELS, Level
 from ..core.decision import Active, Asked, Awake, Caller, Gone
+from ..core.hello import VERSION
 from ..errors import (
     ATTACH_FIRST,
+    AUTH_FAILED,
     AUTH_REQUIRED,
     AUTH_RESET,
     DENIED,
@@ -47,6 +49,8 @@ from ..wire.packets import (
     Del,
     Extra,
     Get,
+    GetInbox,
+    GetQuery,
     Hi,
     Leave,
     Login,
@@ -64,6 +68,7 @@ from .outbox import ConnectionInfo, Outlet
 from .pace import Pace
 from .person import Person
 from .runner import Item
+from .tickets import Admission
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +89,8 @@ class Session:
     person: Person = attrs.field(factory=Person)
     _first: bool = True
     _barrier: str = ""  # the topic of an unanswered {sub}
+    _admission: Admission | None = None  # until {hi}
+    _opening: trio.Event | None = None  # {hi} and {sub me} are implied and not done yet
 
     @classmethod
     def begin(
@@ -100,7 +107,10 @@ class Session:
         hub.enter(link)
         pace = Pace(hub.settings.limits.packets_per_second)
         person = Person(origin=entrance.origin(info.address), polls=info.kind == "lp")
-        return cls(link, hub, entrance, info, wire, random_bytes, pace, person)
+        session = cls(link, hub, entrance, info, wire, random_bytes, pace, person)
+        if info.ticket:
+            session._show(info.ticket)
+        return session
 
     def end(self) -> None:
         """The connection is over: every topic it was attached to takes note."""
@@ -116,10 +126,42 @@ class Session:
     def _who(self) -> dict[str, str]:
         return {"session": self.link.sid, "user": self.person.user}
 
+    # --- tickets -------------------------------------------------------------------------
+
+    def _show(self, ticket: str) -> None:
+        """The connection was opened with a ticket: it logs in at {hi}, or at once."""
+        admission = self._admission = self.hub.tickets.take(ticket, self.hub.now())
+        if admission is not None:
+            self.link.metadata = admission.metadata
+        if admission is None or admission.attach:
+            self._opening = trio.Event()
+            self.hub.nursery.start_soon(self._open, self._opening)
+
+    def _turn_out(self, answer: Answer) -> None:
+        self._answer(answer)
+        self.link.outlet.finish(1008, "the ticket is not known, was used, or is late")
+
+    async def _open(self, done: trio.Event) -> None:
+        """{hi} and {sub me} as if the client had sent them; or out, with a bad ticket."""
+        inbox = GetQuery(what="inbox", inbox=GetInbox())
+        try:
+            if self._admission is None:
+                self._turn_out(AUTH_FAILED)
+                return
+            for request in (Hi(ver=VERSION), Sub(topic="me", get=inbox)):
+                await self._taken(ClientPacket(request))
+        finally:
+            self._opening = None
+            done.set()
+
     # --- one packet ----------------------------------------------------------------------
 
     async def receive(self, message: str | bytes) -> None:
         """Take one message, text or binary, and wait as long as no more may come."""
+        if self._opening is not None:
+            await self._opening.wait()
+            if self.link.outlet.closed:
+                return
         await self.pace.wait(len(message))
         if message == "1":  # a probe of the network, no packet
             self.link.outlet.push(text_frame(b"0"))
@@ -134,6 +176,9 @@ class Session:
             self.pace.fine()
             self._answer(MALFORMED)
             return
+        await self._taken(packet)
+
+    async def _taken(self, packet: ClientPacket) -> None:
         try:
             await self._handle(packet)
         except Refused as no:
@@ -241,6 +286,15 @@ class Session:
 
     async def _greet(self, hi: Hi) -> None:
         answer, params = await self.entrance.greet(self.person, hi)
+        if self._admission is not None:
+            admission, self._admission = self._admission, None
+            try:
+                more = await self.entrance.admit(self.person, admission.user)
+            except Refused as no:
+                self._turn_out(no.answer)
+                return
+            self._logged_in()
+            params = {**(params or {}), **more}
         self._answer(answer, ident=hi.id, params=params)
         if params and hi.bkg:
             self.hub.nursery.start_soon(self._awake)

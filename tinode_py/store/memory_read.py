@@ -20,6 +20,7 @@ from ..queries import (
     DeletionsIn,
     DeviceById,
     DevicesOf,
+    EditsOf,
     EventsAfter,
     FindByTags,
     FindQueryOf,
@@ -44,10 +45,12 @@ from ..queries import (
     SilencedBy,
     SubscriptionOf,
     TopicByName,
+    TopicsAfter,
     UnreadOf,
     UploadById,
     UploadedBy,
     UserById,
+    UsersAfter,
     UsersById,
     WebhooksAfter,
 )
@@ -73,6 +76,7 @@ from .base import ALIAS, ALIAS_WEIGHT
 from .memory_devices import channels_of, device_by_id, devices_of, unread_of
 from .memory_events import events_after, online_after
 from .memory_keys import key_by_id, keys_after
+from .memory_lists import edits_of, topics_after, users_after
 from .memory_uploads import loose_uploads, upload_by_id, uploaded_by
 from .memory_webhooks import dead_count, dead_letters_of, webhooks_after
 from .tables import Tables
@@ -313,6 +317,9 @@ def _inbox_users(tables: Tables, query: InboxUsers) -> tuple[str, ...]:
 
 ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     KeyById: key_by_id,
+    UsersAfter: users_after,
+    TopicsAfter: topics_after,
+    EditsOf: edits_of,
     KeysAfter: keys_after,
     UserById: _user,
     UsersById: _users,

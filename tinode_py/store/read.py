@@ -22,6 +22,7 @@ from ..queries import (
     DeletionsIn,
     DeviceById,
     DevicesOf,
+    EditsOf,
     EventsAfter,
     FindByTags,
     FindQueryOf,
@@ -46,10 +47,12 @@ from ..queries import (
     SilencedBy,
     SubscriptionOf,
     TopicByName,
+    TopicsAfter,
     UnreadOf,
     UploadById,
     UploadedBy,
     UserById,
+    UsersAfter,
     UsersById,
     WebhooksAfter,
 )
@@ -62,6 +65,7 @@ from .find import found_by_tags
 from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
 from .keys import key_by_id, keys_after
+from .lists import edits_of, topics_after, users_after
 from .sessions import session_at, sessions_of
 from .sql import Row, Statements
 from .uploads import loose_uploads, upload_by_id, uploaded_by
@@ -222,6 +226,9 @@ def _secret(db: Statements, query: SecretNamed) -> bytes | None:
 
 ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     KeyById: key_by_id,
+    UsersAfter: users_after,
+    TopicsAfter: topics_after,
+    EditsOf: edits_of,
     KeysAfter: keys_after,
     UserById: _user,
     UsersById: _users,

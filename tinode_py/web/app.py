@@ -26,6 +26,7 @@ from .handshake import BAD_HANDSHAKE, PATH, Doors
 from .head import RequestHead
 from .http import App, Receive, Scope, Send
 from .pages import Pages
+from .v1.problem import Problem
 
 _ODD_ESCAPES = re.compile(rb"%(?:2[ef]|5c|00)", re.IGNORECASE)
 _TO_THE_END = ("/health/", "/v0/channels/lp")
@@ -86,7 +87,10 @@ class _Outer:
             await self.app(scope, receive, send)
             return
         closing = {"connection": "close"} if self.site.draining() else None
-        response = ctrl_response(answer, self.site.now(), headers=closing)
+        if scope["path"].startswith("/v1/"):
+            response = Problem(answer.code, answer.text, headers=closing).response()
+        else:
+            response = ctrl_response(answer, self.site.now(), headers=closing)
         await response(scope, receive, send)
 
 

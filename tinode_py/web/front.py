@@ -23,7 +23,7 @@ from ..live.outbox import ConnectionInfo, OutletTerms, SlowBy, SocketOutbox
 from ..live.sockets import reset, socket_of
 from .answers import bare_answer
 from .closing import close_gently, close_now
-from .handshake import PATH, Doors, key_of, library_request
+from .handshake import PATH, Doors, key_of, library_request, ticket_of
 from .head import BadRequest, RequestHead, Requests
 from .http import (
     App,
@@ -226,7 +226,8 @@ class Front:
         if not head:
             await close_now(stream, _LINGER)
             return False
-        info = ConnectionInfo(self._client(head, address), "ws", key_of(head, _NO_FORM))
+        key, ticket = key_of(head, _NO_FORM), ticket_of(head)
+        info = ConnectionInfo(self._client(head, address), "ws", key, ticket)
         answer = await shake_hands(library_request(head))
         assert self._nursery is not None
         assert self._terms is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from urllib.parse import parse_qs
 
 import attrs
 
@@ -53,6 +54,11 @@ class Doors:
 
 def key_of(head: RequestHead, form: Mapping[str, str]) -> str:
     return find_key(head.header("x-tinode-apikey"), head.query, form, head.header("cookie"))
+
+
+def ticket_of(head: RequestHead) -> str:
+    """The ticket with which a websocket is opened, "" if it is none."""
+    return parse_qs(head.query, errors="replace").get("ticket", [""])[0]
 
 
 def library_request(head: RequestHead) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import events, keys, sending, webhooks
+from . import events, history, keys, own, presence, sending, tickets, topics, users, webhooks
 from .backend import Handler
 
 HANDLERS: Mapping[str, Handler] = {
@@ -12,4 +12,10 @@ HANDLERS: Mapping[str, Handler] = {
     **sending.HANDLERS,
     **events.HANDLERS,
     **webhooks.HANDLERS,
+    **history.HANDLERS,
+    **users.HANDLERS,
+    **presence.HANDLERS,
+    **topics.HANDLERS,
+    **own.HANDLERS,
+    **tickets.HANDLERS,
 }

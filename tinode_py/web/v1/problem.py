@@ -9,7 +9,7 @@ import attrs
 import msgspec
 from starlette.responses import Response
 
-from ...errors import Answer, Refused
+from ...errors import ATTACH_FIRST, Answer, Refused
 
 MEDIA = "application/problem+json"
 
@@ -73,6 +73,8 @@ class Problem(Exception):
     @classmethod
     def of(cls, answer: Answer, what: str = "") -> Problem:
         """A refusal by the rules of chat."""
+        if answer == ATTACH_FIRST:  # nobody attaches here: he could not, being no member
+            return cls(403, "the user is no member of this topic", code=answer.code)
         text = f"{what}: {answer.text}" if what else answer.text
         return cls(http_status(answer.code), text, code=answer.code)
 

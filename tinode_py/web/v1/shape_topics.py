@@ -7,7 +7,7 @@ from typing import Literal
 import attrs
 
 from .operation import OWN, Operation
-from .types import NULL, Json, Mode, Moment, Page, Short, Tags, UserRef, Users
+from .types import NULL, Json, Limit, Mode, Moment, Page, Short, Tags, UserRef, Users
 
 
 @attrs.frozen
@@ -126,7 +126,7 @@ class MemberPage:
     """
 
     after: Short = ""
-    limit: int = 50
+    limit: Limit = 50
     online: bool = False
 
 

@@ -27,7 +27,7 @@ Tags = Annotated[
     msgspec.Meta(max_length=64),
 ]
 Mode = Annotated[str, msgspec.Meta(pattern="^[JRWPASDONjrwpasdon+-]{0,16}$")]
-ExternalId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+ExternalId = Annotated[str, msgspec.Meta(pattern=r"^[^/\\\x00-\x1f]{1,128}$")]
 Short = Annotated[str, msgspec.Meta(max_length=128)]
 Long = Annotated[str, msgspec.Meta(max_length=4096)]
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]

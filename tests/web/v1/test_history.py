@@ -1,0 +1,136 @@
+"""Reading, editing and deleting over the business API."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+async def pair(server):
+    alice, bob = await server.user("alice"), await server.user("bob")
+    group = (await alice.sub("new")).topic
+    await bob.sub(group)
+    return alice, bob, group
+
+
+async def say(api, who, group, *contents, **head):
+    for content in contents:
+        wanted = {"from": who.user, "topic": group, "content": content}
+        got = await api("POST", "/messages", wanted | ({"head": head} if head else {}))
+        assert got.status == 202, got.body
+
+
+async def test_pages(api, pair):
+    alice, _, group = pair
+    await say(api, alice, group, *range(1, 8))
+    found, before = [], 0
+    while True:
+        got = await api("GET", f"/topics/{group}/messages?limit=3&before={before}")
+        found += [it["content"] for it in got["messages"]]
+        if not (before := got["before"]):
+            break
+    assert found == [7, 6, 5, 4, 3, 2, 1]
+    got = await api("GET", f"/topics/{group}/messages?since=3&before=6")
+    assert [it["seq"] for it in got["messages"]] == [5, 4, 3]
+    assert (await api("GET", f"/topics/{group}/messages?since=9"))["messages"] == []
+
+
+async def test_an_edited_message_is_one_message(api, pair):
+    alice, bob, group = pair
+    await say(api, alice, group, {"txt": "a"}, mime="text/x-drafty")
+    await say(api, bob, group, "b")
+    got = await api("PATCH", f"/topics/{group}/messages/1", {"content": {"txt": "A"}})
+    assert got.body == {"seq": 3}
+    await alice.pub(group, "AA", head={"replace": ":1"})
+    data = [packet["data"] for packet in bob.receive_all_nowait() if "data" in packet]
+    assert data[2]["head"] == {"mime": "text/x-drafty", "replace": ":1"}
+    assert data[2]["from"] == alice.user
+    got = await api("GET", f"/topics/{group}/messages")
+    assert [(it["seq"], it["content"]) for it in got["messages"]] == [(2, "b"), (1, "AA")]
+    first = got["messages"][1]
+    assert [(it["seq"], it["content"]) for it in first["revisions"]] == [
+        (1, {"txt": "a"}), (3, {"txt": "A"}), (4, "AA"),
+    ]  # fmt: skip
+    assert first["edited"] == first["revisions"][2]["ts"]
+    assert (await api("GET", f"/topics/{group}/messages/1")).body == first
+    got = await api("GET", f"/topics/{group}/messages?edits=raw")
+    assert [it["seq"] for it in got["messages"]] == [4, 3, 2, 1]
+    assert (await api("PATCH", f"/topics/{group}/messages/3", {"content": 1})).status == 409
+    assert (await api("PATCH", f"/topics/{group}/messages/9", {"content": 1})).status == 404
+
+
+async def test_an_edit_far_from_its_message(api, pair):
+    alice, _, group = pair
+    await say(api, alice, group, *range(1, 8))
+    await alice.pub(group, "one", head={"replace": ":1"})
+    got = await api("GET", f"/topics/{group}/messages?before=3")
+    assert [it["content"] for it in got["messages"]] == [2, "one"]
+
+
+async def test_deleting_for_all_and_for_one(api, pair):
+    alice, bob, group = pair
+    await say(api, alice, group, 1, 2, 3)
+    got = await api("DELETE", f"/topics/{group}/messages/1")
+    assert got.body == {"number": 1}
+    got = await api("DELETE", f"/topics/{group}/messages/2?user={bob.user}")
+    assert got.status == 200
+    for user, left in ((alice.user, [3, 2]), (bob.user, [3])):
+        got = await api("GET", f"/topics/{group}/messages?user={user}")
+        assert [it["content"] for it in got["messages"]] == left
+    page = await bob.get(group, "data")
+    assert [it["content"] for it in page.data] == [3]
+    assert (await api("DELETE", f"/topics/{group}/messages/1")).status == 404
+    pres = [it["pres"] for it in alice.receive_all_nowait() if "pres" in it]
+    assert [it["delseq"] for it in pres if it["what"] == "del"] == [[{"low": 1}]]
+
+
+async def test_as_oneself(server, api, pair):
+    alice, bob, group = pair
+    carol = await server.user("carol")
+    await say(api, alice, group, 1, 2)
+    path = f"/me/topics/{group}/messages"
+    got = await api("GET", path, key=bob.token)
+    assert [it["content"] for it in got["messages"]] == [2, 1]
+    assert (await api("GET", path, key=carol.token)).status == 403
+    await alice.set(group, sub={"user": bob.user, "mode": "JWP"})
+    assert (await api("GET", path, key=bob.token)).status == 403
+    assert (await api("PATCH", f"{path}/1", {"content": 5}, key=bob.token)).status == 403
+    assert (await api("PATCH", f"{path}/1", {"content": 5}, key=alice.token)).status == 200
+    got = await api("GET", path, key=alice.token)
+    assert [it["content"] for it in got["messages"]] == [2, 5]
+    assert (await api("DELETE", f"{path}/2", key=carol.token)).status == 403
+    assert (await api("DELETE", f"{path}/2?hard=true", key=alice.token)).status == 200
+    assert (await api("GET", f"/topics/{group}/messages/2")).status == 404
+
+
+async def test_a_private_chat_as_oneself(server, api):
+    alice, bob = await server.user("alice"), await server.user("bob")
+    wanted = {"user": bob.user, "content": "hi"}
+    got = await api("POST", "/me/messages", wanted, key=alice.token)
+    topic = got["results"][0]["topic"]
+    for who, name in ((alice, bob.user), (bob, alice.user), (bob, topic)):
+        got = await api("GET", f"/me/topics/{name}/messages", key=who.token)
+        assert [it["content"] for it in got["messages"]] == ["hi"], name
+    carol = await server.user("carol")
+    assert (await api("GET", f"/me/topics/{topic}/messages", key=carol.token)).status == 404
+
+
+async def test_a_channel_as_its_reader(server, api):
+    alice, bob = await server.user("alice"), await server.user("bob")
+    group = (await alice.sub("nch")).topic
+    channel = "chn" + group[3:]
+    await alice.pub(group, "news")
+    path = f"/me/topics/{channel}/messages"
+    assert (await api("GET", path, key=bob.token)).status == 403
+    await bob.sub(channel)
+    await bob.leave(channel)
+    got = await api("GET", path, key=bob.token)
+    assert [it["content"] for it in got["messages"]] == ["news"]
+
+
+@pytest.mark.parametrize("name", ["grpAAAAAAAAAAE", "x", "p2p" + "A" * 22, "usrAAAAAAAAAAE", "me"])
+async def test_topics_that_are_not_there(server, api, name):
+    alice = await server.user("alice")
+    assert (await api("GET", f"/topics/{name}/messages")).status == 404
+    assert (await api("GET", f"/me/topics/{name}/messages", key=alice.token)).status >= 400
+    assert (await api("DELETE", f"/topics/{name}/messages/1")).status == 404

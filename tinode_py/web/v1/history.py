@@ -1,0 +1,219 @@
+"""Reading, editing and deleting messages."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from ... import ids
+from ...access import Level
+from ...core.heads import fields, replaced
+from ...errors import Refused
+from ...live.asking import NAME, Asker, ask
+from ...queries import EditsOf, MessageAt, MessagesIn
+from ...records import Message, Range
+from ...wire.packets import Del, Get, GetData, Json, Pub, SeqRange
+from ...wire.times import time_text
+from .backend import Backend, Call, Handler
+from .people import is_p2p, named_user, system_user, topic_of
+from .problem import Problem, refused
+from .sending import own_topic
+from .shape_messages import DeletedMessages, Edited, History, OneMessage, Revision
+from .types import NULL
+
+MOST_EDITS = 1000  # of the messages of one page
+_LAST = 2**31 - 1
+
+
+async def read_history(call: Call) -> History:
+    topic, page = await topic_of(call, call.path["topic"]), call.query
+    user = ""
+    if page.user is not None:
+        user = await named_user(call, page.user)
+        if not user:
+            raise Problem(404, f"there is no user {page.user!r}")
+    high = min(page.before or _LAST, topic.seq + 1)
+    low = max(page.since, 1)
+    if low >= high:
+        return History((), 0)
+    query = MessagesIn(topic.name, user, (Range(low, high),), page.limit)
+    rows = await call.backend.store.fetch(query)
+    return await _page(call.backend, rows, topic.name, user, page.limit, page.edits)
+
+
+async def read_own_history(call: Call) -> History:
+    """What {get data} of the user would give, edits folded."""
+    page, user = call.query, call.caller.user
+    named = call.path["topic"]
+    topic = own_topic_of(user, named)
+    wanted = GetData(since=page.since, before=page.before, limit=page.limit)
+    request = Get(id=NAME, topic=named, what="data", data=wanted)
+    answers = await ask(call.backend.hub, Asker(user, call.caller.level), topic, named, request)
+    ctrl = answers.ctrl
+    if ctrl and ctrl["code"] >= 300:
+        answers.checked()
+    numbers = [msgspec.json.decode(data["seq"]) for data in answers.of("data")]
+    ranges = tuple(Range(seq, seq + 1) for seq in sorted(numbers))
+    query = MessagesIn(topic, user, ranges, page.limit)
+    rows = await call.backend.store.fetch(query) if ranges else ()
+    return await _page(call.backend, rows, topic, user, page.limit, page.edits)
+
+
+def own_topic_of(user: str, named: str) -> str:
+    """The topic that a user calls so; 404 where there can be none."""
+    if ids.is_user(named) and named != user:
+        return ids.p2p_name(user, named)
+    if ids.is_channel(named):
+        return ids.group_of(named)
+    if not (ids.is_group(named) or named.startswith("p2p")):
+        raise Problem(404, f"there is no topic {named!r}")
+    return own_topic(user, named)
+
+
+async def _page(
+    backend: Backend, rows: Sequence[Message], topic: str, user: str, limit: int, edits: str
+) -> History:
+    before = rows[-1].seq if len(rows) == limit else 0
+    if edits == "raw":
+        return History(tuple(shown(row) for row in rows), before)
+    originals = [row for row in rows if not _target(row)]
+    changes = await _edits(backend, topic, user, [row.seq for row in originals])
+    folded = (shown(row, changes.get(row.seq, ())) for row in originals)
+    return History(tuple(folded), before)
+
+
+def _target(row: Message) -> int:
+    """The message that this one replaces; 0 for none, or where the head is odd."""
+    with contextlib.suppress(Refused):
+        return replaced(row.head)
+    return 0
+
+
+async def _edits(
+    backend: Backend, topic: str, user: str, seqs: Iterable[int]
+) -> dict[int, list[Message]]:
+    """The edits of some messages, by number, as far as the user has not deleted them."""
+    rows = await backend.store.fetch(EditsOf(topic, tuple(seqs), MOST_EDITS))
+    if user and rows:
+        ranges = tuple(Range(row.seq, row.seq + 1) for row in rows)
+        rows = (await backend.store.fetch(MessagesIn(topic, user, ranges, len(rows))))[::-1]
+    found: dict[int, list[Message]] = {}
+    for row in rows:
+        found.setdefault(_target(row), []).append(row)
+    return found
+
+
+def shown(row: Message, edits: Sequence[Message] = ()) -> OneMessage:
+    """A message with its latest text, and all that it had."""
+    latest = edits[-1] if edits else row
+    revisions = (row, *edits) if edits else ()
+    return OneMessage(
+        row.topic,
+        row.seq,
+        row.sender,
+        time_text(row.ts),
+        msgspec.Raw(row.head) if row.head else NULL,
+        msgspec.Raw(latest.content),
+        time_text(latest.ts) if edits else None,
+        tuple(Revision(it.seq, time_text(it.ts), msgspec.Raw(it.content)) for it in revisions),
+    )
+
+
+async def read_message(call: Call) -> OneMessage:
+    topic = await topic_of(call, call.path["topic"])
+    row = await _message_at(call.backend, topic.name, call.path["seq"])
+    changes = await _edits(call.backend, topic.name, "", [row.seq])
+    return shown(row, changes.get(row.seq, ()))
+
+
+async def _message_at(backend: Backend, topic: str, seq: str) -> Message:
+    number = int(seq) if seq.isascii() and seq.isdecimal() and len(seq) < 11 else 0
+    row = await backend.store.fetch(MessageAt(topic, number)) if 0 < number <= _LAST else None
+    if row is None:
+        raise Problem(404, f"there is no message {seq!r} in {topic}")
+    return row
+
+
+# --- editing -----------------------------------------------------------------------------
+
+
+async def edit_message(call: Call) -> Edited:
+    """An edit in the name of the message's author."""
+    topic = await topic_of(call, call.path["topic"])
+    row = await _message_at(call.backend, topic.name, call.path["seq"])
+    system = row.sender == await system_user(call.backend)
+    asker = Asker(row.sender, Level.ROOT if system else Level.AUTH, system=system)
+    named = ids.p2p_peer(topic.name, row.sender) if is_p2p(topic.name) else topic.name
+    return await _edited(call, asker, named, row)
+
+
+async def edit_own_message(call: Call) -> Edited:
+    caller, named = call.caller, call.path["topic"]
+    row = await _message_at(call.backend, own_topic_of(caller.user, named), call.path["seq"])
+    if row.sender != caller.user:
+        raise Problem(403, "only its author may edit a message")
+    return await _edited(call, Asker(caller.user, caller.level), named, row)
+
+
+async def _edited(call: Call, asker: Asker, named: str, row: Message) -> Edited:
+    limit = call.backend.settings.limits.message_size
+    content = bytes(call.body.content)
+    if len(content) > limit:
+        raise Problem(413, f"the content is longer than {limit} bytes")
+    if _target(row):
+        raise Problem(409, f"{row.seq} is itself an edit, of {_target(row)}")
+    head = {name: value for name, value in fields(row.head).items() if name != "sender"}
+    head["replace"] = msgspec.Raw(msgspec.json.encode(f":{row.seq}"))
+    request = Pub(id=NAME, topic=named, head=Json(msgspec.json.encode(head)), content=Json(content))
+    answers = await ask(call.backend.hub, asker, row.topic, named, request)
+    return Edited(answers.checked().ctrl["params"]["seq"])
+
+
+# --- deleting ----------------------------------------------------------------------------
+
+
+async def delete_message(call: Call) -> DeletedMessages:
+    """For all as the system does it, or for one user in his own name."""
+    topic = await topic_of(call, call.path["topic"])
+    row = await _message_at(call.backend, topic.name, call.path["seq"])
+    if call.query.user is None:
+        system = await system_user(call.backend)
+        asker = Asker(system, Level.ROOT, actor="operator", system=True)
+        return await _deleted(call.backend, asker, topic.name, topic.name, row.seq, hard=True)
+    user = await named_user(call, call.query.user)
+    if not user:
+        raise Problem(404, f"there is no user {call.query.user!r}")
+    return await _deleted(call.backend, Asker(user), topic.name, topic.name, row.seq, hard=False)
+
+
+async def delete_own_message(call: Call) -> DeletedMessages:
+    caller, named = call.caller, call.path["topic"]
+    topic = own_topic_of(caller.user, named)
+    row = await _message_at(call.backend, topic, call.path["seq"])
+    asker = Asker(caller.user, caller.level)
+    return await _deleted(call.backend, asker, topic, named, row.seq, hard=call.query.hard)
+
+
+async def _deleted(
+    backend: Backend, asker: Asker, topic: str, named: str, seq: int, *, hard: bool
+) -> DeletedMessages:
+    ranges = (SeqRange(low=seq),)
+    request = Del(id=NAME, topic=named, what="msg", delseq=ranges, hard=hard)
+    try:
+        answers = (await ask(backend.hub, asker, topic, named, request)).checked()
+    except Refused as no:
+        raise refused(no) from None
+    return DeletedMessages(answers.ctrl["params"]["del"])
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "readHistory": read_history,
+    "readOwnHistory": read_own_history,
+    "readMessage": read_message,
+    "editMessage": edit_message,
+    "editOwnMessage": edit_own_message,
+    "deleteMessage": delete_message,
+    "deleteOwnMessage": delete_own_message,
+}

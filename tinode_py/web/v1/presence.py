@@ -1,0 +1,136 @@
+"""Who is online and by what, forcing users offline, their logins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...access import Level
+from ...errors import EVICTED
+from ...live.asking import NAME, Asker, ask
+from ...live.link import Link
+from ...queries import SessionsOf, UsersById
+from ...wire.packets import Ctrl, Del, Time
+from ...wire.times import time_text
+from .backend import Backend, Call, Handler
+from .people import user_of, users_of
+from .problem import Problem
+from .shape_users import (
+    ForcedOff,
+    ForceOff,
+    LiveDevice,
+    LoginRow,
+    LoginRows,
+    OnlineList,
+    OnlineUser,
+)
+
+
+def online(backend: Backend, user: str, named: str) -> OnlineUser:
+    """What is known of a user now; `named` is how he was asked for."""
+    here = backend.hub.on_me.sids.get(user, set())
+    links = backend.hub.sessions_of(user) if user else []
+    devices = tuple(
+        LiveDevice(link.sid, link.platform, link.number, link.sid in here) for link in links
+    )
+    return OnlineUser(named, bool(devices), devices)
+
+
+async def read_online(call: Call) -> OnlineUser:
+    named = call.path["user"]
+    return online(call.backend, (await user_of(call, named)).id, named)
+
+
+async def query_online(call: Call) -> OnlineList:
+    """In the order asked for; who is not known is not online."""
+    names = call.body.users
+    users = await users_of(call, names)
+    items = tuple(
+        online(call.backend, user.id if (user := users[name]) else "", name) for name in names
+    )
+    return OnlineList(items, "", call.backend.hub.statistics().users)
+
+
+async def list_online(call: Call) -> OnlineList:
+    page, backend = call.query, call.backend
+    names = backend.hub.users_after(page.after, page.limit)
+    after = names[-1] if len(names) == page.limit else ""
+    if call.caller.narrow:
+        rows = await backend.store.fetch(UsersById(tuple(names)))
+        names = [name for name in names if name in rows and call.caller.may_user(rows[name])]
+    items = tuple(online(backend, name, name) for name in names)
+    return OnlineList(items, after, backend.hub.statistics().users)
+
+
+async def force_offline(call: Call) -> ForcedOff:
+    """Sessions are told why, then closed; with `revoke` their tokens are void before that."""
+    wanted: ForceOff = call.body
+    user = await user_of(call, call.path["user"])
+    backend = call.backend
+    links = backend.hub.sessions_of(user.id)
+    if wanted.session:
+        links = [link for link in links if link.sid == wanted.session]
+        if not links:
+            raise Problem(404, f"there is no live session {wanted.session!r} of this user")
+    params = {"reason": wanted.reason} if wanted.reason else None
+    packet = Ctrl(EVICTED.code, EVICTED.text, Time(backend.now()), params=params)
+    if wanted.revoke:
+        await _revoke(backend, user.id, links if wanted.session else None)
+    for link in links:
+        link.send(packet)
+        link.outlet.finish(1000)
+    return ForcedOff(len(links))
+
+
+async def _revoke(backend: Backend, user: str, links: list[Link] | None) -> None:
+    """Void the tokens of all logins, or of those of some sessions. The sessions live on."""
+    rows = await backend.store.fetch(SessionsOf(user))
+    numbers = {link.number for link in links} if links is not None else None
+    for row in rows:
+        if not row.revoked and (numbers is None or row.n in numbers):
+            await _end(backend, user, row.n)
+
+
+async def _end(backend: Backend, user: str, number: int) -> None:
+    request = Del(id=NAME, topic="me", what="session", session=str(number))
+    (await ask(backend.hub, Asker(user, Level.AUTH), user, "me", request)).checked()
+
+
+async def list_logins(call: Call) -> LoginRows:
+    user = await user_of(call, call.path["user"])
+    rows = await call.backend.store.fetch(SessionsOf(user.id))
+    live = {link.number for link in call.backend.hub.sessions_of(user.id)}
+    return LoginRows(
+        tuple(
+            LoginRow(
+                row.n,
+                time_text(row.created),
+                time_text(row.seen),
+                row.user_agent,
+                row.platform,
+                time_text(row.revoked) if row.revoked else None,
+                row.n in live,
+            )
+            for row in rows
+        )
+    )
+
+
+async def end_login(call: Call) -> None:
+    user = await user_of(call, call.path["user"])
+    number = call.path["number"]
+    rows = await call.backend.store.fetch(SessionsOf(user.id))
+    row = next((row for row in rows if str(row.n) == number), None)
+    if row is None:
+        raise Problem(404, f"there is no login {number!r} of this user")
+    if not row.revoked:
+        await _end(call.backend, user.id, row.n)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "readOnline": read_online,
+    "queryOnline": query_online,
+    "listOnline": list_online,
+    "forceOffline": force_offline,
+    "listLogins": list_logins,
+    "endLogin": end_login,
+}

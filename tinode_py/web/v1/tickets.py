@@ -1,0 +1,63 @@
+"""Tickets, with which a websocket is logged in from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from ...live.tickets import Admission
+from ...queries import LoginByName, UserById
+from ...records import State, User
+from ...wire.times import time_text
+from ..apikey import ApiKeys
+from ..handshake import PATH
+from .backend import Call, Handler
+from .people import external_scheme, user_of
+from .problem import Problem
+from .shape_server import NewTicket, Ticket
+from .shape_users import NewUser
+from .users import new_account, optional
+
+_METADATA = 4096  # bytes
+
+
+async def create_ticket(call: Call) -> Ticket:
+    wanted, backend = call.body, call.backend
+    if (wanted.user is None) is (wanted.external_id is None):
+        raise Problem.field("user", "give `user` or `external_id`, not both")
+    metadata = optional(wanted.metadata)
+    if metadata is not None and len(metadata) > _METADATA:
+        raise Problem.field("metadata", f"longer than {_METADATA} bytes")
+    user = await (user_of(call, wanted.user) if wanted.user else _by_external(call, wanted))
+    if user.state is not State.OK:
+        raise Problem(403, f"the account {user.id} is suspended")
+    expires = backend.now() + wanted.ttl * 1000
+    admission = Admission(user.id, expires, metadata, wanted.attach)
+    ticket = backend.hub.tickets.give(admission, backend.random_bytes, backend.now())
+    return Ticket(ticket, _url(call, ticket), user.id, time_text(expires))
+
+
+async def _by_external(call: Call, wanted: NewTicket) -> User:
+    """The user of that id, made if there is none."""
+    scheme, external = external_scheme(call.caller.realm), wanted.external_id or ""
+    row = await call.backend.store.fetch(LoginByName(scheme, external))
+    if row is not None:
+        user = await call.backend.store.fetch(UserById(row.user))
+        if user is None or not call.caller.may_user(user):
+            raise Problem(404, f"there is no user {external!r}")
+        return user
+    if call.caller.narrow:
+        raise Problem(404, f"there is no user {external!r}, and a limited key makes none")
+    return await new_account(call, NewUser(external_id=external, name=wanted.name))
+
+
+def _url(call: Call, ticket: str) -> str:
+    """Where this request came to, as a websocket's address."""
+    web = call.backend.settings.web
+    key = web.api_keys[0] if web.api_keys else ApiKeys(web.api_salt).make()
+    scheme = "wss" if call.request.scope["scheme"] == "https" else "ws"
+    host = call.request.headers.get("host", "localhost")
+    return f"{scheme}://{host}{PATH}?" + urlencode({"apikey": key, "ticket": ticket})
+
+
+HANDLERS: Mapping[str, Handler] = {"createTicket": create_ticket}

@@ -1,0 +1,280 @@
+"""Groups and private chats: lists, counts, members; joining, leaving, other modes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from ... import access, ids
+from ...access import Level
+from ...errors import Refused
+from ...live.asking import NAME, Answers, Asker, ask
+from ...live.routing import new_group
+from ...queries import ContactsOf, MembersOf, SubscriptionOf, TopicByName, TopicsAfter
+from ...records import Contact, Subscription, Topic
+from ...wire.packets import DefAcs, Del, Json, Request, Set, SetDesc, SetQuery, SetSub, Sub
+from ...wire.times import time_text
+from .backend import Backend, Call, Handler
+from .people import is_p2p, topic_of, user_of, users_of
+from .problem import Problem, refused
+from .shape_topics import (
+    Member,
+    Members,
+    NewTopic,
+    OneTopic,
+    OwnTopic,
+    OwnTopics,
+    TopicChange,
+    TopicList,
+)
+from .users import moment, optional, raw
+
+
+def shown(backend: Backend, topic: Topic, members: int) -> OneTopic:
+    kind: Literal["group", "channel", "p2p"] = "channel" if topic.channel else "group"
+    return OneTopic(
+        topic.name,
+        "p2p" if is_p2p(topic.name) else kind,
+        topic.owner,
+        time_text(topic.created),
+        time_text(topic.updated),
+        moment(topic.touched),
+        topic.seq,
+        raw(topic.public),
+        raw(topic.trusted),
+        topic.tags,
+        access.text(topic.auth),
+        access.text(topic.anon),
+        members,
+        len(backend.hub.users_in(topic.name)),
+    )
+
+
+async def _counted(backend: Backend, topic: Topic) -> OneTopic:
+    rows = await backend.store.fetch(MembersOf(topic.name))
+    return shown(backend, topic, len(rows) + topic.readers)
+
+
+async def list_topics(call: Call) -> TopicList:
+    page, backend = call.query, call.backend
+    found = await backend.store.fetch(TopicsAfter(page.after, page.limit))
+    items = [
+        await _counted(backend, topic) if is_p2p(topic.name) else shown(backend, topic, members)
+        for topic, members in found
+        if call.caller.may_topic(topic)
+    ]
+    return TopicList(tuple(items), found[-1][0].name if len(found) == page.limit else "")
+
+
+async def read_topic(call: Call) -> OneTopic:
+    return await _counted(call.backend, await topic_of(call, call.path["topic"]))
+
+
+# --- making, changing, ending ------------------------------------------------------------
+
+
+async def create_topic(call: Call) -> OneTopic:
+    """A group of its owner's, then its members one by one; who cannot be invited is 404."""
+    wanted, backend = call.body, call.backend
+    if call.caller.narrow and not set(wanted.tags) & set(_tags(call)):
+        raise Problem(403, "the key is limited: give one of its tags")
+    owner = await user_of(call, wanted.owner)
+    members = await users_of(call, wanted.members)
+    for name, user in members.items():
+        if user is None:
+            raise Problem(404, f"there is no user {name!r}")
+    limit = backend.settings.limits.topic_subscribers
+    if len(members) >= limit:
+        raise Problem.field("members", f"a group has at most {limit}")
+    topic = new_group(backend.random_bytes)
+    named = "nch" if wanted.channel else "new"
+    request = Sub(id=NAME, topic=named, set=SetQuery(desc=_described(wanted), tags=wanted.tags))
+    asker = Asker(owner.id, Level.ROOT)
+    (await ask(backend.hub, asker, topic, named, request)).checked()
+    for user in members.values():
+        if user is not None and user.id != owner.id:
+            invitation = Set(id=NAME, topic=topic, sub=SetSub(user=user.id))
+            (await _ask(backend, Asker(owner.id), topic, invitation)).checked()
+    return await _again(backend, topic)
+
+
+def _tags(call: Call) -> Sequence[str]:
+    return call.caller.key.tags if call.caller.key else ()
+
+
+def _described(wanted: NewTopic) -> SetDesc:
+    public = optional(wanted.public)
+    if wanted.name:
+        if public is not None:
+            raise Problem.field("name", "give `name` or `public`, not both")
+        public = Json(msgspec.json.encode({"fn": wanted.name}))
+    defaults = DefAcs(wanted.auth, wanted.anon) if wanted.auth or wanted.anon else None
+    return SetDesc(defacs=defaults, public=public, trusted=optional(wanted.trusted))
+
+
+async def _again(backend: Backend, name: str) -> OneTopic:
+    topic = await backend.store.fetch(TopicByName(name))
+    if topic is None:
+        raise Problem(404, f"there is no topic {name!r}")
+    return await _counted(backend, topic)
+
+
+async def _ask(backend: Backend, asker: Asker, topic: str, request: Request) -> Answers:
+    return await ask(backend.hub, asker, topic, topic, request)
+
+
+def _owner(topic: Topic) -> Asker:
+    """In whose name a group is changed: its owner's, with root's rights to vouch."""
+    if not topic.owner:
+        raise Problem(409, f"{topic.name} is a private chat: it belongs to the two")
+    return Asker(topic.owner, Level.ROOT)
+
+
+async def change_topic(call: Call) -> OneTopic:
+    wanted: TopicChange = call.body
+    topic, backend = await topic_of(call, call.path["topic"]), call.backend
+    asker = _owner(topic)
+    defaults = DefAcs(wanted.auth or "", wanted.anon or "")
+    public, trusted = optional(wanted.public), optional(wanted.trusted)
+    if public is not None or trusted is not None or defaults != DefAcs():
+        desc = SetDesc(defacs=defaults, public=public, trusted=trusted)
+        _changed(await _ask(backend, asker, topic.name, Set(id=NAME, topic=topic.name, desc=desc)))
+    if wanted.tags is not None:
+        request = Set(id=NAME, topic=topic.name, tags=wanted.tags)
+        _changed(await _ask(backend, asker, topic.name, request))
+    return await _again(backend, topic.name)
+
+
+def _changed(answers: Answers) -> None:
+    """Refused unless it was changed, or was so before."""
+    if answers.code != 304:
+        answers.checked()
+
+
+async def delete_topic(call: Call) -> None:
+    topic = await topic_of(call, call.path["topic"])
+    request = Del(id=NAME, topic=topic.name, what="topic")
+    (await _ask(call.backend, _owner(topic), topic.name, request)).checked()
+
+
+# --- members -----------------------------------------------------------------------------
+
+
+async def list_members(call: Call) -> Members:
+    return await _members(call, (await topic_of(call, call.path["topic"])).name)
+
+
+async def _members(call: Call, topic: str) -> Members:
+    page, backend = call.query, call.backend
+    members = await backend.store.fetch(MembersOf(topic))
+    rows = sorted(members, key=lambda row: row.user)
+    here = backend.hub.users_in(topic)
+    chosen = [row for row in rows if row.user in here] if page.online else rows
+    found = [row for row in chosen if row.user > page.after][: page.limit]
+    items = tuple(_member(row, online=row.user in here) for row in found)
+    return Members(items, found[-1].user if len(found) == page.limit else "", len(chosen))
+
+
+def _member(row: Subscription, *, online: bool) -> Member:
+    return Member(
+        row.user,
+        access.text(row.want),
+        access.text(row.given),
+        access.text(row.mode),
+        row.read,
+        row.recv,
+        time_text(row.created),
+        online,
+    )
+
+
+async def put_member(call: Call) -> Member:
+    """As the owner invites, or gives another mode."""
+    backend, topic = call.backend, await topic_of(call, call.path["topic"])
+    user = await user_of(call, call.path["user"])
+    known = await backend.store.fetch(SubscriptionOf(topic.name, user.id))
+    if call.body.mode or known is None or known.deleted:
+        part = SetSub(user=user.id, mode=call.body.mode)
+        request = Set(id=NAME, topic=topic.name, sub=part)
+        _changed(await _ask(backend, Asker(_owner(topic).user), topic.name, request))
+    row = await backend.store.fetch(SubscriptionOf(topic.name, user.id))
+    if row is None:
+        raise Problem(409, "the member is gone again")
+    return _member(row, online=user.id in backend.hub.users_in(topic.name))
+
+
+async def remove_member(call: Call) -> None:
+    """He may come back with what was given to him, unless he is kept out."""
+    backend, topic = call.backend, await topic_of(call, call.path["topic"])
+    user = await user_of(call, call.path["user"])
+    owner = Asker(_owner(topic).user)
+    if user.id == topic.owner:
+        raise Problem(409, "the owner cannot be removed; end the group, or let him pass it on")
+    row = await backend.store.fetch(SubscriptionOf(topic.name, user.id))
+    if row is None or row.deleted:
+        raise Problem(404, f"{user.id} is no member of {topic.name}")
+    request: Request = Del(id=NAME, topic=topic.name, what="sub", user=user.id)
+    if call.query.ban:
+        request = Set(id=NAME, topic=topic.name, sub=SetSub(user=user.id, mode="N"))
+    try:
+        _changed(await _ask(backend, owner, topic.name, request))
+    except Refused as no:
+        raise refused(no) from None
+
+
+# --- topics of a user --------------------------------------------------------------------
+
+
+async def list_topics_of_user(call: Call) -> OwnTopics:
+    return await _topics_of(call, (await user_of(call, call.path["user"])).id)
+
+
+async def list_own_topics(call: Call) -> OwnTopics:
+    return await _topics_of(call, call.caller.user)
+
+
+async def _topics_of(call: Call, user: str) -> OwnTopics:
+    page, backend = call.query, call.backend
+    start = int(page.after) if page.after.isascii() and page.after.isdecimal() else 0
+    found = await backend.store.fetch(ContactsOf(user))
+    rows = [row for row in found if call.caller.may_topic(row.topic)][start : start + page.limit]
+    items = tuple(_own_topic(backend, user, row) for row in rows)
+    return OwnTopics(items, str(start + page.limit) if len(rows) == page.limit else "")
+
+
+def _own_topic(backend: Backend, user: str, row: Contact) -> OwnTopic:
+    sub, topic = row.subscription, row.topic
+    reads = bool(sub.mode & access.READ)
+    reader = ids.is_channel(sub.topic)
+    peer = row.peer if is_p2p(topic.name) else None
+    online = backend.hub.env().online(peer.id if peer else topic.name)
+    return OwnTopic(
+        ids.seen_by(topic.name, user, reader=reader),
+        topic.name,
+        access.text(sub.mode),
+        topic.seq if reads else 0,
+        sub.read if reads else 0,
+        sub.recv if reads else 0,
+        moment(topic.touched),
+        raw(peer.public if peer else topic.public),
+        raw(peer.trusted if peer else topic.trusted),
+        raw(sub.private),
+        row.members,
+        online and bool(sub.mode & access.PRES),
+    )
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "createTopic": create_topic,
+    "listTopics": list_topics,
+    "readTopic": read_topic,
+    "changeTopic": change_topic,
+    "deleteTopic": delete_topic,
+    "listMembers": list_members,
+    "putMember": put_member,
+    "removeMember": remove_member,
+    "listTopicsOfUser": list_topics_of_user,
+    "listOwnTopics": list_own_topics,
+}

@@ -395,10 +395,14 @@ class Push:
 
 @attrs.frozen
 class S3:
-    endpoint: str = key("", "Address of the service; empty: files are kept in the data folder.")
+    endpoint: str = key(
+        "",
+        "Address of the service, which clients must be able to reach; empty: files are kept in the"
+        " data folder. Needs `pip install 'tinode-py[s3]'`.",
+    )
     region: str = key("", "Its region.")
     bucket: str = key("", "Bucket of the uploads.")
-    access_key: str = key("", "Name of the access key.")
+    access_key: str = key("", "Name of the access key; empty: as boto3 finds one.")
     secret_key: str = key("", "The access key's secret.", secret=True)
 
 

@@ -102,7 +102,7 @@ async def test_an_upload_is_kept_with_its_bytes(make, tmp_path, clock):
     assert await uploads.find(kept.id) == kept
     assert (kept.user, kept.size, kept.type) == (ANN.user, 5, "text/plain; charset=utf-8")
     assert uploads.expires(kept) == clock.now + 3_600_000
-    path = await uploads.shelf.locate(kept.id)
+    path = await uploads.shelf.locate(kept)
     assert path.read_bytes() == b"hello"
     assert on_disk(tmp_path) == [path.name]
 
@@ -171,7 +171,7 @@ async def test_what_nothing_refers_to_goes_after_an_hour(make, clock, tmp_path):
     clock.now += 1
     await uploads.collect()
     assert await uploads.find(loose.id) is None
-    assert await uploads.shelf.locate(loose.id) is None
+    assert await uploads.shelf.locate(loose) is None
     assert await uploads.find(linked.id) == linked
     assert len(on_disk(tmp_path)) == 1
 
@@ -212,7 +212,7 @@ async def test_a_crash_after_the_store_knows(make, tmp_path):
     kept = await sent(uploads)
     await uploads.transit.mark([kept.id])
     await make().settle()
-    path = await uploads.shelf.locate(kept.id)
+    path = await uploads.shelf.locate(kept)
     assert on_disk(tmp_path) == [path.name]
 
 
@@ -237,7 +237,7 @@ async def test_a_shelf_that_fails_is_tried_again_at_the_next_start(make, clock, 
     uploads = make()
     kept = await sent(uploads)
     clock.now += DAY
-    path = await uploads.shelf.locate(kept.id)
+    path = await uploads.shelf.locate(kept)
     path.unlink()
     path.mkdir()  # cannot be unlinked
     with pytest.raises(MediaError):
@@ -256,5 +256,5 @@ async def test_an_upload_that_is_referred_to_meanwhile_stays(make, clock):
     uploads.store = LinksFirst(uploads.store, kept.id)
     await uploads.collect()
     assert await uploads.find(kept.id) == kept
-    assert await uploads.shelf.locate(kept.id) is not None
+    assert await uploads.shelf.locate(kept) is not None
     assert uploads.transit.left_behind() == []

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 
+import attrs
 import pytest
 
 from tinode_py import ids
 from tinode_py.media.base import MediaError
 from tinode_py.media.folder import Folder, file_name
 from tinode_py.media.transit import PIECE, Transit
+from tinode_py.records import Upload
 
 NAME = "AbCdEfGhIjA"
+UPLOAD = Upload(NAME, "", 5, 11, "text/plain", "e")
 
 
 @pytest.mark.parametrize(
@@ -22,7 +25,7 @@ async def test_what_is_no_id_is_no_path(tmp_path, name):
     with pytest.raises(ValueError, match=r".*"):
         file_name(name)
     with pytest.raises(ValueError, match=r".*"):
-        await Folder(tmp_path).locate(name)
+        await Folder(tmp_path).locate(attrs.evolve(UPLOAD, id=name))
     with pytest.raises(ValueError, match=r".*"):
         Transit(tmp_path).begin(name, 10)
     assert list(tmp_path.iterdir()) == []
@@ -35,21 +38,21 @@ def test_ids_that_differ_only_in_capitals_are_different_files():
 
 async def test_a_file_is_placed_found_and_removed(tmp_path):
     shelf, transit = Folder(tmp_path / "uploads"), Transit(tmp_path / "transit")
-    assert await shelf.locate(NAME) is None
+    assert await shelf.locate(UPLOAD) is None
     draft = transit.begin(NAME, 4)
     draft.add(b"hello ")
     draft.add(b"world")
     received = await draft.finish()
     assert (received.size, draft.head) == (11, b"hell")
     await shelf.place(NAME, received.path, "text/plain")
-    path = await shelf.locate(NAME)
+    path = await shelf.locate(UPLOAD)
     assert path is not None
     assert path.read_bytes() == b"hello world"
     draft.discard()
     assert path.exists()
     await shelf.remove(NAME)
     await shelf.remove(NAME)
-    assert await shelf.locate(NAME) is None
+    assert await shelf.locate(UPLOAD) is None
     assert list((tmp_path / "transit").iterdir()) == []
 
 

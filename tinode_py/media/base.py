@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from ..records import Upload
+
 
 class MediaError(Exception):
     """The bytes of a file could not be kept, found or removed; the text says why."""
@@ -27,5 +29,8 @@ class Shelf(Protocol):
     async def remove(self, name: str) -> None:
         """Let go of a file; nothing happens if there is none."""
 
-    async def locate(self, name: str) -> Path | str | None:
-        """The file's path, or an address where the client gets it; None if it is not there."""
+    async def locate(self, upload: Upload, *, attached: bool) -> Path | str | None:
+        """The file's path, or an address where the client gets it; None if it is not there.
+
+        `attached`: at that address it is to be saved, whatever it is.
+        """

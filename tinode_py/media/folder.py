@@ -14,6 +14,7 @@ from pathlib import Path
 import trio
 
 from ..disk import sync
+from ..records import Upload
 from .base import MediaError
 
 _ID = re.compile("[A-Za-z0-9_-]{11}")
@@ -50,8 +51,8 @@ class Folder:
         except OSError as error:
             raise MediaError(f"a file could not be removed: {error}") from error
 
-    async def locate(self, name: str) -> Path | None:
-        path = self._path(name)
+    async def locate(self, upload: Upload, *, attached: bool = False) -> Path | None:
+        path = self._path(upload.id)
         return path if await trio.to_thread.run_sync(path.is_file) else None
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import attrs
 
 from ..config import Settings
+from ..settings import S3
 from .base import Shelf
 from .folder import Folder
+from .s3 import connect
 from .transit import Transit
 
 
@@ -29,17 +31,19 @@ def media_of(
     settings: Settings, random_bytes: Callable[[int], bytes], *, lasting: bool
 ) -> Iterator[Media]:
     """The media of a server, in its data folder; if they are not to last, in a folder of their
-    own that goes with the block. Nothing is made before it is needed.
+    own that goes with the block, never at a service. Nothing is made before it is needed.
+    ConfigError if the service that the settings name cannot be used.
     """
     if lasting:
-        yield _media_in(Path(settings.server.data))
+        yield _media_in(Path(settings.server.data), settings.media.s3)
         return
     folder = Path(tempfile.gettempdir()) / f"tinode-py-{random_bytes(16).hex()}"
     try:
-        yield _media_in(folder)
+        yield _media_in(folder, None)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _media_in(folder: Path) -> Media:
-    return Media(Transit(folder / "transit"), Folder(folder / "uploads"))
+def _media_in(folder: Path, s3: S3 | None) -> Media:
+    elsewhere = connect(s3) if s3 and s3.endpoint else None
+    return Media(Transit(folder / "transit"), elsewhere or Folder(folder / "uploads"))

@@ -99,14 +99,15 @@ class Files:
             raise Refused(errors.AUTH_REQUIRED)
         match = _NAME.fullmatch(request.path_params.get("name", ""))
         upload = await self.uploads.find(match[1]) if match else None
-        place = await self.uploads.shelf.locate(upload.id) if upload else None
-        if upload is None or place is None:
-            if upload:
-                log.error("the bytes of an upload are missing", extra={"upload": upload.id})
+        if upload is None:
+            raise Refused(errors.NOT_FOUND)
+        attached = query.get("asatt", "") in _TRUE
+        place = await self.uploads.shelf.locate(upload, attached=attached)
+        if place is None:
+            log.error("the bytes of an upload are missing", extra={"upload": upload.id})
             raise Refused(errors.NOT_FOUND)
         if not isinstance(place, Path):
-            return RedirectResponse(place)
-        attached = query.get("asatt", "") in _TRUE
+            return RedirectResponse(place, headers={"cache-control": "no-store"})
         return answer_of(request, head, upload, place, attached=attached)
 
 

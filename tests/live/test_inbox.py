@@ -64,6 +64,15 @@ async def test_nothing_comes_in_time(autojump_clock: MockClock) -> None:
     assert trio.current_time() - before == 3.0
 
 
+async def test_what_waits_is_taken_though_there_is_no_time_to_wait() -> None:
+    inbox: Inbox[int] = Inbox(2)
+    with assert_checkpoints():
+        assert await inbox.take(9, 0.0) == []
+    assert inbox.put_nowait(1)
+    with assert_checkpoints():
+        assert await inbox.take(9, 0.0) == [1]
+
+
 async def test_cancelled_it_has_taken_nothing() -> None:
     inbox: Inbox[int] = Inbox(2)
     assert inbox.put_nowait(1)

@@ -81,8 +81,10 @@ class Inbox(Generic[T]):
 
     async def _next(self, timeout: float) -> list[T] | None:
         """The batch that waits, or None. A cancel scope only where it is of use."""
-        if timeout == inf:
+        # A scope that is over before it began would give nothing, also where a batch waits.
+        if timeout == inf or self._waiting is not None:
             return await self._receive.receive()
         with trio.move_on_after(timeout):
             return await self._receive.receive()
+        await trio.lowlevel.checkpoint()  # with no time to wait, nobody else has had his turn
         return None

@@ -56,6 +56,7 @@ class Settings:
     messages: sections.Messages = table(sections.Messages, "Deleting and editing.")
     auth: sections.Auth = table(sections.Auth, "Accounts and logging in.")
     sessions: sections.Sessions = table(sections.Sessions, "How often a user may be there.")
+    clients: sections.Clients = table(sections.Clients, "What is left to the back end.")
     validators: sections.Validators = table(sections.Validators, "Credentials to be confirmed.")
     calls: sections.Calls = table(sections.Calls, "Voice and video calls.")
     inbox: sections.Inbox = table(sections.Inbox, "The durable inbox on `me`.")

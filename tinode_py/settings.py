@@ -185,6 +185,15 @@ class Sessions:
 
 
 @attrs.frozen
+class Clients:
+    publish: bool = key(
+        True,
+        "Whether clients may publish. If not, {pub} and `/v1/me/messages` are answered 403, but for"
+        " root, and messages come from the back end (docs/backend.md).",
+    )
+
+
+@attrs.frozen
 class IceServer:
     """A server that helps two callers to find each other."""
 

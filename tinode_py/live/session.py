@@ -358,6 +358,8 @@ class Session:
         extra: Extra | None,
     ) -> None:  # fmt: skip
         named = request.topic
+        if isinstance(request, Pub) and not self._may_publish():
+            raise Refused(DENIED)
         if isinstance(request, Note) and not routing.is_name(named, caller.user):
             return  # bad names are nobody's business
         if isinstance(request, Sub) and routing.is_new(named):
@@ -379,6 +381,9 @@ class Session:
         if isinstance(request, Sub):
             self._barrier = topic
         await self.link.wait_unanswered(self.hub.settings.limits.inflight - 1)
+
+    def _may_publish(self) -> bool:
+        return self.hub.settings.clients.publish or self.person.level is Level.ROOT
 
     async def _in_turn(self, topic: str) -> None:
         """Wait for an unanswered {sub} to another topic."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
-from tests.web.v1.conftest import key_for
+from tests.web.v1.conftest import Api, key_for
 
 
 async def until(client, kind, wanted=lambda packet: True):
@@ -231,3 +232,26 @@ async def _by_packets(client, topic):
     finally:
         await client.leave(topic)
     return True
+
+
+async def test_where_clients_do_not_publish(api):
+    from tinode_py.client import ClientError
+    from tinode_py.testing import running_server
+
+    async with running_server(clients={"publish": False}) as server:
+        alice, bob = await server.user("alice"), await server.user("bob")
+        root = await server.user("root", root=True)
+        await bob.sub(alice.user)
+        with pytest.raises(ClientError, match="403"):
+            await bob.pub(alice.user, "x")
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+            own = Api(http, await key_for(server))
+            wanted = {"user": alice.user, "content": 1}
+            assert (await own("POST", "/me/messages", wanted, key=bob.token)).status == 403
+            got = await own("POST", "/messages", wanted | {"from": bob.user})
+            assert got.status == 202
+            path = f"/me/topics/{alice.user}/messages/1"
+            assert (await own("PATCH", path, {"content": 2}, key=bob.token)).status == 403
+        assert (await bob.receive())["data"]["content"] == 1
+        await root.sub(bob.user)
+        await root.pub(bob.user, "root may")

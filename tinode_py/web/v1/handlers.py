@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import events, history, keys, own, presence, sending, tickets, topics, users, webhooks
+from . import (
+    broadcasting,
+    events,
+    history,
+    keys,
+    own,
+    presence,
+    sending,
+    tickets,
+    topics,
+    users,
+    webhooks,
+)
 from .backend import Handler
 
 HANDLERS: Mapping[str, Handler] = {
@@ -18,4 +30,5 @@ HANDLERS: Mapping[str, Handler] = {
     **topics.HANDLERS,
     **own.HANDLERS,
     **tickets.HANDLERS,
+    **broadcasting.HANDLERS,
 }

@@ -19,7 +19,7 @@ from ...wire.times import time_text
 from .backend import Backend, Call, Handler
 from .people import is_p2p, named_user, system_user, topic_of
 from .problem import Problem, refused
-from .sending import own_topic
+from .sending import check_publish, own_topic
 from .shape_messages import DeletedMessages, Edited, History, OneMessage, Revision
 from .types import NULL
 
@@ -151,6 +151,7 @@ async def edit_message(call: Call) -> Edited:
 
 async def edit_own_message(call: Call) -> Edited:
     caller, named = call.caller, call.path["topic"]
+    check_publish(call)
     row = await _message_at(call.backend, own_topic_of(caller.user, named), call.path["seq"])
     if row.sender != caller.user:
         raise Problem(403, "only its author may edit a message")

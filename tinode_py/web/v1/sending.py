@@ -8,8 +8,9 @@ import attrs
 import msgspec
 
 from ... import ids
+from ...access import Level
 from ...core.heads import IDEM
-from ...errors import Refused
+from ...errors import DENIED, Refused
 from ...live.asking import NAME, Asker, ask
 from ...queries import MembersOf
 from ...wire.packets import Info, Json, Pub
@@ -44,6 +45,7 @@ async def _tried(call: Call, wanted: Send) -> Sent:
 async def send_own(call: Call) -> Sent:
     """A message of the user who asks: what a {pub} of his would be."""
     wanted: OwnSend = call.body
+    check_publish(call)
     if (wanted.user is None) is (wanted.topic is None):
         raise Problem.field("topic", "give `topic` or `user`, not both")
     named = wanted.user or wanted.topic or ""
@@ -54,6 +56,12 @@ async def send_own(call: Call) -> Sent:
     if result.status >= 300:
         raise Problem(result.status, result.detail)
     return Sent((result,))
+
+
+def check_publish(call: Call) -> None:
+    """403 where clients do not publish (`clients.publish`)."""
+    if not call.backend.settings.clients.publish and call.caller.level is not Level.ROOT:
+        raise Problem.of(DENIED)
 
 
 def own_topic(user: str, named: str) -> str:

@@ -8,7 +8,7 @@ import attrs
 import msgspec
 
 from .operation import OWN, Operation
-from .types import NULL, Json, Moment, Page, Short, TopicId, UserId, UserRef, Users
+from .types import NULL, Json, Moment, Short, TopicId, UserId, UserRef, Users
 
 Receipt = Literal["none", "answer", "sender"]
 Reached = Literal["delivered", "stored", "unknown user", "refused"]
@@ -27,7 +27,6 @@ class Send:
     - `idem`: a key that makes a repeat harmless for a day: the same answer, one message.
     - `receipt`: whether each receiver is looked up: in the answer, and with `sender` also told
       to the live sessions of the sender.
-    - `at`: when to send it; then the answer is 202 and names what can be cancelled.
     """
 
     content: Json
@@ -38,7 +37,6 @@ class Send:
     head: Json = NULL
     idem: Short = ""
     receipt: Receipt = "none"
-    at: Moment | None = None
 
 
 @attrs.frozen
@@ -80,11 +78,9 @@ class Sent:
     """What became of a message, conversation by conversation.
 
     - `results`: in the order of the receivers.
-    - `scheduled`: the number of what is to be sent later; 0 if it was sent now.
     """
 
     results: tuple[SentTo, ...]
-    scheduled: int = 0
 
 
 @attrs.frozen
@@ -243,32 +239,6 @@ class DeletedMessages:
 
 
 @attrs.frozen
-class Scheduled:
-    """A message that is to be sent later.
-
-    - `id`: its number, to cancel it by.
-    - `at`: when it is due.
-    - `message`: the request that sends it.
-    """
-
-    id: int
-    at: Moment
-    message: Json
-
-
-@attrs.frozen
-class ScheduledList:
-    """Messages to be sent later, by number.
-
-    - `items`: this page.
-    - `next`: what to ask after for the page that follows; empty if there is none.
-    """
-
-    items: tuple[Scheduled, ...]
-    next: str
-
-
-@attrs.frozen
 class OwnSend:
     """A message of the user himself.
 
@@ -328,14 +298,6 @@ OPERATIONS = (
     Operation(
         "sendMessages", "POST", "/v1/messages/batch", "messages:send",
         "Send up to 100 messages.", body=SendMany, answer=SentMany,
-    ),
-    Operation(
-        "listScheduled", "GET", "/v1/scheduled", "messages:send",
-        "List what is to be sent later.", query=Page, answer=ScheduledList,
-    ),
-    Operation(
-        "cancelScheduled", "DELETE", "/v1/scheduled/{id}", "messages:send",
-        "Cancel what is to be sent later.", status=204,
     ),
     Operation(
         "broadcast", "POST", "/v1/broadcast", "broadcast:send",

@@ -1,0 +1,81 @@
+"""Word to everyone who is online, or to all users with a tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+import trio
+
+from ...errors import Refused
+from ...live.link import Link
+from ...queries import FindByTags
+from ...wire.packets import Info, Json
+from .backend import Backend, Call, Handler
+from .people import speaker
+from .problem import Problem
+from .sending import send
+from .shape_messages import Broadcast, BroadcastSent, Send
+
+TURN = 200  # sessions told before others get their turn
+MOST = 10_000  # users of a tag
+
+
+async def broadcast(call: Call) -> BroadcastSent:
+    wanted: Broadcast = call.body
+    limit = call.backend.settings.limits.message_size
+    if len(bytes(wanted.content)) + len(bytes(wanted.head)) > limit:
+        raise Problem(413, f"content and head are longer than {limit} bytes")
+    key = call.caller.key
+    if key is not None and call.caller.narrow and wanted.tag not in key.tags:
+        raise Problem(403, "the key is limited: give one of its tags")
+    asker = await speaker(call, wanted.from_)
+    if wanted.kept:
+        return await _kept(call, wanted)
+    hub = call.backend.hub
+    if wanted.tag:
+        users = await _tagged(call.backend, wanted.tag)
+        links = [link for user in users for link in hub.sessions_of(user)]
+        reached = sum(1 for user in users if hub.sessions_of(user))
+    else:
+        links = [link for _, link in hub.logged_in_links()]
+        reached = hub.statistics().users
+    await _tell(links, wanted, asker.user)
+    return BroadcastSent(reached, len(links))
+
+
+async def _tell(links: Iterable[Link], wanted: Broadcast, sender: str) -> None:
+    """{info} on `me`: `what` data, `event` broadcast; the payload has content and head."""
+    payload = Json(msgspec.json.encode({"content": wanted.content, "head": wanted.head}))
+    packet = Info(topic="me", what="data", from_=sender, event="broadcast", payload=payload)
+    for i, link in enumerate(links, 1):
+        link.send(packet)
+        if not i % TURN:
+            await trio.lowlevel.checkpoint()
+
+
+async def _kept(call: Call, wanted: Broadcast) -> BroadcastSent:
+    """A private message to each, one after the other; who refuses it is not counted."""
+    if not wanted.tag:
+        raise Problem.field("tag", "what is kept goes to a tag")
+    users = await _tagged(call.backend, wanted.tag)
+    reached = sessions = 0
+    for user in users:
+        message = Send(wanted.content, from_=wanted.from_, user=user, head=wanted.head)
+        try:
+            (result,) = (await send(call, message)).results
+        except (Problem, Refused):
+            continue
+        if result.status < 300:
+            reached += 1
+            sessions += len(call.backend.hub.sessions_of(user))
+    return BroadcastSent(reached, sessions)
+
+
+async def _tagged(backend: Backend, tag: str) -> list[str]:
+    query = FindByTags(((tag.lower(),),), (), "", False, MOST)
+    found = await backend.store.fetch(query)
+    return [item.name for item in found if item.name.startswith("usr")]
+
+
+HANDLERS: Mapping[str, Handler] = {"broadcast": broadcast}

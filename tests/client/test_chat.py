@@ -163,8 +163,12 @@ async def test_notices_are_given_to_who_wants_them(tinode_server: RunningServer,
             seen.append((notice.kind, notice.topic))
 
         bob.on_notice(note)
-        await trio.sleep(1)
+        await alice.sub(bob.user)
+        await alice.pub(bob.user, "not lost, though nobody takes messages yet")
         await alice.set(group, sub={"user": bob.user})
+        await trio.sleep(1)
+        assert seen == []
+        assert (await anext(bob.messages())).text.startswith("not lost")
         await trio.sleep(1)
         assert seen == [("invite", group)]
 

@@ -122,7 +122,10 @@ class Chat:
         return self._serve(self._consumers.add(Message, self._left_out(own)), handler)
 
     def on_notice(self, handler: Handler[Notice]) -> Registration:
-        """As `on_message`, for notices that a user must not miss: invitations and the like."""
+        """As `on_message`, for notices that a user must not miss: invitations and the like.
+
+        They stand in one order with private messages, and wait until somebody takes those.
+        """
         return self._serve(self._consumers.add(Notice), handler)
 
     def _serve(self, consumer: Consumer[Any], handler: Handler[Any]) -> Registration:

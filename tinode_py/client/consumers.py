@@ -96,7 +96,7 @@ class Registration:
 
 @attrs.define(eq=False)
 class Consumers:
-    """All consumers of a client. Nothing is handed on before there is one."""
+    """All consumers of a client. Nothing is handed on before somebody takes messages."""
 
     progress: Progress
     changed: Callable[[], None]  # positions may have moved
@@ -115,8 +115,10 @@ class Consumers:
         consumer.drop()
 
     def can_take(self) -> bool:
-        """Whether there is somebody, and everybody has room."""
-        return bool(self._all) and not any(one.is_full() for one in self._all)
+        """Whether somebody takes messages, and everybody has room."""
+        return any(one.kind is Message for one in self._all) and not any(
+            one.is_full() for one in self._all
+        )
 
     async def wait_room(self) -> None:
         while not self.can_take():

@@ -60,7 +60,7 @@ from .store.migrate import SchemaError
 from .store.sqlite import open_sqlite
 from .store.watched import News, Watched
 from .web.app import Site, make_app
-from .web.chat_page import made_pages
+from .web.chat_page import admin_routes, made_pages
 from .web.control import Desk, controlled
 from .web.files import Files
 from .web.front import Front
@@ -365,6 +365,7 @@ def _assembled(
         *Files.of(settings, gate, uploads).routes(),
         *business_routes(Backend.over(hub, entrance, events)),
         *metrics_routes(settings.web.metrics, sources, parts.now),
+        *admin_routes(settings.web),
     ]
     front = Front(settings, new_session, make_app(site, pages, routes), doors, tls)
     server = Server(settings, hub, store, front, polled, entrance, events, uploads, tls=tls)

@@ -274,6 +274,10 @@ class Web:
     )
     api_keys: tuple[str, ...] = key((), "API keys that are valid whatever the salt says.")
     page: bool = key(True, "Whether `/` is the chat page that comes with the server.")
+    admin: bool = key(
+        True,
+        "Whether `/admin/` is the operators' page; it needs root's login.",
+    )
     static: str = key("", "Folder of a web client to serve at `/`, in place of that page.")
     head_size: int = key(16384, "Largest head of a request.", unit="bytes", low=1024)
     head_timeout: float = key(

@@ -306,7 +306,7 @@ const steps = {
     await carol.sees('from my phone', 'received');
     await alice.chat(/Carol Cat.*1 unread/).click();
     await alice.say('You have one?');
-    await carol.sees('You have one?');
+    await alice.sees('You have one?', 'read');
     await carol.accessible('a conversation on a phone');
     assert.equal(await carol.page.getByRole('navigation').isVisible(), false);
     await carol.photograph('19 conversation');

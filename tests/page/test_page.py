@@ -8,6 +8,7 @@ packets, are kept in the folder `screenshots`.
 from __future__ import annotations
 
 import shutil
+import subprocess
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 import trio
 
 from tests.javascript import browser, node_with, scenario
-from tests.process import serving
+from tests.process import command, environment, serving
 
 HERE = Path(__file__).parent
 SCREENSHOTS = HERE / "screenshots"
@@ -46,6 +47,15 @@ STEPS = [
     "reload and log out",
     "ended from elsewhere",
     "nothing went wrong unseen",
+]
+OFFICE = [
+    "only for operators",
+    "figures",
+    "users",
+    "throw somebody out",
+    "suspend and let in again",
+    "topics",
+    "log out",
 ]
 DOORS = ["no invitation", "a wrong invitation", "a wrong code", "the right code"]
 BY_INVITATION = (
@@ -82,6 +92,15 @@ def test_an_invitation_and_a_code(node: str, tmp_path: Path) -> None:
     settings = [word for key, value in BY_INVITATION for word in ("--set", f"{key}={value}")]
     outcomes = trio.run(_walked, node, "doors.mjs", tmp_path / "data", *settings)
     assert outcomes == dict.fromkeys(DOORS, "")
+
+
+def test_an_operator(node: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    make = ["user", "create", "rooty", "--name", "Root", "--password-stdin"]
+    for args in (make, ["user", "root", "rooty"]):
+        line = command(*args, "--data", str(data))
+        subprocess.run(line, input=b"rooty-password\n", env=environment(), check=True)
+    assert trio.run(_walked, node, "admin.mjs", data) == dict.fromkeys(OFFICE, "")
 
 
 async def _walked(node: str, name: str, data: Path, *settings: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from tests.web.parts import NewWorld, World, make_world
 async def served(
     listeners: list[trio.SocketListener] | None = None, **settings: Any
 ) -> AsyncIterator[World]:
-    made = {name: settings.pop(name) for name in ("tls", "pages") if name in settings}
+    made = {name: settings.pop(name) for name in ("tls", "pages", "routes") if name in settings}
     world = make_world(settings, **made)
     async with trio.open_nursery() as nursery:
         await nursery.start(world.front.serve, listeners or [])

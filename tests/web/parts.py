@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import attrs
 import trio
 import trio.testing
+from starlette.routing import BaseRoute
 
 from tinode_py.config import Settings
 from tinode_py.live.outbox import ConnectionInfo, Outlet
@@ -80,6 +81,7 @@ def make_world(
     settings: Mapping[str, Mapping[str, Any]],
     tls: TlsContext | None = None,
     pages: Pages | None = None,
+    routes: Sequence[BaseRoute] = (),
 ) -> World:
     chosen = Settings.of(**settings)
     sessions: list[EchoSession] = []
@@ -93,7 +95,7 @@ def make_world(
     site = Site(
         doors, lambda: not front.draining, lambda: front.draining, lambda: 1_600_000_000_020
     )
-    front = Front(chosen, new_session, make_app(site, pages), doors, tls)
+    front = Front(chosen, new_session, make_app(site, pages, routes), doors, tls)
     return World(front, sessions, gates)
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.web.parts import KEY, NewWorld, Reader, World, request
 from tinode_py.settings import DEFAULT_API_SALT, Web
 from tinode_py.web.apikey import ApiKeys
-from tinode_py.web.chat_page import FOLDER, ChatPage, made_pages, page_key
+from tinode_py.web.chat_page import FOLDER, ChatPage, admin_routes, made_pages, page_key
 from tinode_py.web.pages import Pages
 
 FILES = sorted(path.name for path in FOLDER.iterdir())
@@ -85,6 +85,27 @@ def test_what_is_at_the_root(tmp_path):
     for page in (True, False):
         found = made_pages(Web(page=page, static=str(tmp_path)))
         assert type(found) is Pages
+
+
+async def test_the_operators_page_has_an_address_of_its_own(serving: NewWorld, tmp_path):
+    (tmp_path / "index.html").write_text("another client")
+    for pages in (None, page(), Pages(str(tmp_path))):
+        async with serving(pages=pages, routes=admin_routes(Web())) as world:
+            status, headers, _ = await ask(world, "GET", "/admin")
+            assert (status, headers["location"]) == (307, "admin/")
+            for name, file in (("", "admin.html"), ("protocol.js", "protocol.js")):
+                status, headers, body = await ask(world, "GET", f"/admin/{name}")
+                assert (status, body) == (200, (FOLDER / file).read_bytes())
+                assert "default-src 'none'" in headers["content-security-policy"]
+            assert (await ask(world, "GET", "/admin/server.json"))[0] == 200
+            assert (await ask(world, "GET", "/admin/nosuch"))[0] == 404
+            assert (await ask(world, "POST", "/admin/nosuch"))[0] == 404
+
+
+async def test_without_the_operators_page(serving: NewWorld):
+    async with serving(pages=page(), routes=admin_routes(Web(admin=False))) as world:
+        assert (await ask(world, "GET", "/admin"))[0] == 404
+        assert (await ask(world, "GET", "/admin/"))[0] == 404
 
 
 def test_nothing_of_the_page_parses_html_or_leaves_the_server():

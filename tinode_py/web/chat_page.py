@@ -1,14 +1,18 @@
-"""The chat client of our own at `/`: the files of the folder `page`, and what they must know.
+"""The pages of our own: the chat client at `/`, the operators' page at `/admin/`.
 
-The page may load and connect to nothing but its own server, and runs no script but its files:
+Both are files of the folder `page`, and a little that these must know.
+
+A page may load and connect to nothing but its own server, and runs no script but its files:
 the policy says so to the browser. Nothing of it is secret, so no key is asked for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
 
 from ..settings import Web
 from .apikey import ApiKeys
@@ -35,11 +39,13 @@ _HEADERS = {
 class ChatPage(Pages):
     """The page's files by name; `server.json` tells the key that opens a websocket here."""
 
-    def __init__(self, web: Web, folder: Path = FOLDER) -> None:
-        super().__init__(str(folder), _HEADERS)
+    def __init__(self, web: Web, index: str = "index.html") -> None:
+        super().__init__(str(FOLDER), _HEADERS)
         self._about = {"apikey": page_key(web)}
+        self._index = index
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        path = self._index if path == "." else path
         if path == ABOUT and scope["method"] in ("GET", "HEAD"):
             return JSONResponse(self._about, headers={**_HEADERS, "cache-control": "no-cache"})
         return await super().get_response(path, scope)
@@ -53,6 +59,14 @@ def page_key(web: Web) -> str:
     if web.api_keys:
         return web.api_keys[0]
     return ApiKeys(web.api_salt).make() if web.api_salt else ""
+
+
+def admin_routes(web: Web) -> Sequence[BaseRoute]:
+    """`/admin/`, unless it is turned off. What can be done there, the API decides."""
+    if not web.admin:
+        return ()
+    to_folder = RedirectResponse("admin/", 307)  # files are named from there
+    return Route("/admin", to_folder), Mount("/admin", ChatPage(web, "admin.html"))
 
 
 def made_pages(web: Web) -> Pages | None:

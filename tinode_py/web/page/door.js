@@ -18,6 +18,10 @@ export class Door {
 
   show(state, error) {
     byId('door').hidden = state !== 'door' && state !== 'confirm';
+    if (state === 'ready') {
+      this.#isNew = false; // who comes back has an account
+      this.#form.reset();
+    }
     this.#form.hidden = state === 'confirm';
     this.#code.hidden = state !== 'confirm';
     if (state === 'confirm') {
@@ -58,7 +62,6 @@ export class Door {
       } else {
         await this.#session.login(given.login, given.password, given.stay);
       }
-      password.value = '';
     });
   }
 

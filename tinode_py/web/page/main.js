@@ -55,6 +55,7 @@ class Page {
     } else {
       this.chats.all.clear();
       this.chats.open = null;
+      this.talk.forget();
     }
     this.door.show(state, error);
     byId('rooms').hidden = state === 'door' || state === 'confirm' || !(inside || state === 'ready');

@@ -88,6 +88,14 @@ export class Talk {
     }
   }
 
+  // Somebody else may come now.
+  forget() {
+    this.#drafts.clear();
+    this.#text.value = '';
+    this.#turnTo(null);
+    this.draw();
+  }
+
   // --- on the screen
 
   draw() {

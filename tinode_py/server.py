@@ -183,7 +183,7 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
         before_of(settings.webhooks.before, wire_limits(settings), parts.now) as before,
         _pushing(settings, store, parts) as pushing,
         events_of(store, news, settings, parts.now, parts.random_bytes) as events,
-        uploads_of(settings, store, parts.now, parts.random_bytes) as uploads,
+        uploads_of(settings, store, parts.now, parts.random_bytes, inline=parts.inline) as uploads,
         _topics(settings, store, parts, pushing, before) as hub,
     ):
         await _make_sys(store, parts.now())

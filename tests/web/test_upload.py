@@ -110,6 +110,12 @@ async def test_an_id_may_stand_in_the_query(site):
     assert (await site.upload(NOTE, ("id", "1"), path=UP + "?id=130")).ctrl["id"] == "1"
 
 
+async def test_a_virtual_clock_stands_still_meanwhile(autojump_clock, site):
+    before = trio.current_time()
+    assert (await site.upload(("file", "big", None, bytes(3_000_000)))).status == 200
+    assert trio.current_time() - before < 1
+
+
 # --- no form -----------------------------------------------------------------------------
 
 
@@ -420,6 +426,19 @@ async def test_who_is_refused_leaves_nothing(data, headers, parts):
     async with opened(server={"data": str(data), "store": ""}) as site:
         assert (await site.upload(*parts, headers=headers)).status in (401, 403)
         assert files_in(data) == []
+
+
+async def test_servers_of_one_seed_do_not_share_files_and_keep_none():
+    paths = []
+    async with opened(seed=7) as one, opened(seed=7) as other:
+        for site, data in ((one, b"one"), (other, b"other")):
+            url = (await site.upload(("file", "a", None, data))).url
+            name = url.rpartition("/")[2].partition(".")[0]
+            uploads = site.server.server.uploads
+            paths.append(await uploads.shelf.locate(await uploads.find(name)))
+        assert [path.read_bytes() for path in paths] == [b"one", b"other"]
+        assert paths[0].name == paths[1].name
+    assert not any(path.parent.parent.parent.exists() for path in paths)
 
 
 async def test_uploads_outlive_the_server(data):

@@ -19,10 +19,12 @@ from .. import ids
 from ..changes import Batch, Committed, DropUploads, PurgeUploaded, PutUpload
 from ..config import ConfigError, Settings, database
 from ..errors import POLICY, UNAVAILABLE, Refused, StoreError
+from ..media import work
 from ..media.base import MediaError, Shelf
 from ..media.kinds import HEAD, kind_of
 from ..media.made import media_of
 from ..media.transit import Draft, Transit
+from ..media.work import Run
 from ..queries import LooseUploads, UploadById, UploadedBy
 from ..records import Upload
 from ..store.base import Store
@@ -82,7 +84,9 @@ class Uploads:
             self._receiving -= 1
 
     def _has_room(self) -> bool:
-        return self.transit.free() >= self.settings.media.reserve + self.settings.limits.file_size
+        """Whether the disk would take all that may come, this one included."""
+        coming = (self._receiving + 1) * self.settings.limits.file_size
+        return self.transit.free() >= self.settings.media.reserve + coming
 
     async def check_quota(self, sender: Sender) -> None:
         """Refused with 422 for who has sent all that he may today."""
@@ -178,13 +182,20 @@ class Uploads:
 
 @contextlib.asynccontextmanager
 async def uploads_of(
-    settings: Settings, store: Store, now: Callable[[], int], random_bytes: Callable[[int], bytes]
+    settings: Settings,
+    store: Store,
+    now: Callable[[], int],
+    random_bytes: Callable[[int], bytes],
+    *,
+    inline: bool = False,
 ) -> AsyncIterator[Uploads]:
     """The uploads of a server, with what a crash left of them put right, old ones let go of
-    while the block runs. ConfigError if the data folder cannot be used.
+    while the block runs. `inline`: all but S3 on the loop's thread. ConfigError if the data
+    folder, or the service, cannot be used.
     """
     lasting = database(settings) is not None
-    with media_of(settings, random_bytes, lasting=lasting) as media:
+    run: Run = work.inline if inline else work.in_thread
+    with media_of(settings, run, lasting=lasting) as media:
         uploads = Uploads(settings, store, media.transit, media.shelf, now, random_bytes)
         try:
             await uploads.settle()

@@ -11,11 +11,10 @@ import os
 import re
 from pathlib import Path
 
-import trio
-
 from ..disk import sync
 from ..records import Upload
 from .base import MediaError
+from .work import Run, in_thread
 
 _ID = re.compile("[A-Za-z0-9_-]{11}")
 
@@ -30,8 +29,9 @@ def file_name(name: str) -> str:
 class Folder:
     """A `Shelf` in a folder, with 256 folders in it. Made when the first file comes."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, run: Run = in_thread) -> None:
         self._root = root
+        self._run = run
 
     def _path(self, name: str) -> Path:
         text = file_name(name)
@@ -39,21 +39,22 @@ class Folder:
 
     async def place(self, name: str, file: Path, kind: str) -> None:
         """A rename: `file` must be on the same file system."""
+        path = self._path(name)
         try:
-            await trio.to_thread.run_sync(_move, file, self._path(name))
+            await self._run(lambda: _move(file, path))
         except OSError as error:
             raise MediaError(f"a file could not be kept: {error}") from error
 
     async def remove(self, name: str) -> None:
         path = self._path(name)
         try:
-            await trio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+            await self._run(lambda: path.unlink(missing_ok=True))
         except OSError as error:
             raise MediaError(f"a file could not be removed: {error}") from error
 
     async def locate(self, upload: Upload, *, attached: bool = False) -> Path | None:
         path = self._path(upload.id)
-        return path if await trio.to_thread.run_sync(path.is_file) else None
+        return path if await self._run(path.is_file) else None
 
 
 def _move(source: Path, target: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -16,6 +17,7 @@ from .base import Shelf
 from .folder import Folder
 from .s3 import connect
 from .transit import Transit
+from .work import Run
 
 
 @attrs.frozen
@@ -27,23 +29,22 @@ class Media:
 
 
 @contextlib.contextmanager
-def media_of(
-    settings: Settings, random_bytes: Callable[[int], bytes], *, lasting: bool
-) -> Iterator[Media]:
+def media_of(settings: Settings, run: Run, *, lasting: bool) -> Iterator[Media]:
     """The media of a server, in its data folder; if they are not to last, in a folder of their
     own that goes with the block, never at a service. Nothing is made before it is needed.
     ConfigError if the service that the settings name cannot be used.
     """
     if lasting:
-        yield _media_in(Path(settings.server.data), settings.media.s3)
+        yield _media_in(Path(settings.server.data), run, settings.media.s3)
         return
-    folder = Path(tempfile.gettempdir()) / f"tinode-py-{random_bytes(16).hex()}"
+    # Not from the server's own chance: a seeded one would give two servers one folder.
+    folder = Path(tempfile.gettempdir()) / f"tinode-py-{uuid.uuid4().hex}"
     try:
-        yield _media_in(folder, None)
+        yield _media_in(folder, run, None)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _media_in(folder: Path, s3: S3 | None) -> Media:
+def _media_in(folder: Path, run: Run, s3: S3 | None) -> Media:
     elsewhere = connect(s3) if s3 and s3.endpoint else None
-    return Media(Transit(folder / "transit"), elsewhere or Folder(folder / "uploads"))
+    return Media(Transit(folder / "transit", run), elsewhere or Folder(folder / "uploads", run))

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import attrs
-import trio
 
 from ..disk import sync
 from .base import MediaError
 from .folder import file_name
+from .work import Run, in_thread
 
 PIECE = 262_144  # bytes that are gathered before they are written
 _PART = ".part"
@@ -41,13 +41,14 @@ class Draft:
     At most a piece of it is in memory. `discard` must be called in the end, whatever happened.
     """
 
-    def __init__(self, name: str, path: Path, file: BinaryIO, head_size: int) -> None:
+    def __init__(self, name: str, path: Path, file: BinaryIO, head_size: int, run: Run) -> None:
         self.name = name
         self.head = b""  # its first bytes, `head_size` at most
         self.size = 0
         self._path = path
         self._file = file
         self._head_size = head_size
+        self._run = run
         self._piece = bytearray()
         self._digest = hashlib.sha256()
 
@@ -67,7 +68,7 @@ class Draft:
         """Write the rest, and wait until all of it is on the disk. MediaError if it cannot be."""
         await self._write()
         try:
-            await trio.to_thread.run_sync(self._close)
+            await self._run(self._close)
         except OSError as error:
             raise MediaError(f"an upload could not be written: {error}") from error
         digest = base64.b32encode(self._digest.digest()[:16]).decode("ascii")
@@ -76,7 +77,7 @@ class Draft:
     async def _write(self) -> None:
         piece, self._piece = self._piece, bytearray()
         try:
-            await trio.to_thread.run_sync(self._append, piece)
+            await self._run(lambda: self._append(piece))
         except OSError as error:
             raise MediaError(f"an upload could not be written: {error}") from error
 
@@ -98,8 +99,9 @@ class Draft:
 class Transit:
     """The folder of files on their way, made when it is first needed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, run: Run = in_thread) -> None:
         self._root = root
+        self._run = run
 
     def begin(self, name: str, head_size: int) -> Draft:
         """A new file to be received. MediaError if it cannot be made."""
@@ -110,7 +112,7 @@ class Transit:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise MediaError(f"an upload could not be begun: {error}") from error
-        return Draft(name, path, open(descriptor, "wb", buffering=0), head_size)
+        return Draft(name, path, open(descriptor, "wb", buffering=0), head_size, self._run)
 
     def free(self) -> int:
         """Bytes that are free on this file system, as far as it tells."""
@@ -121,8 +123,9 @@ class Transit:
 
     async def mark(self, names: Iterable[str]) -> None:
         """Remember, durably, that these may be on the shelf and not in the store."""
+        noted = tuple(names)
         try:
-            await trio.to_thread.run_sync(self._mark, tuple(names))
+            await self._run(lambda: self._mark(noted))
         except OSError as error:
             raise MediaError(f"an upload could not be noted: {error}") from error
 

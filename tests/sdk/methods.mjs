@@ -189,6 +189,91 @@ const steps = {
     await until('left', () => !chat.isSubscribed());
   },
 
+  async 'what a topic keeps in memory'() {
+    const topic = await alice.open(tinode.newGroupTopicName(), { desc: { public: { fn: 'Edits' } } });
+    for (const text of ['one', 'two', 'three']) {
+      await alice.say(topic.name, text);
+    }
+    await until('own messages', () => topic.messageCount() === 3);
+    assert.equal(topic.minMsgSeq(), 1);
+    assert.equal(topic.findMessage(2).content, 'two');
+    assert.ok(topic.isNewMessage(3) && !topic.isNewMessage(2));
+    assert.deepEqual(topic.msgHasMoreMessages(1, 3, false), []);
+    const contents = [];
+    topic.messages(msg => contents.push(msg.content));
+    assert.deepEqual(contents, ['one', 'two', 'three']);
+
+    // Bob has but the last one, and asks for the page before it.
+    await topic.invite(bob.id, 'JRWPS');
+    await until('the invitation', () => bob.contact(topic.name)?.acs);
+    const theirs = bob.tinode.getTopic(topic.name);
+    await theirs.subscribe(theirs.startMetaQuery().withDesc().withData(3, null, 1).build());
+    await until('the last message', () => theirs.findMessage(3));
+    assert.ok(!theirs.findMessage(1)?.content);
+    assert.ok(theirs.msgHasMoreMessages(1, 3, false).length);
+    await theirs.getMessagesPage(24, null, 0, 3, false);
+    await until('the page before', () => theirs.findMessage(1) && theirs.findMessage(2));
+
+    // An edit and its end reach the other side.
+    const edit = topic.createMessage('two, mended');
+    edit.head = { ...edit.head, replace: ':2' };
+    const { seq } = (await topic.publishDraft(edit)).params;
+    await until('the edit', () => theirs.latestMsgVersion(2)?.content === 'two, mended');
+    const versions = [];
+    theirs.messageVersions(2, msg => versions.push(msg.seq));
+    assert.deepEqual(versions, [seq]);
+    const ctrl = await topic.delMessagesEdits(2, true);
+    assert.equal(ctrl.code, 200);
+    await until('the end of both', () => !theirs.findMessage(2)?.content);
+    const left = [];
+    theirs.messages(msg => left.push(msg.content));
+    assert.deepEqual(left.filter(Boolean), ['one', 'three']);
+
+    // What is cancelled while it waits is never published.
+    let release;
+    const held = new Promise(resolve => { release = resolve; });
+    const draft = topic.createMessage('never mind');
+    const sent = topic.publishDraft(draft, held);
+    const queued = [];
+    topic.queuedMessages(msg => queued.push(msg.content));
+    assert.deepEqual(queued, ['never mind']);
+    assert.ok(topic.cancelSend(draft.seq));
+    release();
+    assert.equal((await sent).code, 300);
+    assert.equal((await topic.publish('next')).params.seq, seq + 1);
+
+    // A pinned chat is in the account, where another device finds it.
+    await alice.me.pinTopic(topic.name, true);
+    await alice.me.getMeta(alice.me.startMetaQuery().withDesc().build());
+    assert.ok(alice.me.private.tpin.includes(topic.name));
+    await assert.rejects(topic.pinTopic(topic.name, true));
+    assert.equal(topic.pinnedTopicRank(topic.name), 0);
+
+    // A mode that was only set here is replaced by the one that is true.
+    assert.ok(!topic.setAccessMode({ mode: 'N' }).isJoiner());
+    await topic.getMeta(topic.startMetaQuery().withDesc().build());
+    assert.ok(topic.getAccessMode().isOwner());
+    const talk = await alice.open(bob.id);
+    assert.equal(talk.p2pPeerDesc().user, bob.id);
+    assert.ok(talk.p2pPeerDesc().acs.isJoiner());
+  },
+
+  async 'coming back'() {
+    const { token } = tinode.getAuthToken();
+    const gone = new Promise(resolve => { tinode.onDisconnect = resolve; });
+    tinode.disconnect();
+    await gone;
+    tinode.onDisconnect = undefined;
+    const back = new Promise(resolve => { tinode.onConnect = resolve; });
+    tinode.reconnect(true);
+    await back;
+    tinode.onConnect = undefined;
+    assert.equal((await tinode.loginToken(token)).code, 200);
+    await tinode.clearStorage();
+    await alice.openMe();
+    await until('the contacts again', () => alice.me.getContact(bob.id));
+  },
+
   async 'the end'() {
     await alice.tinode.delCurrentUser(true);
     assert.equal(alice.id, null);

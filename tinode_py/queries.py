@@ -293,7 +293,7 @@ class FindQueryOf(Query[bytes | None]):
 
 @attrs.frozen
 class OwnerOfTag(Query[str | None]):
-    """Who has a tag of which there is one: `usr…` or `grp…`; None if it is free."""
+    """Who has a tag: `usr…` or `grp…`, the first by name; None if nobody has."""
 
     tag: str
 

@@ -141,11 +141,13 @@ def _search(state: FindState, asked: Asked, env: Env) -> FindByTags | None:
 
 
 def _single(state: FindState, asked: Asked, env: Env) -> str:
-    """The tag about which {get tags} asks whether it is taken, and by whom; "" if that is none
-    of which there is one.
+    """The tag about which {get tags} asks whether it is taken, and by whom; "" if that is no
+    tag with a namespace, or none that may be searched for.
     """
     tag = state.wanted(asked.caller.sid).strip()
-    return tag if tags.unique((tag,), env.settings) else ""
+    if not tags.is_prefixed(tag) or tags.namespace(tag) in env.settings.tags.masked:
+        return ""
+    return tag
 
 
 def decide(state: FindState, event: Event, facts: Facts, env: Env) -> Decision:

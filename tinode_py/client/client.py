@@ -167,14 +167,15 @@ class Client:
         self._unasked.clear()
         return packets
 
-    async def __aiter__(self) -> AsyncIterator[Packet]:
+    def __aiter__(self) -> AsyncIterator[Packet]:
         """Packets that answer no request, until the connection ends."""
-        while True:
-            try:
-                packet = await self.receive()
-            except ClientError:
-                return
-            yield packet
+        return self
+
+    async def __anext__(self) -> Packet:
+        try:
+            return await self.receive()
+        except ClientError:
+            raise StopAsyncIteration from None
 
     # --- writing -------------------------------------------------------------------------
 

@@ -21,6 +21,18 @@ def encode(packet: Packet, *, binary: bool) -> str | bytes:
 def decode(message: str | bytes) -> Packet:
     """The packet in a message. Raises ValueError if it holds none."""
     value = cbor.loads(message, DEPTH) if isinstance(message, bytes) else json.loads(message)
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not _is_packet(value):
         raise ValueError("a message that is no packet")
     return value
+
+
+def _is_packet(value: Packet) -> bool:
+    """One kind with its body; an id is text, a {ctrl} has a code."""
+    body = next(iter(value.values()), None)
+    return (
+        isinstance(body, dict)
+        and isinstance(body.get("id", ""), str)
+        and isinstance(body.get("topic", ""), str)
+        and ("ctrl" not in value or isinstance(body.get("code"), int))
+        and ("data" not in value or "topic" in body)
+    )

@@ -9,7 +9,9 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import attrs
+import h11
 import trio
+import wsproto.utilities
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
@@ -102,7 +104,7 @@ class Terms:
 async def _talking(place: Place, terms: Terms) -> AsyncIterator[Client]:
     """A client over an open connection, which is closed whatever happens."""
     try:
-        async with kept_apart() as nursery:
+        async with _what_it_is(), kept_apart() as nursery:
             socket = await _wrapped(nursery, place, terms)
             client = Client(socket, terms.cbor, terms.timeout, terms.buffer)
             nursery.start_soon(client.read)
@@ -114,6 +116,18 @@ async def _talking(place: Place, terms: Terms) -> AsyncIterator[Client]:
     finally:
         with trio.CancelScope(shield=True):
             await trio.aclose_forcefully(place.stream)
+
+
+@asynccontextmanager
+async def _what_it_is() -> AsyncIterator[None]:
+    """An other end that speaks no websocket makes the library's reader fail: a ClientError."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        protocol, other = group.split((h11.ProtocolError, wsproto.utilities.ProtocolError))
+        if other is not None or protocol is None:
+            raise
+        raise ClientError(DISCONNECTED, "no connection: this is no websocket") from group
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ what `streams` says is missing, a page at a time, as fast as the consumers take 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -22,6 +23,9 @@ from .streams import NOW, Stream
 INBOX = "inbox"
 PAGE = 100
 EVICTED = 205
+NONSENSE = 502
+_NONSENSE = (AttributeError, KeyError, TypeError, ValueError)  # of reading a packet
+log = logging.getLogger(__name__)
 
 
 @attrs.define(eq=False)
@@ -67,9 +71,7 @@ class Following:
             end = nursery.cancel_scope
             nursery.start_soon(self._guarded, self._resume(client, ready), end)
             nursery.start_soon(self._guarded, self._fill(client), end)
-            async for packet in client:
-                self._take(packet, client)
-            end.cancel()
+            nursery.start_soon(self._guarded, self._take_all(client), end)
         raise self._failure or ClientError(DISCONNECTED, "disconnected")
 
     async def _guarded(self, work: Awaitable[None], end: trio.CancelScope) -> None:
@@ -78,6 +80,15 @@ class Following:
         except ClientError as error:
             self._failure = self._failure or error
             end.cancel()
+        except _NONSENSE as error:
+            log.exception("the server sent what makes no sense")
+            self._failure = ClientError(NONSENSE, f"the server sent nonsense: {error!r}")
+            end.cancel()
+
+    async def _take_all(self, client: Client) -> None:
+        async for packet in client:
+            self._take(packet, client)
+        raise ClientError(DISCONNECTED, "disconnected")
 
     async def _resume(self, client: Client, ready: Callable[[], None]) -> None:
         await client.sub("me")

@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
+from . import ids
 from . import settings as sections
 from .settings import table
 
@@ -56,6 +57,7 @@ class Settings:
     messages: sections.Messages = table(sections.Messages, "Deleting and editing.")
     auth: sections.Auth = table(sections.Auth, "Accounts and logging in.")
     sessions: sections.Sessions = table(sections.Sessions, "How often a user may be there.")
+    users: sections.Users = table(sections.Users, "What becomes of new users.")
     clients: sections.Clients = table(sections.Clients, "What is left to the back end.")
     validators: sections.Validators = table(sections.Validators, "Credentials to be confirmed.")
     calls: sections.Calls = table(sections.Calls, "Voice and video calls.")
@@ -73,6 +75,8 @@ class Settings:
                 "limits.outbox",
                 "wants at least limits.message_size: no reader could take the largest message",
             )
+        if self.users.lobby and not ids.is_group(self.users.lobby):
+            raise ConfigError("users.lobby", "wants a group, as `grp…`")
 
     @classmethod
     def of(cls, **given: Mapping[str, Any]) -> Settings:

@@ -37,6 +37,7 @@ from .live.devices import Devices
 from .live.entrance import Entrance
 from .live.events import Events, events_of
 from .live.hub import Hub
+from .live.lobby import Lobby
 from .live.logins import Logins
 from .live.newcomers import Newcomers
 from .live.outbox import ConnectionInfo, Outlet
@@ -401,7 +402,13 @@ def _entrance(
         ),
         Newcomers(store, hub.env, parts.random_bytes),
         forgetting,
+        _lobby(settings, store, hub),
     )
+
+
+def _lobby(settings: Settings, store: Store, hub: Hub) -> Lobby | None:
+    name = settings.users.lobby
+    return Lobby(name, store, hub.submit) if name else None
 
 
 def _users_by_sid(polled: PolledSessions) -> Callable[[str], str | None]:

@@ -185,6 +185,15 @@ class Sessions:
 
 
 @attrs.frozen
+class Users:
+    lobby: str = key(
+        "",
+        "A group (`grp…`) that everyone joins on registration; empty: none. Its members count:"
+        " raise `limits.topic_subscribers`.",
+    )
+
+
+@attrs.frozen
 class Clients:
     publish: bool = key(
         True,

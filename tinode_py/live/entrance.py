@@ -47,6 +47,7 @@ from ..store.base import Store
 from ..wire.packets import Acc, Hi, Login, Timestamp
 from .devices import Devices
 from .devices import named as named_device
+from .lobby import Lobby
 from .logins import Logins
 from .newcomers import Newcomers
 from .person import Person
@@ -80,6 +81,7 @@ class Entrance:
     logins: Logins
     newcomers: Newcomers
     forgetting: tuple[Callable[[str], Awaitable[None]], ...] = ()
+    lobby: Lobby | None = None
 
     def origin(self, address: str) -> Origin:
         return Origin(address)
@@ -139,6 +141,7 @@ class Entrance:
         identity = await scheme.log_in(request.secret or b"", person.origin, self.now())
         if identity.newcomer is not None:
             identity = await self.newcomers.admit(identity, identity.newcomer)
+            await self.welcome(identity.user)
         if scheme is self.tokens and identity.may_log_in:  # a token that is used is renewed
             identity = attrs.evolve(identity, expires=0)
         user = await self.store.fetch(UserById(identity.user))
@@ -228,10 +231,16 @@ class Entrance:
         except (Refused, StoreError):
             await self.ended(name)
             raise
+        await self.welcome(user.id)
         created = await self._created(person, acc, user, scheme.level)
         if person.user == user.id:
             await self.devices.logged_in(person)
         return created
+
+    async def welcome(self, user: str) -> None:
+        """An account was opened: it joins the lobby, if there is one."""
+        if self.lobby is not None:
+            await self.lobby.welcome(user)
 
     async def _store_new(
         self, person: Person, acc: Acc, user: User, made: tuple[changes.Change, ...], level: Level

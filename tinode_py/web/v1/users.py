@@ -85,6 +85,7 @@ async def new_account(call: Call, wanted: NewUser) -> User:
     outcome = await backend.store.commit(Batch((*claims, *rows)))
     if isinstance(outcome, Conflict):
         raise await _taken(call, wanted, outcome)
+    await backend.entrance.welcome(user.id)
     return user
 
 

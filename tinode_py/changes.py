@@ -17,6 +17,7 @@ from .records import (
     LoginSession,
     Message,
     Range,
+    Scheduled,
     Subscription,
     Topic,
     Upload,
@@ -356,6 +357,20 @@ class PutKey:
 
 
 @attrs.frozen
+class PutScheduled:
+    """Keep a message that is to be sent later."""
+
+    scheduled: Scheduled
+
+
+@attrs.frozen
+class DropScheduled:
+    """Forget a message that was to be sent later."""
+
+    id: str
+
+
+@attrs.frozen
 class PutSecret:
     """Keep a server secret (token key, API salt) under a name, if none is kept yet."""
 
@@ -400,6 +415,8 @@ Change = (
     | DropUploads
     | PurgeUploaded
     | PutKey
+    | PutScheduled
+    | DropScheduled
     | PutSecret
 )
 

@@ -25,6 +25,7 @@ from .records import (
     Message,
     Published,
     Range,
+    Scheduled,
     Subscription,
     Topic,
     Upload,
@@ -362,6 +363,22 @@ class UploadedBy(Query[int]):
 
     who: str
     day: int
+
+
+@attrs.frozen
+class DueScheduled(Query[tuple[Scheduled, ...]]):
+    """Messages to be sent later, those due first, at most `limit`."""
+
+    limit: int
+
+
+@attrs.frozen
+class ScheduledAfter(Query[tuple[Scheduled, ...]]):
+    """Messages that a key wants sent later, in order of their ids, after `after`."""
+
+    key: str
+    after: str
+    limit: int
 
 
 @attrs.frozen

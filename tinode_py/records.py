@@ -229,6 +229,18 @@ class ApiKey:
 
 
 @attrs.frozen
+class Scheduled:
+    """A message to be sent at a time. `key` is the key that asked, empty for an operator;
+    `request` the JSON that sends it.
+    """
+
+    id: str
+    key: str
+    at: int
+    request: bytes
+
+
+@attrs.frozen
 class Credential:
     """An address of a user. Until it is `done`, the code that confirms it is kept as a salted
     digest, with the number of wrong `tries`.

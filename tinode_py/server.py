@@ -73,6 +73,7 @@ from .web.metrics import Sources, metrics_routes
 from .web.polled import PolledSessions
 from .web.tls import TlsContext
 from .web.v1.backend import Backend
+from .web.v1.due import send_when_due
 from .web.v1.routes import business_routes
 from .wire.codec import WireLimits
 from .wire.packets import Ctrl, Time
@@ -190,7 +191,7 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
         await _make_sys(store, parts.now())
         server = _assembled(settings, parts, store, secrets, hub, rest, events, uploads)
         server.on_session = parts.on_session
-        async with _controlled(server), _listening(server):
+        async with _sending_later(server), _controlled(server), _listening(server):
             server.ready = True
             try:
                 yield server
@@ -440,6 +441,18 @@ def _tls(settings: Settings) -> TlsContext | None:
         return TlsContext(files.cert, files.key)
     except OSError as error:
         raise ConfigError("web.tls.cert", str(error)) from None
+
+
+@contextlib.asynccontextmanager
+async def _sending_later(server: Server) -> AsyncIterator[None]:
+    """What back ends want sent later is sent at its time, while the block runs."""
+    async with trio.open_nursery() as nursery:
+        backend = Backend.over(server.hub, server.entrance, server.events)
+        nursery.start_soon(send_when_due, backend)
+        try:
+            yield
+        finally:
+            nursery.cancel_scope.cancel()
 
 
 @contextlib.asynccontextmanager

@@ -24,6 +24,7 @@ from tinode_py.records import (
     LoginSession,
     Message,
     Range,
+    Scheduled,
     State,
     Subscription,
     Topic,
@@ -197,6 +198,10 @@ change = st.one_of(
         revoked=times,
     ).map(c.PutKey),
     st.builds(c.ClaimTags, users, st.sampled_from([("alias:x",), ("tel:1", "cook")])),
+    st.builds(Scheduled, st.sampled_from("xyz"), st.sampled_from("kl"), times, st.just(b"{}")).map(
+        c.PutScheduled
+    ),
+    st.builds(c.DropScheduled, st.sampled_from("xyz")),
     st.builds(c.PutSecret, st.just("key"), st.binary(max_size=3)),
 )
 batches = st.lists(st.lists(change, max_size=4), max_size=12)
@@ -252,6 +257,8 @@ QUERIES: list[q.Query[Any]] = [
     *(q.UsersAfter(after, limit) for after in ("", ANN) for limit in (1, 9)),
     *(q.TopicsAfter(after, limit) for after in ("", GROUP) for limit in (1, 9)),
     *(q.EditsOf(at, (1, 2, 3), limit) for at in (GROUP, PAIR) for limit in (1, 9)),
+    *(q.DueScheduled(limit) for limit in (1, 9)),
+    *(q.ScheduledAfter(key, after, 9) for key in "kl" for after in ("", "x")),
     *(q.KeyById(name) for name in "ab"),
     *(q.KeysAfter(after, limit) for after in ("", "a") for limit in (1, 9)),
     q.SecretNamed("key"),

@@ -32,6 +32,7 @@ from tinode_py.records import (
     Login,
     LoginSession,
     Range,
+    Scheduled,
     Upload,
     Webhook,
 )
@@ -84,6 +85,8 @@ QUERIES = [
     q.UsersAfter("", 100),
     q.TopicsAfter("", 100),
     q.EditsOf(GROUP, (1, 2), 100),
+    q.DueScheduled(100),
+    q.ScheduledAfter("a", "", 100),
     q.KeyById("a"),
     q.KeysAfter("", 100),
     q.SecretNamed("a"),
@@ -129,6 +132,8 @@ CHANGES: list[c.Change] = [
     c.LinkUploads(ANN, 0, ("f",)),
     c.DropUploads(("f",)),
     c.PurgeUploaded(5),
+    c.PutScheduled(Scheduled("a", "k", 5, b"{}")),
+    c.DropScheduled("a"),
     c.PutKey(ApiKey("a", "n", "d", ("s",), (), (), 0, 5)),
     c.PutSecret("a", b"b"),
 ]

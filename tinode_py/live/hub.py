@@ -83,6 +83,7 @@ class Hub:
     on_me: OnMe = attrs.field(factory=OnMe)
     tally: Tally = attrs.field(factory=Tally)
     tickets: Tickets = attrs.field(factory=Tickets)
+    scheduled: trio.Event = attrs.field(factory=trio.Event)  # more is to be sent later
     draining: bool = False  # nothing new is taken on
     closing: bool = False
     _dropped: int = 0

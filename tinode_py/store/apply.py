@@ -23,6 +23,7 @@ from ..changes import (
     DropDeadLetter,
     DropDevice,
     DropLogin,
+    DropScheduled,
     DropSession,
     DropUploads,
     DropWebhook,
@@ -43,6 +44,7 @@ from ..changes import (
     PutNotice,
     PutOffline,
     PutOnline,
+    PutScheduled,
     PutSecret,
     PutSession,
     PutSubscription,
@@ -66,6 +68,7 @@ from .hot import Hot
 from .inbox import purge_inbox, put_notice
 from .keys import put_key
 from .read import answer
+from .scheduled import drop_scheduled, put_scheduled
 from .sessions import drop_session, put_session, revoke_sessions
 from .sql import Statements
 from .uploads import (
@@ -324,6 +327,8 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
     PutKey: put_key,
+    PutScheduled: put_scheduled,
+    DropScheduled: drop_scheduled,
     PutSecret: _put_secret,
 }
 

@@ -19,6 +19,7 @@ from ..changes import (
     DropDeadLetter,
     DropDevice,
     DropLogin,
+    DropScheduled,
     DropSession,
     DropUploads,
     DropWebhook,
@@ -39,6 +40,7 @@ from ..changes import (
     PutNotice,
     PutOffline,
     PutOnline,
+    PutScheduled,
     PutSecret,
     PutSession,
     PutSubscription,
@@ -59,6 +61,7 @@ from .memory_devices import drop_device, drop_devices, put_device
 from .memory_events import purge_events, put_event, put_offline, put_online
 from .memory_keys import put_key
 from .memory_read import answer
+from .memory_scheduled import drop_scheduled, put_scheduled
 from .memory_uploads import (
     drop_uploads,
     forget_uploader,
@@ -366,6 +369,8 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
     PutKey: put_key,
+    PutScheduled: put_scheduled,
+    DropScheduled: drop_scheduled,
     PutSecret: _put_secret,
 }
 

@@ -20,6 +20,7 @@ from ..queries import (
     DeletionsIn,
     DeviceById,
     DevicesOf,
+    DueScheduled,
     EditsOf,
     EventsAfter,
     FindByTags,
@@ -38,6 +39,7 @@ from ..queries import (
     OnlineAfter,
     OwnerOfTag,
     Query,
+    ScheduledAfter,
     SecretNamed,
     SeqSince,
     SessionAt,
@@ -77,6 +79,7 @@ from .memory_devices import channels_of, device_by_id, devices_of, unread_of
 from .memory_events import events_after, online_after
 from .memory_keys import key_by_id, keys_after
 from .memory_lists import edits_of, topics_after, users_after
+from .memory_scheduled import due_scheduled, scheduled_after
 from .memory_uploads import loose_uploads, upload_by_id, uploaded_by
 from .memory_webhooks import dead_count, dead_letters_of, webhooks_after
 from .tables import Tables
@@ -317,6 +320,8 @@ def _inbox_users(tables: Tables, query: InboxUsers) -> tuple[str, ...]:
 
 ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     KeyById: key_by_id,
+    DueScheduled: due_scheduled,
+    ScheduledAfter: scheduled_after,
     UsersAfter: users_after,
     TopicsAfter: topics_after,
     EditsOf: edits_of,

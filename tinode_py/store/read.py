@@ -22,6 +22,7 @@ from ..queries import (
     DeletionsIn,
     DeviceById,
     DevicesOf,
+    DueScheduled,
     EditsOf,
     EventsAfter,
     FindByTags,
@@ -40,6 +41,7 @@ from ..queries import (
     OnlineAfter,
     OwnerOfTag,
     Query,
+    ScheduledAfter,
     SecretNamed,
     SeqSince,
     SessionAt,
@@ -66,6 +68,7 @@ from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
 from .keys import key_by_id, keys_after
 from .lists import edits_of, topics_after, users_after
+from .scheduled import due_scheduled, scheduled_after
 from .sessions import session_at, sessions_of
 from .sql import Row, Statements
 from .uploads import loose_uploads, upload_by_id, uploaded_by
@@ -226,6 +229,8 @@ def _secret(db: Statements, query: SecretNamed) -> bytes | None:
 
 ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     KeyById: key_by_id,
+    DueScheduled: due_scheduled,
+    ScheduledAfter: scheduled_after,
     UsersAfter: users_after,
     TopicsAfter: topics_after,
     EditsOf: edits_of,

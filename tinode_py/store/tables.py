@@ -17,6 +17,7 @@ from ..records import (
     Message,
     Published,
     Range,
+    Scheduled,
     Subscription,
     Topic,
     Upload,
@@ -76,6 +77,7 @@ class Tables:
         # owner, message (0: its picture), upload
         self.upload_links: Table[tuple[str, int, str], None] = Table(self._undo)
         self.uploaded: Table[tuple[str, int], int] = Table(self._undo)  # who, day
+        self.scheduled: Table[str, Scheduled] = Table(self._undo)
         self.keys: Table[str, ApiKey] = Table(self._undo)
         self.secrets: Table[str, bytes] = Table(self._undo)
         self.places: Table[tuple[str, int], int] = Table(self._undo)  # of messages in the log

@@ -50,7 +50,7 @@ async def test_nobody_sees_a_back_end_come_and_go(server, api):
 async def test_as_the_system(server, api):
     bob = await server.user("bob")
     group = (await bob.sub("new")).topic
-    got = await api("POST", "/messages", {"user": bob.user, "content": "welcome"})
+    got = await api("POST", "/messages", {"from": "", "user": bob.user, "content": "welcome"})
     assert got.status == 202
     got = await api("POST", "/messages", {"topic": group, "content": "notice"})
     assert got.status == 202

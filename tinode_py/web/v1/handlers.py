@@ -9,6 +9,7 @@ from . import (
     events,
     history,
     keys,
+    later,
     own,
     presence,
     sending,
@@ -30,5 +31,6 @@ HANDLERS: Mapping[str, Handler] = {
     **topics.HANDLERS,
     **own.HANDLERS,
     **tickets.HANDLERS,
+    **later.HANDLERS,
     **broadcasting.HANDLERS,
 }

@@ -15,6 +15,7 @@ from ...live.asking import NAME, Asker, ask
 from ...queries import MembersOf
 from ...wire.packets import Info, Json, Pub
 from .backend import Backend, Call, Handler
+from .later import schedule
 from .people import speaker, topic_of, users_of
 from .problem import Problem, http_status
 from .shape_messages import OwnSend, Reached, Receiver, Send, SendMany, Sent, SentMany, SentTo
@@ -113,6 +114,8 @@ async def send(call: Call, wanted: Send) -> Sent:
     if sum(chosen) != 1:
         raise Problem.field("topic", "give exactly one of `user`, `users`, `topic`")
     message = _Message.of(call.backend, wanted.content, wanted.head, wanted.idem)
+    if wanted.at is not None:
+        return Sent((), await schedule(call, wanted))
     if wanted.topic is not None:
         topic = await topic_of(call, wanted.topic)
         asker = await speaker(call, wanted.from_)

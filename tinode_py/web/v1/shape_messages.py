@@ -8,7 +8,7 @@ import attrs
 import msgspec
 
 from .operation import OWN, Operation
-from .types import NULL, Json, Moment, Short, TopicId, UserId, UserRef, Users
+from .types import NULL, Json, Moment, Page, Sender, Short, TopicId, UserId, UserRef, Users
 
 Receipt = Literal["none", "answer", "sender"]
 Reached = Literal["delivered", "stored", "unknown user", "refused"]
@@ -27,16 +27,18 @@ class Send:
     - `idem`: a key that makes a repeat harmless for a day: the same answer, one message.
     - `receipt`: whether each receiver is looked up: in the answer, and with `sender` also told
       to the live sessions of the sender.
+    - `at`: when to send it; then the answer has no results but the id to cancel it by.
     """
 
     content: Json
-    from_: UserRef | Literal[""] = ""
+    from_: Sender = ""
     user: UserRef | None = None
     users: Users = ()
     topic: TopicId | None = None
     head: Json = NULL
     idem: Short = ""
     receipt: Receipt = "none"
+    at: Moment | None = None
 
 
 @attrs.frozen
@@ -78,9 +80,11 @@ class Sent:
     """What became of a message, conversation by conversation.
 
     - `results`: in the order of the receivers.
+    - `scheduled`: the id of what is to be sent later; empty if it was sent now.
     """
 
     results: tuple[SentTo, ...]
+    scheduled: str = ""
 
 
 @attrs.frozen
@@ -239,6 +243,32 @@ class DeletedMessages:
 
 
 @attrs.frozen
+class OneScheduled:
+    """A message that is to be sent later.
+
+    - `id`: to cancel it by.
+    - `at`: when it is due.
+    - `message`: the request that sends it.
+    """
+
+    id: str
+    at: Moment
+    message: Json
+
+
+@attrs.frozen
+class ScheduledList:
+    """Messages to be sent later, by id.
+
+    - `items`: this page.
+    - `next`: what to ask after for the page that follows; empty if there is none.
+    """
+
+    items: tuple[OneScheduled, ...]
+    next: str
+
+
+@attrs.frozen
 class OwnSend:
     """A message of the user himself.
 
@@ -270,7 +300,7 @@ class Broadcast:
 
     content: Json
     head: Json = NULL
-    from_: UserRef | Literal[""] = ""
+    from_: Sender = ""
     tag: Short = ""
     kept: bool = False
 
@@ -298,6 +328,14 @@ OPERATIONS = (
     Operation(
         "sendMessages", "POST", "/v1/messages/batch", "messages:send",
         "Send up to 100 messages.", body=SendMany, answer=SentMany,
+    ),
+    Operation(
+        "listScheduled", "GET", "/v1/scheduled", "messages:send",
+        "List what this key wants sent later.", query=Page, answer=ScheduledList,
+    ),
+    Operation(
+        "cancelScheduled", "DELETE", "/v1/scheduled/{id}", "messages:send",
+        "Cancel what this key wants sent later.", status=204,
     ),
     Operation(
         "broadcast", "POST", "/v1/broadcast", "broadcast:send",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import click
+from click_default_group import DefaultGroup
 
 from tinode_py.auth.secrets import make_folder
 from tinode_py.config import Settings
@@ -57,11 +58,19 @@ def export(settings: Settings, target: str, as_json: bool) -> None:
         tell(told, f"exported: {lines} lines to {target}", as_json=as_json)
 
 
-@click.command("import")
+@click.group("import", cls=DefaultGroup, default="lines", default_if_no_args=True)
+def import_() -> None:
+    """Make the database from FILE, which `export` wrote; or from another server's.
+
+    `tinode-py import FILE` is short for `tinode-py import lines FILE`.
+    """
+
+
+@import_.command("lines")  # type: ignore[untyped-decorator]  # the class has no types
 @click.argument("source", metavar="FILE")
 @json_option
 @with_settings
-def import_(settings: Settings, source: str, as_json: bool) -> None:
+def lines_(settings: Settings, source: str, as_json: bool) -> None:
     """Make the database from FILE (`-`: standard input), which `export` wrote.
 
     There must be none yet. It is made beside its place and put there when it is complete and

@@ -18,6 +18,7 @@ from .db import db
 from .doctor import doctor
 from .export import export, import_
 from .failure import Failure, Unusable
+from .import_tinode import tinode
 from .key import key
 from .message import message
 from .push import push
@@ -67,3 +68,4 @@ _COMMANDS = (
 )
 for command in _COMMANDS:
     main.add_command(command)
+import_.add_command(tinode)

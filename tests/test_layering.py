@@ -33,7 +33,10 @@ ROWS = {
     "": 7,  # tinode_py/__init__.py
 }
 PURE = {"attrs", "msgspec", "cbor2"}
-SERVICES = {"trio", "outcome", "argon2", "sqlite_utils", "psycopg", "httpx", "boto3", "botocore"}
+SERVICES = {
+    *("trio", "outcome", "argon2", "bcrypt", "sqlite_utils", "psycopg", "httpx", "boto3"),
+    "botocore",
+}
 THIRD_PARTY = {  # per row: what may be imported from outside
     0: {"attrs"},
     1: PURE,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
+import bcrypt
 import pytest
 
 from tinode_py import errors
@@ -9,6 +10,8 @@ from tinode_py.access import Level
 from tinode_py.auth.base import Identity, Origin
 from tinode_py.auth.basic import Basic, split
 from tinode_py.auth.checker import PasswordChecker
+from tinode_py.auth.passwords import Argon2
+from tinode_py.changes import Batch, Committed, Outcome, PutLogin
 from tinode_py.errors import Answer, Refused
 from tinode_py.queries import LoginByName, LoginsOf, Query
 from tinode_py.records import Login
@@ -33,6 +36,13 @@ class FakeLogins:
 
     def __init__(self, *rows: Login) -> None:
         self.rows = rows
+
+    async def commit(self, batch: Batch) -> Outcome:
+        (change,) = batch.changes
+        assert isinstance(change, PutLogin)
+        fresh = change.login
+        self.rows = tuple(fresh if row.name == fresh.name else row for row in self.rows)
+        return Committed()
 
     async def fetch(self, query: Query[T]) -> T:
         found: Any
@@ -168,3 +178,25 @@ async def test_nobody_gets_a_login_who_has_none() -> None:
     with pytest.raises(Refused) as caught:
         await basic().change(ALICE, b"alice:secret2", Origin())
     assert answer(caught) == (errors.NOT_FOUND, None)
+
+
+async def test_a_foreign_hash_lets_in_and_is_renewed() -> None:
+    encoded = bcrypt.hashpw(b"pass:word", bcrypt.gensalt(4)).decode()
+    logins = FakeLogins(Login("basic", "alice", "usrA", encoded, Level.AUTH))
+    scheme = Basic(logins, PasswordChecker(Argon2(memory=8, passes=1), inline=True), Rules())
+    with pytest.raises(Refused):
+        await scheme.log_in(b"alice:wrong", Origin("1"), 1)
+    assert logins.rows[0].secret == encoded
+    identity = await scheme.log_in(b"alice:pass:word", Origin("1"), 1)
+    assert identity.user == "usrA"
+    assert logins.rows[0].secret.startswith("$argon2id$")
+    assert (await scheme.log_in(b"alice:pass:word", Origin("1"), 1)).user == "usrA"
+
+
+@pytest.mark.parametrize("damaged", ["$2", "$2a$10$short", "$2a$99$" + "a" * 53])
+async def test_a_damaged_foreign_hash_lets_nobody_in(damaged: str) -> None:
+    logins = FakeLogins(Login("basic", "alice", "usrA", damaged, Level.AUTH))
+    scheme = Basic(logins, PasswordChecker(Argon2(memory=8, passes=1), inline=True), Rules())
+    for password in (b"x", b"x" * 100):
+        with pytest.raises(Refused):
+            await scheme.log_in(b"alice:" + password, Origin("1"), 1)

@@ -107,7 +107,8 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     (
         "Database",
-        "Backups, restoring and moving are told of in [operating.md](operating.md#backup).",
+        "Backups, restoring and moving are told of in [operating.md](operating.md#backup), also"
+        " from a Tinode server (`import tinode`).",
         (
             "db info",
             "db check",
@@ -200,7 +201,7 @@ _NAMES = re.compile(r"\b(usr|grp|p2p)([A-Za-z0-9_-]{22}|[A-Za-z0-9_-]{11})(?![\w
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _WIDTH = 160  # characters of a line that are shown
 # Not shown, because they have no output of their own to show.
-ELSEWHERE = {"serve", "completion", "chat"}
+ELSEWHERE = {"serve", "completion", "chat", "import lines", "import tinode"}
 
 
 @attrs.define

@@ -63,8 +63,7 @@ async def test_two_people_chat(tmp_path: Path):
 
 
 def backup() -> Block:
-    (block,) = blocks(DOCS / "operating.md", "sh")
-    return block
+    return blocks(DOCS / "operating.md", "sh")[0]
 
 
 @pytest.mark.slow

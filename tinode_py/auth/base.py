@@ -13,6 +13,7 @@ import attrs
 import trio
 
 from ..access import Level
+from ..changes import Batch, Outcome
 from ..queries import Query
 from ..records import Login
 
@@ -91,6 +92,12 @@ class Reader(Protocol):
     """The half of a store that schemes need."""
 
     async def fetch(self, query: Query[T]) -> T: ...
+
+
+class Keeper(Reader, Protocol):
+    """A store, for a scheme that renews what it keeps."""
+
+    async def commit(self, batch: Batch) -> Outcome: ...
 
 
 class Scheme(Protocol):

@@ -13,12 +13,14 @@ import attrs
 
 from .. import errors
 from ..access import Level
+from ..changes import Batch, PutLogin
 from ..errors import Refused
 from ..queries import LoginByName, LoginsOf
 from ..records import Login
 from ..settings import Basic as Rules
-from .base import Identity, Origin, Reader
+from .base import Identity, Keeper, Origin
 from .checker import PasswordChecker
+from .passwords import is_foreign
 
 SCHEME = "basic"
 MAX_LOGIN = 26  # characters
@@ -70,7 +72,7 @@ class Basic:
 
     level = Level.AUTH
 
-    def __init__(self, store: Reader, checker: PasswordChecker, rules: Rules) -> None:
+    def __init__(self, store: Keeper, checker: PasswordChecker, rules: Rules) -> None:
         self._store = store
         self._checker = checker
         self._rules = rules
@@ -83,7 +85,16 @@ class Basic:
         right = await self._checker.check(pair.password, encoded, pair.login, origin)
         if row is None or not right or 0 < row.expires <= now:
             raise Refused(errors.AUTH_FAILED)
+        if is_foreign(row.secret):
+            await self._renew(row, pair.password, origin)
         return Identity(row.user, row.level)
+
+    async def _renew(self, row: Login, password: str, origin: Origin) -> None:
+        """Replace a hash of another server's by one of ours, unless it was changed meanwhile."""
+        encoded = await self._checker.hash(password, origin)
+        now = await self._store.fetch(LoginByName(SCHEME, row.name))
+        if now == row:
+            await self._store.commit(Batch((PutLogin(attrs.evolve(row, secret=encoded)),)))
 
     async def enroll(self, user: str, secret: bytes, origin: Origin) -> Login | None:
         """409 at once if the login is taken now, before a password is hashed."""

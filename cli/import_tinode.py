@@ -1,0 +1,157 @@
+"""`tinode-py import tinode`: the way in for those who move from the reference server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinode_py.auth.secrets import make_folder
+from tinode_py.config import Settings
+from tinode_py.disk import sync
+from tinode_py.errors import StoreError
+from tinode_py.media.folder import file_name
+from tinode_py.store.lock import data_lock
+from tinode_py.store.migrate import migrate, packaged
+from tinode_py.store.soundness import faults
+
+from .failure import Failure, Unusable
+from .look import file_of
+from .options import json_option, with_settings
+from .output import main_counts, tell
+from .reference import NotTinode, Reference, Upload
+from .reference_ids import UidKey
+
+
+@click.command("tinode")
+@click.argument("url", metavar="URL")
+@click.option(
+    "--uid-key",
+    metavar="KEY",
+    envvar="TINODE_UID_KEY",
+    required=True,
+    help="store_config.uid_key of its configuration; or TINODE_UID_KEY in the environment.",
+)
+@click.option(
+    "--files",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="DIR",
+    help="The folder of its uploads (upload_dir).",
+)
+@json_option
+@with_settings
+def tinode(settings: Settings, url: str, uid_key: str, files: Path | None, as_json: bool) -> None:
+    """Move accounts, topics, messages and files over from a Tinode server's PostgreSQL.
+
+    URL is postgresql://user@host/tinode; its password is better in PGPASSWORD or ~/.pgpass.
+    There must be no database here yet; it appears when everything is in. Passwords go on
+    working: their hashes are kept, and renewed when somebody logs in.
+    """
+    try:
+        key = UidKey(uid_key)
+    except ValueError as error:
+        raise Unusable(f"--uid-key: {error}") from None
+    path, folder = file_of(settings), Path(settings.server.data)
+    make_folder(folder)
+    with data_lock(folder):
+        if path.exists():
+            raise Unusable(f"{path} is there already: import into another data folder")
+        making = path.with_name(path.name + ".importing")
+        making.unlink(missing_ok=True)
+        try:
+            with _connected(url) as connection:
+                counts, missing = _moved(Reference(connection, key), making, folder, files)
+            os.rename(making, path)
+            sync(path.parent)
+        finally:
+            making.unlink(missing_ok=True)
+    told = {"done": "imported", "database": str(path), "rows": counts, "missing_files": missing}
+    text = f"imported into {path}: {main_counts(counts)}, upload {counts['upload']}"
+    if missing:
+        text += f"\n{len(missing)} files were not found: {', '.join(missing[:5])}"
+    tell(told, text, as_json=as_json)
+
+
+@contextlib.contextmanager
+def _connected(url: str) -> Iterator[Any]:
+    try:
+        import psycopg
+    except ImportError:
+        raise Unusable("PostgreSQL is read with psycopg: pip install 'tinode-py[import]'") from None
+    try:
+        with psycopg.connect(url, connect_timeout=10) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            yield connection
+    except psycopg.errors.UndefinedTable as error:
+        raise Failure(f"this is no database of Tinode: {error.diag.message_primary}") from None
+    except psycopg.Error as error:
+        raise Failure(f"PostgreSQL: {str(error).strip().splitlines()[0]}") from None
+
+
+def _moved(
+    reference: Reference, making: Path, folder: Path, files: Path | None
+) -> tuple[dict[str, int], list[str]]:
+    """Fill the new file, then fetch the uploads: rows by table, and files that are not there."""
+    os.close(os.open(making, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        with contextlib.closing(sqlite3.connect(making, isolation_level=None)) as target:
+            migrate(target, making, packaged(), keep_copy=False)
+            reference.check()
+            counts = _filled(reference, target)
+            wrong = next(faults(target), None)
+    except NotTinode as error:
+        raise Failure(str(error)) from None
+    except sqlite3.Error as error:
+        raise StoreError(f"{making}: {error}; nothing was imported") from None
+    if wrong:
+        raise Failure(f"{wrong}; nothing was imported")
+    missing = [it.location for it in reference.uploads if not _fetched(it, folder, files)]
+    sync(making)
+    return counts, missing
+
+
+def _filled(reference: Reference, target: sqlite3.Connection) -> dict[str, int]:
+    counts = {"account": 0, "topic": 0, "subscription": 0, "message": 0, "upload": 0}
+    target.execute("BEGIN")
+    for table, row in reference.rows():
+        counts[table] = counts.get(table, 0) + 1
+        names, places = ", ".join(row), ", ".join("?" * len(row))
+        try:
+            target.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", tuple(row.values()))
+        except sqlite3.IntegrityError as error:
+            raise Failure(f"{table}: {error}: {_key_of(row)}; nothing was imported") from None
+    target.execute("COMMIT")
+    return counts
+
+
+def _key_of(row: dict[str, Any]) -> str:
+    """Enough of a row to find it, and nothing of what people wrote."""
+    shown = ("id", "name", "topic", "seq", "user", "tag", "owner", "method", "value")
+    return ", ".join(f"{name} {row[name]}" for name in shown if name in row)
+
+
+def _fetched(upload: Upload, folder: Path, files: Path | None) -> bool:
+    """Copy one file to its place; False if it is not where it should be."""
+    if files is None:
+        return False
+    source = files / Path(upload.location).name
+    if not source.is_file():
+        return False
+    name = file_name(upload.id)
+    target = folder / "uploads" / name[:2] / name
+    for made in (target.parent.parent, target.parent):
+        made.mkdir(mode=0o700, exist_ok=True)
+    part = target.with_name(name + ".part")
+    shutil.copyfile(source, part)
+    part.chmod(0o600)
+    sync(part)
+    part.rename(target)
+    sync(target.parent)
+    return True

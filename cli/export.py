@@ -10,7 +10,7 @@ import gzip
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,6 +21,7 @@ from tinode_py.auth.secrets import make_folder
 from tinode_py.config import Settings
 from tinode_py.disk import sync
 from tinode_py.errors import StoreError
+from tinode_py.media.folder import file_name
 from tinode_py.store.dump import Importer, ImportFault, exported, lines_of
 from tinode_py.store.lock import data_lock
 from tinode_py.store.soundness import faults
@@ -38,7 +39,7 @@ _EVERY = 50_000  # lines between signs of progress
 @json_option
 @with_settings
 def export(settings: Settings, target: str, as_json: bool) -> None:
-    """Write the whole database to FILE (`-`: standard output) as JSON, one row a line.
+    """Write all that a server keeps to FILE (`-`: standard output) as JSON, one row a line.
 
     It is of one moment, also beside a server that runs. Equal contents give equal bytes. A
     name that ends in .gz is compressed. Hashes of passwords are in it: keep it to yourself.
@@ -47,7 +48,7 @@ def export(settings: Settings, target: str, as_json: bool) -> None:
     with looking(settings) as browser, _output(target) as file:
         browser.connection.row_factory = None
         try:
-            for line in exported(browser.connection, file_of(settings)):
+            for line in exported(browser.connection, file_of(settings), _places(settings)):
                 file.write(line)
                 lines += 1
                 _progress(lines)
@@ -83,7 +84,7 @@ def lines_(settings: Settings, source: str, as_json: bool) -> None:
             raise Unusable(f"{path} is there already: import into another data folder")
         making = path.with_name(path.name + ".importing")
         try:
-            lines, skipped = _imported(source, making)
+            lines, skipped = _imported(source, making, _places(settings))
         except ImportFault as fault:
             raise Failure(f"{source}: {fault}") from None
         except sqlite3.Error as error:
@@ -96,7 +97,30 @@ def lines_(settings: Settings, source: str, as_json: bool) -> None:
     tell(told, f"imported: {lines} lines into {path}", as_json=as_json)
 
 
-def _imported(source: str, making: Path) -> tuple[int, int]:
+def _places(settings: Settings) -> Callable[[str], Path]:
+    """Where each upload's file is; ValueError for what is no id of one."""
+    root = Path(settings.server.data) / "uploads"
+
+    def place(name: str) -> Path:
+        return root / file_name(name)[:2] / file_name(name)
+
+    return place
+
+
+def _write(path: Path, pieces: Iterator[bytes]) -> None:
+    """A file that appears whole, for its owner alone."""
+    for folder in (path.parent.parent, path.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.writelines(pieces)
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)
+    sync(path.parent)
+
+
+def _imported(source: str, making: Path, places: Callable[[str], Path]) -> tuple[int, int]:
     """How many lines there were, and how many of them were in from before."""
     count = 0
 
@@ -113,12 +137,22 @@ def _imported(source: str, making: Path) -> tuple[int, int]:
         importer = Importer(connection, making, report)
         skipped = importer.load(lines_of(file))
         importer.finish()
-        wrong = next(faults(connection), None)
-    if wrong:
-        making.unlink()
-        raise ImportFault(0, f"{wrong}; nothing was imported")
+        try:
+            _completed(importer, connection, places)
+        except ImportFault:
+            making.unlink()
+            raise
     sync(making)
     return count, skipped
+
+
+def _completed(
+    importer: Importer, connection: sqlite3.Connection, places: Callable[[str], Path]
+) -> None:
+    """See that it is sound, then put the uploads where they belong."""
+    for wrong in faults(connection):
+        raise ImportFault(0, f"{wrong}; nothing was imported")
+    importer.unload(lambda name, pieces: _write(places(name), pieces))
 
 
 def _progress(lines: int) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -218,7 +221,38 @@ def test_export_import_export_gives_the_same_bytes(data: Path, tmp_path: Path, n
         for folder in (data, tmp_path / "new")
     ]
     assert schemas[0] == schemas[1]
+    kept = [_uploads(folder) for folder in (data, tmp_path / "new")]
+    assert kept[1] == {name: raw for name, raw in kept[0].items() if raw != b"of nobody"}
+    assert len(kept[1]) == 1
     assert not list((tmp_path / "new").glob("*importing*"))
+
+
+def _uploads(folder: Path) -> dict[str, bytes]:
+    return {it.name: it.read_bytes() for it in (folder / "uploads").rglob("*") if it.is_file()}
+
+
+def test_a_large_upload_comes_in_pieces(data: Path, tmp_path: Path) -> None:
+    (file,) = [
+        it for it in (data / "uploads").rglob("*") if it.is_file() and it.stat().st_size == 5
+    ]
+    file.write_bytes(os.urandom(500_000))
+    whole = exported(data, tmp_path / "all")
+    assert max(map(len, whole.splitlines())) < 300_000
+    well("import", tmp_path / "all", "--data", tmp_path / "new")
+    assert _uploads(tmp_path / "new") == {file.name: file.read_bytes()}
+    assert (tmp_path / "new" / "uploads").stat().st_mode & 0o077 == 0
+
+
+def test_an_upload_with_a_name_that_is_a_path(data: Path, tmp_path: Path) -> None:
+    whole = exported(data, tmp_path / "all")
+    lines = whole.replace(b'["AbCdEfGhIjk",0,', b'["../../../../x",0,').splitlines(keepends=True)
+    digest = hashlib.sha256(b"".join(lines[:-1])).hexdigest().encode()
+    (tmp_path / "bad").write_bytes(
+        b"".join(lines[:-1]) + re.sub(rb'"sha256":"\w+"', b'"sha256":"' + digest + b'"', lines[-1])
+    )
+    badly(1, "not the id of an upload", "import", tmp_path / "bad", "--data", tmp_path / "new")
+    assert not (tmp_path / "new" / "tinode.db").exists()
+    assert not (tmp_path / "x").exists()
 
 
 def test_through_pipes(data: Path, tmp_path: Path) -> None:

@@ -4,11 +4,14 @@
     {"table": "account", "columns": ["id", "created", …]}
     ["usr…", 1767225600000, …]
     …
+    {"table": "upload_bytes", "columns": ["id", "at", "data"]}
+    ["…", 0, {"base64": "…"}]
     {"end": true, "rows": 12345, "sha256": "…"}
 
-Tables come by name, rows by key, so that the same contents are the same bytes. Values are
-text, whole numbers, null, or {"base64": …}; JSON within them stays the text that it is. The
-last line vouches for all before it. A reader of another store needs nothing else.
+`upload_bytes` is no table of the database: the files that it knows, piece by piece. Tables
+come by name, rows by key, so that the same contents are the same bytes. Values are text, whole
+numbers, null, or {"base64": …}; JSON within them stays the text that it is. The last line
+vouches for all before it. A reader of another store needs nothing else.
 """
 
 from __future__ import annotations
@@ -30,6 +33,9 @@ from .migrate import migrate, packaged, version_of
 FORMAT = 1
 STEP = 2_000  # rows between commits of an import
 LONGEST = 64 * 1024 * 1024  # bytes of a line
+PIECE = 192 * 1024  # bytes of an upload in a line
+_BYTES, _BYTES_COLUMNS = "upload_bytes", ["id", "at", "data"]
+_OWN = ("importing", "importing_trigger", _BYTES)  # tables that are there while importing
 _REMEMBER = """
 INSERT INTO importing VALUES (1, ?1, ?2)
 ON CONFLICT (one) DO UPDATE SET lines = ?1, digest = ?2"""
@@ -47,13 +53,19 @@ class ImportFault(Exception):
 # --- export ------------------------------------------------------------------------------
 
 
-def exported(connection: sqlite3.Connection, path: Path) -> Iterator[bytes]:
-    """The lines, of one moment, however long it takes. SchemaError if the file is not ours."""
+def exported(
+    connection: sqlite3.Connection, path: Path, file_of: Callable[[str], Path] | None = None
+) -> Iterator[bytes]:
+    """The lines, of one moment, however long it takes. SchemaError if the file is not ours.
+
+    `file_of` says where an upload's file is; one that is gone meanwhile is left out.
+    """
     connection.execute("BEGIN")
     try:
         schema, _ = version_of(connection, path, packaged())
         digest, rows = hashlib.sha256(), 0
-        for line in _lines(connection, schema):
+        lines = _lines(connection, schema)
+        for line in itertools.chain(lines, _uploads(connection, file_of) if file_of else ()):
             rows += line[:1] == b"["
             digest.update(line)
             yield line
@@ -73,12 +85,27 @@ def _lines(connection: sqlite3.Connection, schema: int) -> Iterator[bytes]:
             yield _line([_shown(value) for value in row])
 
 
+def _uploads(connection: sqlite3.Connection, file_of: Callable[[str], Path]) -> Iterator[bytes]:
+    yield _line({"table": _BYTES, "columns": _BYTES_COLUMNS})
+    for (name,) in connection.execute("SELECT id FROM upload ORDER BY id"):
+        try:
+            file = file_of(name).open("rb")
+        except FileNotFoundError:
+            continue
+        with file:
+            at = 0
+            while piece := file.read(PIECE):
+                yield _line([name, at, _shown(piece)])
+                at += len(piece)
+
+
 def tables(connection: sqlite3.Connection) -> list[str]:
+    """The database's own, by name."""
     found = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
-        "AND name NOT IN ('importing', 'importing_trigger') ORDER BY name"
+        "ORDER BY name"
     )
-    return [row[0] for row in found]
+    return [row[0] for row in found if row[0] not in _OWN]
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], list[str]]:
@@ -162,6 +189,29 @@ class Importer:
         run("COMMIT")
         migrate(self._connection, self._path, packaged(), keep_copy=False)
 
+    def unload(self, place: Callable[[str, Iterator[bytes]], None]) -> None:
+        """After `finish`: take the uploads out of the database, to where they belong.
+
+        `place` gets the id of each with its pieces, and returns once they are on the disk.
+        ValueError says that it is no id.
+        """
+        run = self._connection.execute
+        names = run(f"SELECT DISTINCT id FROM {_BYTES} ORDER BY id").fetchall()
+        for (name,) in names:
+            try:
+                place(str(name), self._pieces(name))
+            except ValueError as error:
+                raise ImportFault(0, f"{_BYTES}: {error}") from None
+        run(f"DROP TABLE {_BYTES}")
+        if names:
+            run("VACUUM")
+
+    def _pieces(self, name: str) -> Iterator[bytes]:
+        for (piece,) in self._connection.execute(
+            f"SELECT data FROM {_BYTES} WHERE id = ? ORDER BY at", (name,)
+        ):
+            yield bytes(piece)
+
     def _header(self, line: bytes) -> int:
         head = _parsed(line, 1) if line else None
         if not isinstance(head, dict) or head.get("tinode-py") != "export":
@@ -192,6 +242,7 @@ class Importer:
         for table in tables(self._connection):
             run(f'DELETE FROM "{table}"')
         run(_PROGRESS)
+        run(f"CREATE TABLE {_BYTES} (id TEXT, at INTEGER, data BLOB, PRIMARY KEY (id, at))")
         run("COMMIT")
 
     def _begun(self) -> bool:
@@ -250,7 +301,7 @@ class Importer:
         number = self._now.line + 1
         self._table = ""
         table = head.get("table") if isinstance(head, dict) else None
-        if table not in tables(self._connection):
+        if table not in (*tables(self._connection), _BYTES):
             raise self._fault(number, f"there is no table {table!r}")
         columns, _ = _columns(self._connection, table)
         if head.get("columns") != columns:

@@ -52,7 +52,7 @@ class Report:
     made: int
     point: Point
     uploads: int
-    gone: int = 0  # uploads that the server removed while they were copied
+    gone: int = 0  # uploads that are known and not in the folder: removed meanwhile, or in S3
 
     @property
     def told(self) -> dict[str, Any]:
@@ -63,6 +63,7 @@ class Report:
             "latest_message": self.point.message,
             "rows": self.point.counts,
             "uploads": self.uploads,
+            "uploads_not_here": self.gone,
         }
 
 
@@ -166,7 +167,9 @@ def verify(folder: Path) -> tuple[Report, list[str]]:
     with _readable(folder / DATABASE) as connection:
         found = list(faults(connection))
     uploads = sum(name.startswith(f"{UPLOADS}/") for name in listed["files"])
-    return Report(folder, listed["made"], point_of(folder / DATABASE), uploads), found
+    point = point_of(folder / DATABASE)
+    gone = point.counts.get("upload", 0) - uploads
+    return Report(folder, listed["made"], point, uploads, gone), found
 
 
 def _listed(folder: Path) -> dict[str, Any]:

@@ -174,6 +174,8 @@ def _tell(done: str, report: Report, *, as_json: bool, aside: Path | None = None
         f"{report.point.counts.get('message', 0)} messages, the latest of "
         f"{moment(report.point.message)}, {report.uploads} uploads"
     )
+    if report.gone:
+        text += f"\n{report.gone} uploads are not in it: they are elsewhere (media.s3), or gone"
     if aside:
         text += f"\nwhat was there before is in {aside}"
     tell(told, text, as_json=as_json)

@@ -102,6 +102,13 @@ def test_a_backup_is_verified_and_restored(data: Path, tmp_path: Path) -> None:
     assert well("db", "check", "--data", restored)["faults"] == []
 
 
+def test_uploads_that_are_elsewhere_are_counted(data: Path, tmp_path: Path) -> None:
+    shutil.rmtree(data / "uploads")
+    assert well("db", "backup", tmp_path / "copy", "--data", data)["uploads_not_here"] == 1
+    said = do("db", "verify", tmp_path / "copy").output
+    assert "0 uploads\n1 uploads are not in it" in said
+
+
 def test_restoring_over_something_puts_it_aside(data: Path, tmp_path: Path) -> None:
     well("db", "backup", tmp_path / "copy", "--data", data)
     badly(2, "--replace", "db", "restore", tmp_path / "copy", "--data", data)

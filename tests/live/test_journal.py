@@ -72,7 +72,7 @@ async def test_a_thousand_readers_cost_one_look(parts, autojump_clock):
         before = store.statistics().queries
         for seq in range(1, 21):
             await put(store, append(seq))
-            await trio.sleep(0.05)
+            await trio.sleep(0.6)
     assert results == [list(range(last + 1, last + 21))] * 1000
     assert store.statistics().queries - before <= 45
 
@@ -208,3 +208,26 @@ async def test_positions_in_the_ring_are_found(parts, autojump_clock):
                 portion = await journal.after(last + start, size)
                 assert portion.events[0].id == last + start + 1
                 assert portion.events[-1].id <= portion.reached
+
+
+async def test_a_thousand_readers_let_others_work(parts, autojump_clock):
+    """Between some readers and the next the rest of the server has its turn."""
+    store, journal, _ = parts
+    last = (await journal.bounds()).last
+    order: list[str] = []
+
+    async def reader() -> None:
+        await read(journal, last, last + 1)
+        order.append("reader")
+
+    async with trio.open_nursery() as readers:
+        for _ in range(1000):
+            readers.start_soon(reader)
+        await trio.testing.wait_all_tasks_blocked()
+        await put(store, append(1))
+        while order.count("reader") < 1000:
+            await trio.lowlevel.checkpoint()
+            order.append("other")
+    runs = [len(list(run)) for who, run in itertools.groupby(order) if who == "reader"]
+    assert max(runs) <= 4 * module.TURN
+    assert len(runs) >= 10

@@ -32,6 +32,8 @@ RING_EVENTS = 20_000
 PORTION = 16_384  # bytes that one reader is given at once
 PAGE = 500  # events
 EVERY = 0.02  # seconds between two looks at the end of a log that grows
+PER_READER = 0.0005  # the same, for each reader, where there are many
+TURN = 25  # readers that are woken together
 PAUSE = 1.0  # seconds after the store has failed
 
 
@@ -62,7 +64,7 @@ class Journal:
     _start: int = 0  # the ring has all after this number
     _reached: int = 0  # up to this one
     _awake: bool = False  # whether the ring is kept up
-    _grown: trio.Event = attrs.field(factory=trio.Event)
+    _parked: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
     _wanted: trio.Event = attrs.field(factory=trio.Event)
 
     async def bounds(self) -> EventPage:
@@ -82,7 +84,7 @@ class Journal:
     def close(self) -> None:
         """Every reader gets an empty portion, now and for ever."""
         self.closed = True
-        self._wake()
+        self._parked.unpark_all()
 
     # --- reading -------------------------------------------------------------------------
 
@@ -95,13 +97,13 @@ class Journal:
         """
         while not self.closed:
             if not self._awake:
-                await self._grown.wait()
+                await self._parked.park()
             elif position < self._start:
                 return await self._page(position, size, messages)
             elif position < self._reached:
                 return self._from_ring(position, size)
             else:
-                await self._grown.wait()
+                await self._parked.park()
         return Portion((), position, 0)
 
     async def _page(self, position: int, size: int, messages: bool) -> Portion:
@@ -140,19 +142,25 @@ class Journal:
     async def _keep_up(self) -> None:
         self._start = self._reached = (await self.bounds()).last
         self._awake = True
-        self._wake()
+        await self._wake()
         while self.readers:
             page = await self.store.fetch(EventsAfter(self._reached, PAGE))
             if page.reached > self._reached:
                 self._add(page)
-                self._wake()
-                await trio.sleep(EVERY)  # what comes meanwhile is read at once
+                await self._wake()
+                await trio.sleep(self._pause())  # what comes meanwhile is read at once
             else:
                 await self.news.wait()
 
-    def _wake(self) -> None:
-        self._grown.set()
-        self._grown = trio.Event()
+    def _pause(self) -> float:
+        """Seconds to the next look: the more readers, the more each is given at once."""
+        return max(EVERY, self.readers * PER_READER)
+
+    async def _wake(self) -> None:
+        """Wake all readers, some at a time: between them the others of the server have a turn."""
+        for _ in range(0, len(self._parked), TURN):
+            self._parked.unpark(count=TURN)
+            await trio.lowlevel.checkpoint()
 
     def _add(self, page: EventPage) -> None:
         for event in page.events:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
+import trustme
 
 from tests.web.parts import KEY, Reader, request
 from tests.web.polling import (
@@ -23,6 +26,7 @@ from tests.web.polling import (
     opened,
     registered,
 )
+from tinode_py.live.outbox import ConnectionInfo
 from tinode_py.live.sockets import reset
 from tinode_py.testing import RunningServer, running_server
 from tinode_py.web.polled import POLLS
@@ -370,6 +374,31 @@ async def test_a_poll_over_tcp_that_was_given_up_swallows_nothing(
         assert json.loads((await poller.poll())[2]) == n
 
 
+async def test_a_poll_over_tls_that_was_given_up_swallows_nothing(tmp_path: Path):
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(str(cert))
+    issued.private_key_pem.write_to_path(str(key))
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    async with running_server(web={"tls": {"cert": str(cert), "key": str(key)}}) as server:
+        session = server.server.polled.open(ConnectionInfo("192.0.2.1", "lp", KEY))
+        port = int(server.url.rpartition(":")[2])
+        for n in range(20):
+            stream = await trio.open_ssl_over_tcp_stream(
+                "localhost", port, ssl_context=context, https_compatible=True
+            )
+            await stream.send_all(request("GET", f"{ASKED}&sid={session.sid}"))
+            while not session.polls:
+                await trio.lowlevel.checkpoint()
+            await trio.aclose_forcefully(stream)
+            session.outbox.push(b"\x81\x01%d" % (n % 10))
+            while session.polls:
+                await trio.lowlevel.checkpoint()
+            assert session.outbox.take() == b"%d" % (n % 10)
+
+
 async def test_a_client_that_pipelines_is_answered_in_order(
     tinode_server: RunningServer, autojump_clock
 ):
@@ -654,6 +683,28 @@ async def test_polls_are_told_that_the_server_stops(autojump_clock):
     assert [it[2] for it in rest[:2]] == [b"0", b"0"]
     assert (rest[2][0], rest[3][0]) == (403, 503)
     assert ctrl(rest[4])["text"] == "server shutdown"
+
+
+async def test_the_last_answer_is_not_overtaken_by_a_reset():
+    """Over TCP, in real time: connections are reset at the end of a drain."""
+    answers: list[Answer] = []
+    ended: list[bytes] = []
+
+    async def hear(stream: trio.SocketStream) -> None:
+        async with stream:
+            answers.append(await Reader(stream).answer())
+            ended.append(await stream.receive_some())
+
+    async with trio.open_nursery() as nursery, running_server() as server:
+        poller = await opened(server)
+        for _ in range(5):
+            stream = await trio.open_tcp_stream("127.0.0.1", int(server.url.split(":")[-1]))
+            await stream.send_all(request("GET", poller.target))
+            nursery.start_soon(hear, stream)
+        while server.server.polled.statistics().polls < 5:
+            await trio.lowlevel.checkpoint()
+    assert sorted(answer[0] for answer in answers) == [200, 403, 403, 403, 403]
+    assert ended == [b""] * 5
 
 
 async def test_a_session_that_nobody_polls_holds_nothing_up(autojump_clock):

@@ -46,6 +46,7 @@ LOG = logging.getLogger(__name__)
 _GOING_AWAY = 1001
 _NO_FORM: Mapping[str, str] = {}
 _LINGER = 2.0  # seconds for a peer to take a last answer
+_LAST_ANSWER = 0.5  # seconds for those who were answered at the end to close their connections
 _LAST_WORD = 5.0  # seconds for a websocket's peer to answer our close
 _LOST = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)
 
@@ -99,6 +100,7 @@ class Front:
         self._streams: set[trio.abc.Stream] = set()
         self._outboxes: set[SocketOutbox] = set()
         self._requests = 0  # being answered
+        self._leaving: set[trio.abc.Stream] = set()  # answered since the drain began
         self._changed = trio.lowlevel.ParkingLot()
         self._slow = {"bytes": 0, "time": 0}
         self._accepted = self._refused = 0
@@ -176,6 +178,9 @@ class Front:
         with trio.move_on_after(seconds):
             while self._outboxes or self._requests:
                 await self._changed.park()
+            with trio.move_on_after(_LAST_ANSWER):
+                while self._leaving:  # a reset might overtake their answers
+                    await self._changed.park()
         for outbox in tuple(self._outboxes):
             outbox.abort()  # before its descriptor is another's
         for stream in tuple(self._streams):
@@ -248,11 +253,19 @@ class Front:
         """Answer requests until the connection ends (None) or a head comes that is not plain."""
         below = HttpStream(stream, requests, head, self._is_plain, self._http_limits)
         caller = Caller(lambda head: self._client(head, address), "https" if self._tls else "http")
-        await serve_http(below, self._counted, caller, self._hypercorn)
-        if below.refused:
-            await self._refuse(stream, below.refused)
-        elif below.next_head is None:
-            await close_gently(stream, _LINGER)
+
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._counted(stream, scope, receive, send)
+
+        try:
+            await serve_http(below, counted, caller, self._hypercorn)
+            if below.refused:
+                await self._refuse(stream, below.refused)
+            elif below.next_head is None:
+                await close_gently(stream, _LINGER)
+        finally:
+            self._leaving.discard(stream)
+            self._changed.unpark_all()
         return below.next_head
 
     async def _refuse(self, stream: trio.abc.Stream, status: int) -> None:
@@ -263,12 +276,16 @@ class Front:
                 await stream.send_all(bare_answer(status))
             await close_gently(stream, _LINGER)
 
-    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _counted(
+        self, stream: trio.abc.Stream, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         self._requests += 1
         try:
             await self._app(scope, receive, send)
         finally:
             self._requests -= 1
+            if self.draining:
+                self._leaving.add(stream)
             self._changed.unpark_all()
 
     def _is_plain(self, head: RequestHead) -> bool:

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.web.parts import KEY, NewWorld, Reader, World, request
+from tinode_py.config import ConfigError
 from tinode_py.settings import DEFAULT_API_SALT, Web
 from tinode_py.web.apikey import ApiKeys
 from tinode_py.web.chat_page import FOLDER, ChatPage, admin_routes, made_pages, page_key
@@ -106,6 +107,11 @@ async def test_without_the_operators_page(serving: NewWorld):
     async with serving(pages=page(), routes=admin_routes(Web(admin=False))) as world:
         assert (await ask(world, "GET", "/admin"))[0] == 404
         assert (await ask(world, "GET", "/admin/"))[0] == 404
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"web\.static: .*nosuch"):
+        made_pages(Web(static=str(tmp_path / "nosuch")))
 
 
 def test_nothing_of_the_page_parses_html_or_leaves_the_server():

@@ -14,6 +14,7 @@ from pathlib import Path
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from ..config import ConfigError
 from ..settings import Web
 from .apikey import ApiKeys
 from .http import Scope
@@ -70,7 +71,13 @@ def admin_routes(web: Web) -> Sequence[BaseRoute]:
 
 
 def made_pages(web: Web) -> Pages | None:
-    """What `/` shows, as the settings say: a folder of the operator's, the page, or nothing."""
+    """What `/` shows, as the settings say: a folder of the operator's, the page, or nothing.
+
+    ConfigError if there is no such folder.
+    """
     if web.static:
-        return Pages(web.static)
+        try:
+            return Pages(web.static)
+        except RuntimeError as error:
+            raise ConfigError("web.static", str(error)) from None
     return ChatPage(web) if web.page else None

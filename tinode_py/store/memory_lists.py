@@ -36,6 +36,11 @@ def edits_of(tables: Tables, query: EditsOf) -> tuple[Message, ...]:
     wanted = {f":{seq}" for seq in query.seqs}
     found = [
         row for row in tables.messages.rows.values()
-        if row.topic == query.topic and row.head and json.loads(row.head).get("replace") in wanted
+        if row.topic == query.topic and _replaced(row) in wanted
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda row: row.seq)[: query.limit])
+
+
+def _replaced(message: Message) -> str:
+    head = json.loads(message.head) if message.head else None
+    return str(head.get("replace", "")) if isinstance(head, dict) else ""

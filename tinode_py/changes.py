@@ -105,7 +105,8 @@ class DeleteMessages:
     """Delete ranges of messages: for all (`user=""`: content is wiped), or for one user.
 
     The topic's `delid` becomes `delid`; Stale if it was higher, or the topic is gone. A soft
-    deletion also raises the user's `clear`, a reader's too. `topic` is never `chn…`.
+    deletion also raises the user's `clear`, a reader's too; one for all that of all members,
+    not of a channel's readers. `topic` is never `chn…`.
     """
 
     topic: str

@@ -285,6 +285,6 @@ class TopicState:
         if change.topic != self.name:
             return
         self.topic = attrs.evolve(self.record, delid=change.delid)
-        sub = self.subs.get(change.user)
-        if sub is not None:
-            self.subs[change.user] = attrs.evolve(sub, clear=change.delid)
+        meant = (change.user,) if change.user in self.subs else ()
+        for user in meant if change.user else tuple(s.user for s in self.members()):
+            self.subs[user] = attrs.evolve(self.subs[user], clear=change.delid)

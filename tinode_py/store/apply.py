@@ -204,6 +204,10 @@ def _delete_messages(db: Statements, change: DeleteMessages) -> None:
     numbers = rows.encoded([(r.low, r.hi) for r in fresh])
     db.run(_LOG_DELETION, (change.topic, change.user, change.delid, numbers, change.now))
     if not change.user:
+        db.run(
+            "UPDATE subscription SET clear = ?2 WHERE topic = ?1 AND deleted = 0 AND clear < ?2",
+            (change.topic, change.delid),
+        )
         db.run(_WIPE, (change.topic, numbers))
         unlink_messages(db, change.topic, fresh)
         return

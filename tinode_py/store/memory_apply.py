@@ -222,8 +222,8 @@ def _delete_messages(tables: Tables, change: DeleteMessages) -> None:
         key = (change.topic, change.user, change.delid)
         known = tables.deletions.rows.get(key, ())
         tables.deletions.put(key, listed([*known, *change.ranges]))
+    _raise_clear(tables, change)
     if change.user:
-        _raise_clear(tables, change)
         return
     for name, seq in list(tables.messages.rows):
         if name == change.topic and any(r.low <= seq < r.hi for r in change.ranges):
@@ -233,11 +233,14 @@ def _delete_messages(tables: Tables, change: DeleteMessages) -> None:
 
 
 def _raise_clear(tables: Tables, change: DeleteMessages) -> None:
-    for name in (change.topic, channel_of(change.topic)):
-        sub = tables.subscriptions.rows.get((name, change.user))
-        if sub is not None:
-            clear = max(sub.clear, change.delid)
-            tables.subscriptions.put((name, change.user), attrs.evolve(sub, clear=clear))
+    names = (change.topic, channel_of(change.topic))
+    for key, sub in list(tables.subscriptions.rows.items()):
+        if change.user:
+            meant = sub.topic in names and sub.user == change.user
+        else:
+            meant = sub.topic == change.topic and not sub.deleted
+        if meant and sub.clear < change.delid:
+            tables.subscriptions.put(key, attrs.evolve(sub, clear=change.delid))
 
 
 def _delete_topic(tables: Tables, change: DeleteTopic) -> None:

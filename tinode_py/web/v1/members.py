@@ -89,17 +89,20 @@ def _read_type(hint: Any, *, for_schema: bool) -> Any:
 
 def built(struct: Any, cls: type[Any]) -> Any:
     """The class that a struct was read for."""
-    values = {
-        field.name: _built(getattr(struct, field.name), hints_of(cls)[field.name])
-        for field in attrs.fields(cls)
-    }
-    return cls(**values)
+    parts = _parts(cast(Hashable, cls))
+    return cls(**{name: _built(getattr(struct, name), part) for name, part in parts})
 
 
-def _built(value: Any, hint: Any) -> Any:
+@functools.cache
+def _parts(cls: Any) -> tuple[tuple[str, type[Any] | None], ...]:
+    """The members of a class, each with the class that it, or its items, are of."""
+    hints = hints_of(cls)
+    return tuple((field.name, _part_of(hints[field.name])) for field in attrs.fields(cls))
+
+
+def _built(value: Any, part: type[Any] | None) -> Any:
     if isinstance(value, msgspec.Raw):
         return value.copy()  # without the rest of the request's bytes
-    part = _part_of(hint)
     if part is None:
         return value
     if isinstance(value, tuple):

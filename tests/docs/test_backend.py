@@ -11,6 +11,7 @@ import pytest
 
 from tests.docs.pages import DOCS, blocks, rows, section
 from tests.web.v1.conftest import key_for
+from tinode_py.queries import LooseUploads
 from tinode_py.testing import server_in_thread
 
 PAGE = DOCS / "backend.md"
@@ -33,7 +34,7 @@ async def _peopled(server: Any) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def world():
     with server_in_thread() as server:
-        yield server.url, server.run(_peopled)
+        yield server.url, server.run(_peopled), server
 
 
 def test_every_call_has_a_row():
@@ -42,7 +43,7 @@ def test_every_call_has_a_row():
 
 def test_the_calls_of_imcore(world):
     """In the order of the table: who leaves has joined before."""
-    url, names = world
+    url, names, _ = world
     headers = {"Authorization": f"Bearer {names['key']}"}
     with httpx.Client(base_url=url, headers=headers, timeout=30) as http:
         for name, request in TABLE:
@@ -57,13 +58,14 @@ def test_the_calls_of_imcore(world):
 
 
 def test_a_file_from_one_user_to_another(world):
-    url, names = world
+    url, names, server = world
     (block,) = blocks(PAGE, "python")
     found: dict[str, Any] = {}
     exec(compile(block.text.replace("http://127.0.0.1:6060", url), str(block), "exec"), found)
     link = found["send_file"](
         names["key"], names["token"], names["alice"], names["bob"], "a.txt", b"what it says"
     )
+    assert server.run(_loose) == ()  # the message keeps it
     headers = {"Authorization": f"Bearer {names['key']}"}
     with httpx.Client(base_url=url, headers=headers, timeout=30) as http:
         topics = http.get(f"/v1/users/{names['bob']}/topics").json()["items"]
@@ -79,3 +81,8 @@ def test_a_file_from_one_user_to_another(world):
             },
         )
         assert got.content == b"what it says"
+
+
+async def _loose(server: Any) -> tuple[str, ...]:
+    found: tuple[str, ...] = await server.server.store.fetch(LooseUploads(2**60, 100))
+    return found

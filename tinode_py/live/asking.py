@@ -98,18 +98,26 @@ class Answers:
         return [packet[kind] for packet in found]
 
 
-async def ask(hub: Hub, asker: Asker, topic: str, named: str, request: Request) -> Answers:
+async def ask(
+    hub: Hub,
+    asker: Asker,
+    topic: str,
+    named: str,
+    request: Request,
+    attachments: tuple[str, ...] = (),
+) -> Answers:
     """Make one request to a topic and wait for its answer. `request.id` must be `NAME`.
 
     `named` is the topic as the asker calls it. Refused with 503 if the topic's inbox is full.
     """
     link = _link(hub)
     try:
-        answers = await _one(hub, link, _asked(link, asker, request, named, seated=False), topic)
+        asked = _asked(link, asker, request, named, seated=False)
+        answers = await _one(hub, link, attrs.evolve(asked, attachments=attachments), topic)
     finally:
         _leave(link)
     if answers.code in _LACKING and await _must_attach(hub, asker, topic, named, answers):
-        return await _attached(hub, asker, topic, named, request)
+        return await _attached(hub, asker, topic, named, request, attachments)
     return answers
 
 
@@ -163,13 +171,21 @@ def _leave(link: Link) -> None:
         inbox.mark(("gone", link.sid), Item(Gone(link.sid)))
 
 
-async def _attached(hub: Hub, asker: Asker, topic: str, named: str, request: Request) -> Answers:
+async def _attached(
+    hub: Hub,
+    asker: Asker,
+    topic: str,
+    named: str,
+    request: Request,
+    attachments: tuple[str, ...],
+) -> Answers:
     link = _link(hub)
     try:
         sub = _asked(link, asker, Sub(id=NAME, topic=named), named, seated=True)
         came = await _one(hub, link, sub, topic)
         if came.code >= 300:
             return came
-        return await _one(hub, link, _asked(link, asker, request, named, seated=True), topic)
+        asked = _asked(link, asker, request, named, seated=True)
+        return await _one(hub, link, attrs.evolve(asked, attachments=attachments), topic)
     finally:
         _leave(link)

@@ -51,7 +51,7 @@ async def send_own(call: Call) -> Sent:
         raise Problem.field("topic", "give `topic` or `user`, not both")
     named = wanted.user or wanted.topic or ""
     asker = Asker(call.caller.user, call.caller.level)
-    message = _Message.of(call.backend, wanted.content, wanted.head, wanted.idem)
+    message = _Message.of(call.backend, wanted)
     topic = own_topic(asker.user, named)
     result = await _publish(call.backend, asker, topic, named, message, vet=True)
     if result.status >= 300:
@@ -89,9 +89,11 @@ class _Message:
 
     content: bytes
     head: bytes | None
+    attachments: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, backend: Backend, content: msgspec.Raw, head: msgspec.Raw, idem: str) -> _Message:
+    def of(cls, backend: Backend, wanted: Send | OwnSend) -> _Message:
+        content, head, idem = wanted.content, wanted.head, wanted.idem
         limit = backend.settings.limits.message_size
         if len(bytes(content)) + len(bytes(head)) > limit:
             raise Problem(413, f"content and head are longer than {limit} bytes")
@@ -105,7 +107,8 @@ class _Message:
             if len(idem) > IDEM:
                 raise Problem.field("idem", f"longer than {IDEM} characters")
             members["idem"] = msgspec.Raw(msgspec.json.encode(idem))
-        return cls(bytes(content), msgspec.json.encode(members) if members else None)
+        kept = msgspec.json.encode(members) if members else None
+        return cls(bytes(content), kept, wanted.attachments)
 
 
 async def send(call: Call, wanted: Send) -> Sent:
@@ -113,7 +116,7 @@ async def send(call: Call, wanted: Send) -> Sent:
     chosen = [wanted.user is not None, bool(wanted.users), wanted.topic is not None]
     if sum(chosen) != 1:
         raise Problem.field("topic", "give exactly one of `user`, `users`, `topic`")
-    message = _Message.of(call.backend, wanted.content, wanted.head, wanted.idem)
+    message = _Message.of(call.backend, wanted)
     if wanted.at is not None:
         return Sent((), await schedule(call, wanted))
     if wanted.topic is not None:
@@ -159,7 +162,7 @@ async def _publish(
     try:
         if vet:
             request = await backend.hub.vetted(asker.user, topic, request)
-        answers = await ask(backend.hub, asker, topic, named, request)
+        answers = await ask(backend.hub, asker, topic, named, request, message.attachments)
     except Refused as no:
         text = (no.params or {}).get("reason", no.answer.text)
         return SentTo(topic, "", 0, None, http_status(no.answer.code), text)

@@ -8,7 +8,19 @@ import attrs
 import msgspec
 
 from .operation import OWN, Operation
-from .types import NULL, Json, Moment, Page, Sender, Short, TopicId, UserId, UserRef, Users
+from .types import (
+    NULL,
+    Attachments,
+    Json,
+    Moment,
+    Page,
+    Sender,
+    Short,
+    TopicId,
+    UserId,
+    UserRef,
+    Users,
+)
 
 Receipt = Literal["none", "answer", "sender"]
 Reached = Literal["delivered", "stored", "unknown user", "refused"]
@@ -24,6 +36,7 @@ class Send:
     - `users`: many receivers, each in a private conversation.
     - `topic`: a group, or a conversation of two by its own name.
     - `head`: the head of the message, an object.
+    - `attachments`: addresses of uploads to which it refers, which are kept for its sake.
     - `idem`: a key that makes a repeat harmless for a day: the same answer, one message.
     - `receipt`: whether each receiver is looked up: in the answer, and with `sender` also told
       to the live sessions of the sender.
@@ -36,6 +49,7 @@ class Send:
     users: Users = ()
     topic: TopicId | None = None
     head: Json = NULL
+    attachments: Attachments = ()
     idem: Short = ""
     receipt: Receipt = "none"
     at: Moment | None = None
@@ -276,6 +290,7 @@ class OwnSend:
     - `user`: the receiver, in their private conversation.
     - `topic`: a group; one of `user` and `topic`.
     - `head`: the head of the message, an object.
+    - `attachments`: addresses of uploads to which it refers, which are kept for its sake.
     - `idem`: a key that makes a repeat harmless for a day.
     """
 
@@ -283,6 +298,7 @@ class OwnSend:
     user: UserId | None = None
     topic: TopicId | None = None
     head: Json = NULL
+    attachments: Attachments = ()
     idem: Short = ""
 
 

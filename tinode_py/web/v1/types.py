@@ -23,6 +23,9 @@ Sender = Annotated[str, msgspec.Meta(pattern="^(usr[A-Za-z0-9_-]{11}|ext:.{1,128
 TopicId = Annotated[str, msgspec.Meta(pattern="^(grp[A-Za-z0-9_-]{11}|p2p[A-Za-z0-9_-]{22})$")]
 GroupId = Annotated[str, msgspec.Meta(pattern="^grp[A-Za-z0-9_-]{11}$")]
 Users = Annotated[tuple[UserRef, ...], msgspec.Meta(max_length=ITEMS)]
+Attachments = Annotated[
+    tuple[Annotated[str, msgspec.Meta(max_length=4096)], ...], msgspec.Meta(max_length=100)
+]
 Tags = Annotated[
     tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=96)], ...],
     msgspec.Meta(max_length=64),

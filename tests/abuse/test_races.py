@@ -251,8 +251,9 @@ async def _cycle(it: World, number: int, token: str) -> None:
 
 
 @pytest.mark.slow
-async def test_2000_visits_leave_nothing(autojump_clock):
-    async with world() as it:
+async def test_2000_visits_leave_nothing(autojump_clock, tmp_path):
+    on_disk = {"data": str(tmp_path), "store": f"sqlite:///{tmp_path}/tinode.db"}
+    async with world(server=on_disk) as it:  # in memory the log of events would grow
         alice = await it.person("alice")
         await alice.close()
         for number in range(200):

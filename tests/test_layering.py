@@ -25,6 +25,7 @@ ROWS = {
     "live": 4,
     "web": 5,
     "cluster": 5,
+    "foundation": 5,
     "server": 6,
     "client": 7,
     "testing": 7,

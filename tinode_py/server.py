@@ -10,56 +10,29 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import attrs
 import trio
 
-from .auth.base import Scheme
-from .auth.checker import Hasher
-from .auth.made import authenticator, made_schemes
+from .auth.made import authenticator
 from .auth.rest import Rest
-from .auth.secrets import Secrets, load_secrets, make_folder
-from .auth.token import TokenKeeper
-from .changes import Batch, PutTopic
+from .auth.secrets import Secrets
 from .config import ConfigError, Settings, database
-from .errors import SHUTDOWN, StoreError
-from .hooks.before import Before, before_of
-from .live.attendance import Attendance
-from .live.collecting import Collector
-from .live.couriers import Couriers
-from .live.devices import Devices
+from .errors import SHUTDOWN
+from .foundation import Parts, build, entrance_of, make_sys, notifying, stored, topics
+from .hooks.before import before_of
 from .live.entrance import Entrance
 from .live.events import Events, events_of
 from .live.hub import Hub
-from .live.lobby import Lobby
-from .live.logins import Logins
-from .live.newcomers import Newcomers
 from .live.outbox import ConnectionInfo, Outlet
-from .live.proofs import Proofs
-from .live.pushing import Pushing, pushing_to
 from .live.session import Session
-from .live.upkeep import keep_up
 from .live.uploads import Uploads, uploads_of
 from .live.visitors import Visitors
-from .mail.base import Courier
-from .mail.hook import Hook
-from .mail.smtp import Mailer
-from .push.base import Pusher
-from .push.made import pushers
-from .queries import TopicByName
-from .records import Topic
 from .store.base import Store
-from .store.lock import LockedError, data_lock
-from .store.memory import MemoryStore
-from .store.migrate import SchemaError
-from .store.sqlite import open_sqlite
-from .store.watched import News, Watched
+from .store.watched import News
 from .web.app import Site, make_app
 from .web.chat_page import admin_routes, made_pages
 from .web.control import Desk, controlled
@@ -78,27 +51,10 @@ from .web.v1.routes import business_routes
 from .wire.codec import WireLimits
 from .wire.packets import Ctrl, Time
 
+__all__ = ["Parts", "Server", "running", "serve"]
+
 log = logging.getLogger(__name__)
 _LAST_POLL = 1.0  # seconds for clients that poll to fetch their last packets
-
-
-def wall_clock() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
-@attrs.frozen
-class Parts:
-    """What tests replace: time, chance, the cost of a password, threads; where faults come in."""
-
-    now: Callable[[], int] = wall_clock
-    random_bytes: Callable[[int], bytes] = os.urandom
-    hasher: Hasher | None = None
-    inline: bool = False  # run the store and password checks on the loop's thread
-    pushers: tuple[Pusher, ...] = ()  # beside those that the settings ask for
-    couriers: Mapping[str, Courier] = attrs.field(factory=dict)  # in place of the settings'
-    around_store: Callable[[Store], Store] = lambda store: store
-    on_session: Callable[[Session], None] = lambda session: None
 
 
 @attrs.define(eq=False)
@@ -180,15 +136,15 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     parts = parts or Parts()
     news = News()
     async with (
-        _stored(settings, parts, news) as (store, secrets),
+        stored(settings, parts, news) as (store, secrets),
         authenticator(settings) as (settings, rest),
         before_of(settings.webhooks.before, wire_limits(settings), parts.now) as before,
-        _pushing(settings, store, parts) as pushing,
+        notifying(settings, store, parts) as pushing,
         events_of(store, news, settings, parts.now, parts.random_bytes) as events,
         uploads_of(settings, store, parts.now, parts.random_bytes, inline=parts.inline) as uploads,
-        _topics(settings, store, parts, pushing, before) as hub,
+        topics(settings, store, parts, pushing, before) as hub,
     ):
-        await _make_sys(store, parts.now())
+        await make_sys(store, parts.now())
         server = _assembled(settings, parts, store, secrets, hub, rest, events, uploads)
         server.on_session = parts.on_session
         async with _sending_later(server), _controlled(server), _listening(server):
@@ -229,104 +185,6 @@ def _reload(server: Server) -> None:
         log.exception("the TLS files cannot be used, the old ones stay")
 
 
-# --- from outside in ---------------------------------------------------------------------
-
-
-@contextlib.asynccontextmanager
-async def _stored(
-    settings: Settings, parts: Parts, news: News
-) -> AsyncIterator[tuple[Store, Secrets]]:
-    file = database(settings)
-    if file is None:
-        yield Watched(parts.around_store(MemoryStore()), news), Secrets.fresh(parts.random_bytes)
-        return
-    folder = Path(settings.server.data)
-    make_folder(folder)
-    with _locked(folder):
-        secrets = load_secrets(folder, parts.random_bytes)
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                store = await stack.enter_async_context(open_sqlite(file, inline=parts.inline))
-            except (SchemaError, StoreError) as error:
-                raise ConfigError("server.store", str(error)) from error
-            yield Watched(parts.around_store(store), news), secrets
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(data_lock(folder))
-        except LockedError as error:
-            raise ConfigError("server.data", str(error)) from None
-        yield
-
-
-@contextlib.asynccontextmanager
-async def _pushing(settings: Settings, store: Store, parts: Parts) -> AsyncIterator[Pushing | None]:
-    """Notifications, if anybody takes them: they outlive the topics, which make them."""
-    async with (
-        pushers(settings.push, parts.now) as found,
-        pushing_to((*found, *parts.pushers), store, settings.push, parts.now) as pushing,
-    ):
-        yield pushing
-
-
-@contextlib.asynccontextmanager
-async def _topics(
-    settings: Settings,
-    store: Store,
-    parts: Parts,
-    pushing: Pushing | None,
-    before: Before | None,
-) -> AsyncIterator[Hub]:
-    """The tasks of topics: they end by themselves once their inboxes are empty."""
-    async with trio.open_nursery() as nursery:
-        couriers = Couriers({**_couriers(settings), **parts.couriers})
-        nursery.start_soon(couriers.run)
-        attendance = Attendance(store, parts.now)
-        await attendance.begin()
-        nursery.start_soon(attendance.run)
-        hub = Hub(
-            settings,
-            store,
-            nursery,
-            parts.now,
-            parts.random_bytes,
-            couriers,
-            pushing,
-            attendance,
-            before,
-        )
-        collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
-        days = (settings.inbox.days, settings.events.days)
-        nursery.start_soon(keep_up, store, parts.now, *days, collector)
-        try:
-            yield hub
-        finally:
-            with trio.CancelScope(shield=True), trio.move_on_after(1):
-                await hub.close()
-                await attendance.wait_idle()
-            nursery.cancel_scope.cancel()
-
-
-def _couriers(settings: Settings) -> dict[str, Courier]:
-    """Who brings codes, by method of credentials."""
-    found: dict[str, Courier] = {}
-    if settings.smtp.host:
-        found["email"] = Mailer(settings.smtp, settings.auth.code.expire // 60)
-    if settings.validators.tel.webhook:
-        found["tel"] = Hook(settings.validators.tel.webhook)
-    return found
-
-
-async def _make_sys(store: Store, now: int) -> None:
-    """The operators' mailbox is there from the start."""
-    if await store.fetch(TopicByName("sys")) is None:
-        topic = Topic("sys", now, now, now, public=b'{"fn":"System"}')
-        await store.commit(Batch((PutTopic(topic),)))
-
-
 def _assembled(
     settings: Settings,
     parts: Parts,
@@ -337,12 +195,7 @@ def _assembled(
     events: Events,
     uploads: Uploads,
 ) -> Server:
-    tokens = TokenKeeper(
-        secrets.token_key, serial=settings.auth.token.serial, expire=settings.auth.token.expire
-    )
-    schemes = made_schemes(settings, store, tokens, rest, parts.hasher, inline=parts.inline)
-    forgetting = (rest.forget,) if rest else ()
-    entrance = _entrance(settings, parts, store, hub, tokens, schemes, forgetting)
+    entrance = entrance_of(settings, parts, store, secrets, hub, rest)
     tls = _tls(settings)
 
     def new_session(outlet: Outlet, info: ConnectionInfo) -> Session:
@@ -374,44 +227,6 @@ def _assembled(
     return server
 
 
-def _entrance(
-    settings: Settings,
-    parts: Parts,
-    store: Store,
-    hub: Hub,
-    tokens: TokenKeeper,
-    schemes: Mapping[str, Scheme],
-    forgetting: tuple[Callable[[str], Awaitable[None]], ...],
-) -> Entrance:
-    return Entrance(
-        settings,
-        store,
-        schemes,
-        tokens,
-        parts.now,
-        parts.random_bytes,
-        build(),
-        Devices(store, parts.now, hub.pushing),
-        Proofs(store, hub.env, hub.couriers.take, hub.confirmed),
-        Logins(
-            store,
-            settings.sessions,
-            settings.auth.token.expire * 1000,
-            parts.now,
-            hub.sessions_of,
-            hub.kick,
-        ),
-        Newcomers(store, hub.env, parts.random_bytes),
-        forgetting,
-        _lobby(settings, store, hub),
-    )
-
-
-def _lobby(settings: Settings, store: Store, hub: Hub) -> Lobby | None:
-    name = settings.users.lobby
-    return Lobby(name, store, hub.submit) if name else None
-
-
 def _users_by_sid(polled: PolledSessions) -> Callable[[str], str | None]:
     """Who a long-polling session is: None if there is none, empty if it is not logged in."""
 
@@ -423,14 +238,6 @@ def _users_by_sid(polled: PolledSessions) -> Callable[[str], str | None]:
         return session.person.user
 
     return user_of
-
-
-def build() -> str:
-    """What {hi} tells of this server's build."""
-    try:
-        return f"tinode-py:{version('tinode-py')}"
-    except PackageNotFoundError:
-        return "tinode-py:source"
 
 
 def _tls(settings: Settings) -> TlsContext | None:

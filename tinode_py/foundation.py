@@ -1,0 +1,214 @@
+"""What connections stand upon: the store, notifications, the tasks of topics, who may come in.
+
+From outside in, as `server.running` nests them. Nothing here knows of sockets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import attrs
+import trio
+
+from .auth.checker import Hasher
+from .auth.made import made_schemes
+from .auth.rest import Rest
+from .auth.secrets import Secrets, load_secrets, make_folder
+from .auth.token import TokenKeeper
+from .changes import Batch, PutTopic
+from .config import ConfigError, Settings, database
+from .errors import StoreError
+from .hooks.before import Before
+from .live.attendance import Attendance
+from .live.collecting import Collector
+from .live.couriers import Couriers
+from .live.devices import Devices
+from .live.entrance import Entrance
+from .live.hub import Hub
+from .live.lobby import Lobby
+from .live.logins import Logins
+from .live.newcomers import Newcomers
+from .live.proofs import Proofs
+from .live.pushing import Pushing, pushing_to
+from .live.session import Session
+from .live.upkeep import keep_up
+from .mail.base import Courier
+from .mail.hook import Hook
+from .mail.smtp import Mailer
+from .push.base import Pusher
+from .push.made import pushers
+from .queries import TopicByName
+from .records import Topic
+from .store.base import Store
+from .store.lock import LockedError, data_lock
+from .store.memory import MemoryStore
+from .store.migrate import SchemaError
+from .store.sqlite import open_sqlite
+from .store.watched import News, Watched
+
+
+def wall_clock() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+@attrs.frozen
+class Parts:
+    """What tests replace: time, chance, the cost of a password, threads; where faults come in."""
+
+    now: Callable[[], int] = wall_clock
+    random_bytes: Callable[[int], bytes] = os.urandom
+    hasher: Hasher | None = None
+    inline: bool = False  # run the store and password checks on the loop's thread
+    pushers: tuple[Pusher, ...] = ()  # beside those that the settings ask for
+    couriers: Mapping[str, Courier] = attrs.field(factory=dict)  # in place of the settings'
+    around_store: Callable[[Store], Store] = lambda store: store
+    on_session: Callable[[Session], None] = lambda session: None
+
+
+@contextlib.asynccontextmanager
+async def stored(
+    settings: Settings, parts: Parts, news: News
+) -> AsyncIterator[tuple[Store, Secrets]]:
+    """The store, in the locked data folder if it is a file, and the secrets beside it."""
+    file = database(settings)
+    if file is None:
+        yield Watched(parts.around_store(MemoryStore()), news), Secrets.fresh(parts.random_bytes)
+        return
+    folder = Path(settings.server.data)
+    make_folder(folder)
+    with _locked(folder):
+        secrets = load_secrets(folder, parts.random_bytes)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                store = await stack.enter_async_context(open_sqlite(file, inline=parts.inline))
+            except (SchemaError, StoreError) as error:
+                raise ConfigError("server.store", str(error)) from error
+            yield Watched(parts.around_store(store), news), secrets
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(data_lock(folder))
+        except LockedError as error:
+            raise ConfigError("server.data", str(error)) from None
+        yield
+
+
+@contextlib.asynccontextmanager
+async def notifying(
+    settings: Settings, store: Store, parts: Parts
+) -> AsyncIterator[Pushing | None]:
+    """Notifications, if anybody takes them: they outlive the topics, which make them."""
+    async with (
+        pushers(settings.push, parts.now) as found,
+        pushing_to((*found, *parts.pushers), store, settings.push, parts.now) as pushing,
+    ):
+        yield pushing
+
+
+@contextlib.asynccontextmanager
+async def topics(
+    settings: Settings,
+    store: Store,
+    parts: Parts,
+    pushing: Pushing | None,
+    before: Before | None,
+) -> AsyncIterator[Hub]:
+    """The tasks of topics: they end by themselves once their inboxes are empty."""
+    async with trio.open_nursery() as nursery:
+        couriers = Couriers({**_couriers(settings), **parts.couriers})
+        nursery.start_soon(couriers.run)
+        attendance = Attendance(store, parts.now)
+        await attendance.begin()
+        nursery.start_soon(attendance.run)
+        hub = Hub(
+            settings,
+            store,
+            nursery,
+            parts.now,
+            parts.random_bytes,
+            couriers,
+            pushing,
+            attendance,
+            before,
+        )
+        collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
+        days = (settings.inbox.days, settings.events.days)
+        nursery.start_soon(keep_up, store, parts.now, *days, collector)
+        try:
+            yield hub
+        finally:
+            with trio.CancelScope(shield=True), trio.move_on_after(1):
+                await hub.close()
+                await attendance.wait_idle()
+            nursery.cancel_scope.cancel()
+
+
+def _couriers(settings: Settings) -> dict[str, Courier]:
+    """Who brings codes, by method of credentials."""
+    found: dict[str, Courier] = {}
+    if settings.smtp.host:
+        found["email"] = Mailer(settings.smtp, settings.auth.code.expire // 60)
+    if settings.validators.tel.webhook:
+        found["tel"] = Hook(settings.validators.tel.webhook)
+    return found
+
+
+async def make_sys(store: Store, now: int) -> None:
+    """The operators' mailbox is there from the start."""
+    if await store.fetch(TopicByName("sys")) is None:
+        topic = Topic("sys", now, now, now, public=b'{"fn":"System"}')
+        await store.commit(Batch((PutTopic(topic),)))
+
+
+def entrance_of(
+    settings: Settings, parts: Parts, store: Store, secrets: Secrets, hub: Hub, rest: Rest | None
+) -> Entrance:
+    """How sessions come in."""
+    tokens = TokenKeeper(
+        secrets.token_key, serial=settings.auth.token.serial, expire=settings.auth.token.expire
+    )
+    schemes = made_schemes(settings, store, tokens, rest, parts.hasher, inline=parts.inline)
+    return Entrance(
+        settings,
+        store,
+        schemes,
+        tokens,
+        parts.now,
+        parts.random_bytes,
+        build(),
+        Devices(store, parts.now, hub.pushing),
+        Proofs(store, hub.env, hub.couriers.take, hub.confirmed),
+        Logins(
+            store,
+            settings.sessions,
+            settings.auth.token.expire * 1000,
+            parts.now,
+            hub.sessions_of,
+            hub.kick,
+        ),
+        Newcomers(store, hub.env, parts.random_bytes),
+        (rest.forget,) if rest else (),
+        _lobby(settings, store, hub),
+    )
+
+
+def _lobby(settings: Settings, store: Store, hub: Hub) -> Lobby | None:
+    name = settings.users.lobby
+    return Lobby(name, store, hub.submit) if name else None
+
+
+def build() -> str:
+    """What {hi} tells of this server's build."""
+    try:
+        return f"tinode-py:{version('tinode-py')}"
+    except PackageNotFoundError:
+        return "tinode-py:source"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,23 @@ def program(*names: str) -> str:
 def node_with(folder: Path, package: str) -> str:
     """Node, with what the `package.json` of a folder asks for; `package` is one of it."""
     node = program("node")
-    if not (folder / "node_modules" / package).is_dir():
-        npm = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    with _alone_in(folder):
+        if not (folder / "node_modules" / package).is_dir():
+            npm = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"]
+            done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
     return node
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Tests of other files may run beside this one, in processes of their own."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def browser() -> str:

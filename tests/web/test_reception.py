@@ -201,3 +201,12 @@ def test_it_is_the_library_only_faster(data: bytes, size: int) -> None:
     expected = by_library(data)
     assert received([data], limit=1 << 62) == expected
     assert received(cut(data, size), limit=1 << 62) == expected
+
+
+@pytest.mark.parametrize("first", [0x81, 0x82, 0x02, 0x89])
+def test_a_length_with_its_highest_bit_set_is_no_length(first: int) -> None:
+    """A wrong frame (1002), however much a message may be; nothing of it is kept."""
+    data = bytes((first, 0xFF)) + b"\xff" * 8 + b"mask" + b"x" * 100
+    for limit in (LIMIT, 1 << 62):
+        assert received([data], limit=limit) == by_library(data)
+        assert received(cut(data, 3), limit=limit) == by_library(data)

@@ -12,6 +12,7 @@ POLICY = 1008
 _FIN, _OPCODE, _MASKED, _LENGTH = 0x80, 0x0F, 0x80, 0x7F
 _LAST_DATA_OPCODE = 2
 _LONGEST_HEAD = 14
+_LONGEST = (1 << 63) - 1  # bytes of payload: the highest bit of a length must not be set
 
 
 class MessageBounds:
@@ -67,8 +68,8 @@ class MessageBounds:
 
     def _allowed(self, first: int, payload: int) -> bool:
         opcode = first & _OPCODE
-        if opcode > _LAST_DATA_OPCODE:
-            return True  # control frames: the library refuses long ones
+        if opcode > _LAST_DATA_OPCODE or payload > _LONGEST:
+            return True  # the library refuses long control frames, and what is no length
         if opcode:
             self._size = self._parts = 0
         self._open = not first & _FIN

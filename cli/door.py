@@ -112,11 +112,22 @@ async def _serving_nobody(settings: Settings) -> AsyncIterator[None]:
     """A server without a port, in this process."""
     from tinode_py.server import Parts, running  # slow to import, and others need it not
 
-    logging.getLogger("tinode_py").setLevel(logging.ERROR)
     server = attrs.evolve(settings.server, listen=())
     web = attrs.evolve(settings.web, tls=Tls(), static="")
-    async with running(attrs.evolve(settings, server=server, web=web), Parts(inline=True)):
+    with _quiet(logging.getLogger("tinode_py")):
+        async with running(attrs.evolve(settings, server=server, web=web), Parts(inline=True)):
+            yield
+
+
+@contextlib.contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Of a server that is there for one command, only errors are said."""
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
         yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextlib.asynccontextmanager

@@ -49,6 +49,7 @@ _ERRORS = {
     "501": "Not built yet.",
     "503": "The server is busy, or stops.",
 }
+_TOO_LONG = "431"  # answered before anybody has looked at the path
 
 
 def document() -> dict[str, Any]:
@@ -142,13 +143,16 @@ def _responses(operation: Operation) -> dict[str, Any]:
         done["content"] = {operation.media: {"schema": {"type": "string"}}}
     elif operation.status != 204:
         done["content"] = {"application/json": {"schema": {"type": "object"}}}
-    failed = {code: {"$ref": f"#/components/responses/{code}"} for code in _ERRORS}
+    failed = {code: {"$ref": f"#/components/responses/{code}"} for code in (*_ERRORS, _TOO_LONG)}
     return {str(operation.status): done, **failed}
 
 
 def _failures() -> dict[str, Any]:
     problem = {MEDIA: {"schema": {"$ref": _REF.format(name=ProblemDetails.__name__)}}}
-    return {code: {"description": about, "content": problem} for code, about in _ERRORS.items()}
+    plain = {"text/plain": {"schema": {"type": "string"}}}
+    about_head = {"description": "The query or the headers are too long.", "content": plain}
+    failures = {code: {"description": about, "content": problem} for code, about in _ERRORS.items()}
+    return {**failures, _TOO_LONG: about_head}
 
 
 def _schemas() -> dict[str, Any]:

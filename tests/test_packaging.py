@@ -78,12 +78,8 @@ def test_a_wheel_works_outside_the_tree(tmp_path: Path) -> None:
 def test_a_wheel_from_the_sdist_makes_accounts(tmp_path: Path) -> None:
     """The archive of the sources is enough to build what works, migrations and all."""
     copy = _copied(tmp_path / "copy")
-    build = (
-        "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
-    )
-    subprocess.run(
-        [sys.executable, "-c", build, str(tmp_path)], cwd=copy, check=True, capture_output=True
-    )
+    build = [sys.executable, "-m", "build", "--sdist", "--outdir", str(tmp_path), str(copy)]
+    subprocess.run(build, check=True, capture_output=True)
     (archive,) = tmp_path.glob("*.tar.gz")
     wheel = _built(archive, tmp_path)
     done = subprocess.run(

@@ -20,7 +20,7 @@ from tests.abuse.people import Client, World, secret, world
 from tests.web.parts import frame, upgraded
 
 SIZE = 131_072
-MOST = 0.1  # seconds: twice what is allowed where we measure, for slower machines
+MOST = 0.2  # seconds: four times what is allowed where we measure, for slow and busy machines
 PUB = '{"pub":{"id":"x","topic":"GROUP","noecho":true,"content":'
 
 

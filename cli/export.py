@@ -17,17 +17,16 @@ from typing import BinaryIO, cast
 import click
 from click_default_group import DefaultGroup
 
-from tinode_py.auth.secrets import make_folder
 from tinode_py.config import Settings
 from tinode_py.disk import sync
 from tinode_py.errors import StoreError
 from tinode_py.media.folder import file_name
 from tinode_py.store.dump import Importer, ImportFault, exported, lines_of
-from tinode_py.store.lock import data_lock
 from tinode_py.store.soundness import faults
 
 from .failure import Failure, Unusable
 from .look import file_of, looking
+from .making import new_database
 from .options import json_option, with_settings
 from .output import aside, tell
 
@@ -77,20 +76,13 @@ def lines_(settings: Settings, source: str, as_json: bool) -> None:
     There must be none yet. It is made beside its place and put there when it is complete and
     sound; until then there is none. An import that was broken off goes on where it was.
     """
-    path, folder = file_of(settings), Path(settings.server.data)
-    make_folder(folder)
-    with data_lock(folder):
-        if path.exists():
-            raise Unusable(f"{path} is there already: import into another data folder")
-        making = path.with_name(path.name + ".importing")
+    with new_database(settings, resume=True) as (path, making):
         try:
             lines, skipped = _imported(source, making, _places(settings))
         except ImportFault as fault:
             raise Failure(f"{source}: {fault}") from None
         except sqlite3.Error as error:
             raise StoreError(f"{making}: {error}; the same command goes on from there") from None
-        os.rename(making, path)
-        sync(path.parent)
     if skipped:
         aside(f"{skipped} lines were in from before")
     told = {"done": "imported", "database": str(path), "lines": lines, "skipped": skipped}

@@ -12,17 +12,15 @@ from typing import Any
 
 import click
 
-from tinode_py.auth.secrets import make_folder
 from tinode_py.config import Settings
 from tinode_py.disk import sync
 from tinode_py.errors import StoreError
 from tinode_py.media.folder import file_name
-from tinode_py.store.lock import data_lock
 from tinode_py.store.migrate import migrate, packaged
 from tinode_py.store.soundness import faults
 
 from .failure import Failure, Unusable
-from .look import file_of
+from .making import new_database
 from .options import json_option, with_settings
 from .output import main_counts, tell
 from .reference import NotTinode, Reference, Upload
@@ -57,20 +55,12 @@ def tinode(settings: Settings, url: str, uid_key: str, files: Path | None, as_js
         key = UidKey(uid_key)
     except ValueError as error:
         raise Unusable(f"--uid-key: {error}") from None
-    path, folder = file_of(settings), Path(settings.server.data)
-    make_folder(folder)
-    with data_lock(folder):
-        if path.exists():
-            raise Unusable(f"{path} is there already: import into another data folder")
-        making = path.with_name(path.name + ".importing")
-        making.unlink(missing_ok=True)
-        try:
-            with _connected(url) as connection:
-                counts, missing = _moved(Reference(connection, key), making, folder, files)
-            os.rename(making, path)
-            sync(path.parent)
-        finally:
-            making.unlink(missing_ok=True)
+    folder = Path(settings.server.data)
+    with (
+        new_database(settings, resume=False) as (path, making),
+        _connected(url) as connection,
+    ):
+        counts, missing = _moved(Reference(connection, key), making, folder, files)
     told = {"done": "imported", "database": str(path), "rows": counts, "missing_files": missing}
     text = f"imported into {path}: {main_counts(counts)}, upload {counts['upload']}"
     if missing:

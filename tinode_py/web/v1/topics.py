@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import msgspec
-
 from ... import access, ids
 from ...access import Level
 from ...errors import Refused
@@ -14,7 +12,7 @@ from ...live.asking import NAME, Answers, Asker, ask
 from ...live.routing import new_group
 from ...queries import ContactsOf, MembersOf, SubscriptionOf, TopicByName, TopicsAfter
 from ...records import Contact, Subscription, Topic
-from ...wire.packets import DefAcs, Del, Json, Request, Set, SetDesc, SetQuery, SetSub, Sub
+from ...wire.packets import DefAcs, Del, Request, Set, SetDesc, SetQuery, SetSub, Sub
 from ...wire.times import time_text
 from .backend import Backend, Call, Handler
 from .people import is_p2p, topic_of, user_of, users_of
@@ -29,7 +27,7 @@ from .shape_topics import (
     TopicChange,
     TopicList,
 )
-from .users import moment, optional, raw
+from .users import moment, optional, public_of, raw
 
 
 def shown(backend: Backend, topic: Topic, members: int) -> OneTopic:
@@ -105,11 +103,7 @@ def _tags(call: Call) -> Sequence[str]:
 
 
 def _described(wanted: NewTopic) -> SetDesc:
-    public = optional(wanted.public)
-    if wanted.name:
-        if public is not None:
-            raise Problem.field("name", "give `name` or `public`, not both")
-        public = Json(msgspec.json.encode({"fn": wanted.name}))
+    public = public_of(wanted.name, wanted.public)
     defaults = DefAcs(wanted.auth, wanted.anon) if wanted.auth or wanted.anon else None
     return SetDesc(defacs=defaults, public=public, trusted=optional(wanted.trusted))
 

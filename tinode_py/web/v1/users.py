@@ -31,6 +31,16 @@ def optional(value: msgspec.Raw) -> Json | None:
     return None if text == b"null" else Json(text)
 
 
+def public_of(name: str, public: msgspec.Raw) -> Json | None:
+    """What others see of somebody or something new: `public` as given, or made of a name."""
+    given = optional(public)
+    if not name:
+        return given
+    if given is not None:
+        raise Problem.field("name", "give `name` or `public`, not both")
+    return Json(msgspec.json.encode({"fn": name}))
+
+
 def raw(value: bytes | None) -> msgspec.Raw:
     return NULL if value is None else msgspec.Raw(value)
 
@@ -90,13 +100,10 @@ async def new_account(call: Call, wanted: NewUser) -> User:
 
 
 def _described(wanted: NewUser) -> SetDesc:
-    public = optional(wanted.public)
-    if wanted.name:
-        if public is not None:
-            raise Problem.field("name", "give `name` or `public`, not both")
-        public = Json(msgspec.json.encode({"fn": wanted.name}))
     return SetDesc(
-        public=public, trusted=optional(wanted.trusted), private=optional(wanted.private)
+        public=public_of(wanted.name, wanted.public),
+        trusted=optional(wanted.trusted),
+        private=optional(wanted.private),
     )
 
 

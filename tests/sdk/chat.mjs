@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 
 import { Drafty, Person, Tinode, until } from './people.mjs';
+import { play, tell } from './steps.mjs';
 
 const host = process.argv[2];
 const alice = new Person('alice', host);
@@ -168,18 +169,5 @@ async function talk(person) {
   }
 }
 
-function tell(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
 tell({ sdk: Tinode.getLibrary(), node: process.version });
-for (const [step, work] of Object.entries(steps)) {
-  try {
-    await work();
-    tell({ step });
-  } catch (error) {
-    tell({ step, failed: String(error?.stack ?? error) });
-    process.exit(1);
-  }
-}
-process.exit(0);
+await play(steps);

@@ -10,6 +10,7 @@ import { WebSocket } from 'ws';
 
 import { pretendToBeAPage, requestsTo, saved } from './browser_parts.mjs';
 import { Drafty, Person, Tinode } from './people.mjs';
+import { play } from './steps.mjs';
 
 const host = process.argv[2];
 Tinode.setNetworkProviders(WebSocket, requestsTo(host));
@@ -80,17 +81,4 @@ const steps = {
   },
 };
 
-function tell(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-for (const [step, work] of Object.entries(steps)) {
-  try {
-    await work();
-    tell({ step });
-  } catch (error) {
-    tell({ step, failed: String(error?.stack ?? error) });
-    process.exit(1);
-  }
-}
-process.exit(0);
+await play(steps);

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 
 import { Drafty, Person, until } from './people.mjs';
+import { play } from './steps.mjs';
 
 const host = process.argv[2];
 const alice = new Person('alice', host, 'lp');
@@ -75,17 +76,4 @@ async function exchange(one, other, content) {
   assert.equal(heard.from, one.id);
 }
 
-function tell(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-for (const [step, work] of Object.entries(steps)) {
-  try {
-    await work();
-    tell({ step });
-  } catch (error) {
-    tell({ step, failed: String(error?.stack ?? error) });
-    process.exit(1);
-  }
-}
-process.exit(0);
+await play(steps);

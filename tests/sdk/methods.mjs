@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 
 import { Drafty, Person, Tinode, until } from './people.mjs';
+import { tell } from './steps.mjs';
 
 const host = process.argv[2];
 const alice = new Person('alice', host);
@@ -280,10 +281,6 @@ const steps = {
     await until('gone', () => !bob.contact(chat.name)?.online);
   },
 };
-
-function tell(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
 
 for (const [step, work] of Object.entries(steps)) {
   try {

@@ -245,6 +245,7 @@ RANGES: dict[str, list[dict[str, int]]] = {
 
 @pytest.mark.parametrize("ranges", RANGES.values(), ids=RANGES.keys())
 async def test_ranges_are_never_expanded(ranges, autojump_clock):
+    """Expanded, one of these would take minutes and gigabytes."""
     async with world() as it:
         its = await scene(it)
         for n in range(5):
@@ -256,7 +257,7 @@ async def test_ranges_are_never_expanded(ranges, autojump_clock):
             await its.mallory.quiet()
             before = time.thread_time()
             code = await its.mallory.code(**request)
-            assert time.thread_time() - before < 0.25  # ours and the client's
+            assert time.thread_time() - before < 5  # ours and the client's
             assert code in (200, 204, 208, 400)
         await its.chat()
 

@@ -249,7 +249,7 @@ async def test_an_account_of_the_service_is_made_and_its_end_is_told():
         says(service, {"boolval": True}, {"rec": {}}, {})
         client, reply = await sign_up(server)
         await client.request({"del": {"what": "user"}})
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             await service.wait_asked(3)
         ended = {"endpoint": "del", "rec": {"uid": reply.params["user"][3:]}}
         assert asked(service)[2] == ended

@@ -222,7 +222,7 @@ async def test_who_is_thrown_out_of_a_topic_is_told(tinode_server: RunningServer
         await bob.follow(group)
         await alice.del_("sub", topic=group, user=bob.user)
         events = bob.events()
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             while not isinstance(event := await anext(events), Detached):
                 pass
         assert event == Detached(group, 205, "evicted")

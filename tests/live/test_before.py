@@ -29,7 +29,7 @@ async def asked_first(**rules: Any) -> AsyncIterator[tuple[RunningServer, Servic
 
 
 async def heard(device: Client) -> Any:
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while "data" not in (packet := await device.receive()):
             pass
     return packet["data"]

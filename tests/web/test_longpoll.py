@@ -624,7 +624,7 @@ async def test_one_polls_and_one_has_a_websocket(tinode_server: RunningServer, a
     assert [message["content"] for message in reply.data][-1] in (content, "and back")
     await alice.pub(poller.user, "read?")
     await poller.post(json.dumps({"note": {"topic": alice.user, "what": "read", "seq": 3}}))
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while (await alice.receive()).get("info", {}).get("what") != "read":
             pass
 

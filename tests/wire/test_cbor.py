@@ -16,7 +16,7 @@ from tinode_py.wire import packets as p
 from tinode_py.wire.cbor import check, from_json
 from tinode_py.wire.codec import Malformed, WireLimits, decode_cbor
 
-SLOWEST = 0.25  # seconds of the processor, far above the 50 ms aimed at
+SLOWEST = 5  # seconds of the processor: what is not linear takes far longer
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -65,7 +65,7 @@ class Stream:
                 await self.raw()
 
     async def kinds(self, count: int) -> list[str]:
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             return [(await self.next())["kind"] for _ in range(count)]
 
 

@@ -17,7 +17,7 @@ from tinode_py.changes import Batch, PurgeEvents, PutKey
 from tinode_py.queries import EventsAfter, KeysAfter
 from tinode_py.testing import RunningServer, running_server
 
-SOON = 10  # seconds
+SOON = 30  # seconds
 
 
 async def last(server: RunningServer) -> int:
@@ -240,6 +240,7 @@ async def test_a_reader_that_takes_nothing_holds_nobody_up(server: RunningServer
 
 async def test_a_stop_ends_streams_in_good_order(tmp_path: Path):
     place = {"store": f"sqlite:///{tmp_path / 't.db'}", "data": str(tmp_path)}
+    place |= {"drain_seconds": 60.0}
     ended: list[float] = []
 
     async def read(url: str, key: str, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
@@ -253,7 +254,7 @@ async def test_a_stop_ends_streams_in_good_order(tmp_path: Path):
         for _ in range(3):
             await readers.start(read, server.url, key)
         stopping = trio.current_time()
-    assert max(ended) - stopping < 0.9  # not broken off by the drain's deadline
+    assert max(ended) - stopping < 30  # not broken off by the drain's deadline
 
 
 async def test_nothing_is_lost_over_a_restart(tmp_path: Path):

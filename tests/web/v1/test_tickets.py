@@ -84,7 +84,7 @@ async def test_two_lines_receive_messages(server, api):
     wanted = {"external_id": "shop-7", "name": "Seven", "attach": True}
     ticket = await api("POST", "/tickets", wanted)
     async with opened(server, ticket["url"]) as s:
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             await s.get_message()  # {hi} is answered
             await s.get_message()  # {sub me}, too
             await api("POST", "/messages", {"from": bob.user, "user": "ext:shop-7", "content": "x"})

@@ -8,7 +8,9 @@ to those concerned. Either way requests are packets, so a command has one implem
 from __future__ import annotations
 
 import contextlib
+import getpass
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -139,13 +141,23 @@ async def _connected(folder: Path, path: Path, held: LockedError | None) -> Asyn
     async with contextlib.AsyncExitStack() as stack:
         try:
             client = await stack.enter_async_context(connect(f"unix:{socket}", timeout=30.0))
-            await client.hi(ua="tinode-py command", bkg=True)
+            await client.hi(ua=_name(), bkg=True)
         except ClientError:
             why = held or "this command's own server did not begin"
             raise Unusable(f"{why}, which cannot be reached through {socket}") from None
-        web = await stack.enter_async_context(httpx.AsyncClient(transport=transport))
+        web = httpx.AsyncClient(transport=transport, headers={"User-Agent": _name()})
+        await stack.enter_async_context(web)
         process = None if held is None else held.process or 0
         yield Door(client, web, path, process)
+
+
+def _name() -> str:
+    """What this command calls itself, with the person at the terminal: the audit keeps it."""
+    try:
+        person = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (OSError, KeyError):  # a number without a name, as in containers
+        person = str(os.getuid())
+    return "tinode-py command" + (f" ({person})" if person.isascii() else "")
 
 
 def through(settings: Settings, work: Callable[[Door], Awaitable[T]]) -> tuple[Door, T]:

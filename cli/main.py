@@ -11,6 +11,7 @@ from tinode_py.errors import StoreError
 from tinode_py.store.lock import LockedError
 from tinode_py.store.migrate import SchemaError
 
+from .audit import audit
 from .chat import chat
 from .completion import completion
 from .config import config
@@ -62,7 +63,7 @@ def main() -> None:
 
 
 _COMMANDS = (
-    *(serve, user, topic, message, session, key, stats),
+    *(serve, user, topic, message, session, key, audit, stats),
     *(db, export, import_),
     *(config, doctor, push, completion, chat),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import attrs
 
+from .audit import AuditEntry
 from .records import (
     ApiKey,
     Credential,
@@ -372,6 +373,20 @@ class DropScheduled:
 
 
 @attrs.frozen
+class PutAudit:
+    """Add an entry to the audit, under the next number."""
+
+    entry: AuditEntry
+
+
+@attrs.frozen
+class PurgeAudit:
+    """Let go of entries from before a time; numbers are not given out again."""
+
+    before: int
+
+
+@attrs.frozen
 class PutSecret:
     """Keep a server secret (token key, API salt) under a name, if none is kept yet."""
 
@@ -418,6 +433,8 @@ Change = (
     | PutKey
     | PutScheduled
     | DropScheduled
+    | PutAudit
+    | PurgeAudit
     | PutSecret
 )
 

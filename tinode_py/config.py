@@ -63,6 +63,7 @@ class Settings:
     calls: sections.Calls = table(sections.Calls, "Voice and video calls.")
     inbox: sections.Inbox = table(sections.Inbox, "The durable inbox on `me`.")
     events: sections.Events = table(sections.Events, "The log of events for a back end.")
+    audit: sections.Audit = table(sections.Audit, "What operators and back ends have done.")
     webhooks: sections.Webhooks = table(sections.Webhooks, "Events posted to services.")
     smtp: sections.Smtp = table(sections.Smtp, "Outgoing mail.")
     push: sections.Push = table(sections.Push, "Notifications to devices.")

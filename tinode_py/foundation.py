@@ -141,7 +141,7 @@ async def topics(
             before,
         )
         collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
-        days = (settings.inbox.days, settings.events.days)
+        days = (settings.inbox.days, settings.events.days, settings.audit.days)
         nursery.start_soon(keep_up, store, parts.now, *days, collector)
         try:
             yield hub

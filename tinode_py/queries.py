@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from .audit import AuditEntry
 from .records import (
     ApiKey,
     Contact,
@@ -420,6 +421,14 @@ class KeysAfter(Query[tuple[ApiKey, ...]]):
     """Keys in order of their ids, after `after`, at most `limit`."""
 
     after: str
+    limit: int
+
+
+@attrs.frozen
+class AuditBefore(Query[tuple[AuditEntry, ...]]):
+    """Entries of the audit with numbers below `n`, the latest first, at most `limit`."""
+
+    n: int
     limit: int
 
 

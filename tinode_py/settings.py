@@ -318,6 +318,13 @@ class Events:
 
 
 @attrs.frozen
+class Audit:
+    days: int = key(
+        365, "How long it is kept what operators and back ends have done.", unit="days", low=1
+    )
+
+
+@attrs.frozen
 class BeforeHook:
     url: str = key("", "Address, `http:` or `https:`; empty: nobody is asked.")
     secret: str = key("", "Key of the signature; empty: requests are not signed.", secret=True)

@@ -106,6 +106,12 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "Audit",
+        "What was done with more than a user's own rights, the latest first"
+        " ([operating.md](operating.md#audit)).",
+        ("audit list --limit 5", "audit list --target {key} --json"),
+    ),
+    (
         "Database",
         "Backups, restoring and moving are told of in [operating.md](operating.md#backup), also"
         " from a Tinode server (`import tinode`).",
@@ -224,7 +230,10 @@ class Player:
             args += ["--data", str(self.folder / "tinode-data")]
         if args[0] == "user":
             args += CHEAP
-        done = CliRunner().invoke(installed(), args, input="good-password\n" if stdin else "")
+        typist = {"SUDO_USER": "ada"}
+        done = CliRunner(env=typist).invoke(
+            installed(), args, input="good-password\n" if stdin else ""
+        )
         assert done.exception is None or isinstance(done.exception, SystemExit), done.output
         shown = self._same(f"$ tinode-py {typed}\n{done.output}")
         code = f"(exit code {done.exit_code})\n" if done.exit_code else ""

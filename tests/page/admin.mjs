@@ -68,6 +68,15 @@ const steps = {
     await alice.page.getByText('You are not logged in any more').waitFor();
   },
 
+  async 'the audit tells of it'() {
+    await rooty.page.getByRole('link', { name: 'Audit' }).click();
+    const deed = rooty.page.getByRole('row', { name: /this page.*user\.offline.*house cleaning/ });
+    await deed.waitFor();
+    await rooty.accessible('audit');
+    await deed.getByRole('link').last().click(); // whom it was done to
+    await rooty.button('Suspend').waitFor();
+  },
+
   async 'suspend and let in again'() {
     await rooty.button('Suspend').click();
     await rooty.page.getByRole('dialog').getByRole('button', { name: 'Suspend' }).click();

@@ -15,6 +15,7 @@ from tests.store.made import ANN, BOB, CAT, CHANNEL, GROUP, OTHER, PAIR
 from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
+from tinode_py.audit import Actor, AuditEntry
 from tinode_py.records import (
     ApiKey,
     Credential,
@@ -202,6 +203,15 @@ change = st.one_of(
         c.PutScheduled
     ),
     st.builds(c.DropScheduled, st.sampled_from("xyz")),
+    st.builds(
+        AuditEntry,
+        times,
+        st.builds(Actor, st.sampled_from(["key", "root"]), users),
+        st.just("user.change"),
+        users,
+        st.sampled_from([None, b"{}"]),
+    ).map(c.PutAudit),
+    st.builds(c.PurgeAudit, times),
     st.builds(c.PutSecret, st.just("key"), st.binary(max_size=3)),
 )
 batches = st.lists(st.lists(change, max_size=4), max_size=12)
@@ -259,6 +269,7 @@ QUERIES: list[q.Query[Any]] = [
     *(q.EditsOf(at, (1, 2, 3), limit) for at in (GROUP, PAIR) for limit in (1, 9)),
     *(q.DueScheduled(limit) for limit in (1, 9)),
     *(q.ScheduledAfter(key, after, 9) for key in "kl" for after in ("", "x")),
+    *(q.AuditBefore(n, limit) for n in (2, 99) for limit in (1, 9)),
     *(q.KeyById(name) for name in "ab"),
     *(q.KeysAfter(after, limit) for after in ("", "a") for limit in (1, 9)),
     q.SecretNamed("key"),

@@ -24,6 +24,7 @@ from tests.store.made import (
 from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
+from tinode_py.audit import Actor, AuditEntry
 from tinode_py.records import (
     ApiKey,
     Credential,
@@ -89,6 +90,7 @@ QUERIES = [
     q.ScheduledAfter("a", "", 100),
     q.KeyById("a"),
     q.KeysAfter("", 100),
+    q.AuditBefore(9, 100),
     q.SecretNamed("a"),
 ]
 CHANGES: list[c.Change] = [
@@ -135,6 +137,8 @@ CHANGES: list[c.Change] = [
     c.PutScheduled(Scheduled("a", "k", 5, b"{}")),
     c.DropScheduled("a"),
     c.PutKey(ApiKey("a", "n", "d", ("s",), (), (), 0, 5)),
+    c.PutAudit(AuditEntry(5, Actor("key", "a"), "user.change", ANN, b"{}")),
+    c.PurgeAudit(6),
     c.PutSecret("a", b"b"),
 ]
 # What may be walked through from end to end: lists given with the statement, and results.

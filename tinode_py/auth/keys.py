@@ -20,6 +20,7 @@ PREFIX = "tnk_"
 _SECRET = 32  # bytes
 
 Scope = Literal[
+    "audit:read",
     "broadcast:send",
     "events:read",
     "keys:write",

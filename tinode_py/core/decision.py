@@ -14,6 +14,7 @@ from typing import Any, Literal
 import attrs
 
 from ..access import Level
+from ..audit import Actor
 from ..changes import Change
 from ..config import Settings
 from ..errors import Answer
@@ -61,6 +62,7 @@ class Caller:
     background: bool = False
     number: int = 0  # of his login
     language: str = ""
+    by: Actor | None = None  # who has more than the user's own rights here, for the audit
 
     @property
     def is_root(self) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 
 from .. import ids
 from ..access import JOIN, Level
+from ..audit import Actor
 from ..core.decision import Asked, Caller, Gone
 from ..errors import ATTACH_FIRST, TOPIC_NOT_FOUND, UNAVAILABLE, Answer, Refused
 from ..ids import Kind
@@ -62,6 +63,7 @@ class Asker:
     level: Level = Level.AUTH
     actor: str = ""  # empty: the user himself
     system: bool = False  # may write everywhere
+    by: Actor | None = None  # whose deed it is in the audit; None: it is none
 
 
 @attrs.frozen
@@ -129,7 +131,7 @@ def _link(hub: Hub) -> Link:
 
 def _asked(link: Link, asker: Asker, request: Request, named: str, *, seated: bool) -> Asked:
     actor = asker.actor or asker.user
-    caller = Caller(link.sid, asker.user, asker.level, actor, background=True)
+    caller = Caller(link.sid, asker.user, asker.level, actor, background=True, by=asker.by)
     door: Literal["", "user", "system"] = "system" if asker.system else "user"
     return Asked(caller, request, named, unseated="" if seated else door)
 

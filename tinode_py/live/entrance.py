@@ -14,10 +14,11 @@ import attrs
 
 from .. import changes, ids
 from ..access import Level
+from ..audit import AuditEntry
 from ..auth.base import VALIDATED, Identity, Origin, Scheme, with_login_number
 from ..auth.invite import check_registration
 from ..auth.token import TokenKeeper
-from ..changes import Batch, Conflict
+from ..changes import Batch, Conflict, PutAudit
 from ..config import Settings
 from ..core import account, credentials, hello, tags
 from ..core.decision import Asked, Caller, Env, NewLogin
@@ -226,7 +227,9 @@ class Entrance:
         row = await scheme.enroll(name, acc.secret or b"", person.origin)
         try:
             user = account.new_user(name, acc, row, self._env(), root=root)
-            rows = account.creation(user, row, attachments)
+            rows: tuple[changes.Change, ...] = account.creation(user, row, attachments)
+            if person.by is not None:
+                rows += (PutAudit(AuditEntry(self.now(), person.by, "user.create", user.id)),)
             await self._store_new(person, acc, user, rows, scheme.level)
         except (Refused, StoreError):
             await self.ended(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from ..access import Level
+from ..audit import Actor, Door
 from ..auth.base import Origin
 
 
@@ -22,7 +23,17 @@ class Person:
     platform: str = ""
     background: bool = False
     number: int = 0  # of the login, in its tokens
+    door: Door = "root"  # by which he came, if he is root
     polls: bool = False  # over long polling, where {hi} is answered 200
+
+    @property
+    def by(self) -> Actor | None:
+        """Root, as the audit names him; None for anybody else."""
+        if self.level is not Level.ROOT:
+            return None
+        if self.door == "root":
+            return Actor(self.door, self.user, self.origin.address)
+        return Actor(self.door, "", self.user_agent)
 
     @property
     def greeted(self) -> bool:

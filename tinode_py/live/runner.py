@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-from ..changes import Batch, Change, Committed, Conflict
+from ..changes import Batch, Change, Committed, Conflict, PutAudit
 from ..core.decision import (
     Asked,
     Attach,
@@ -48,6 +48,7 @@ from ..core.decision import (
     Woken,
     ctrl,
 )
+from ..core.deeds import deed
 from ..core.state import Attachments
 from ..errors import (
     DUPLICATE_CREDENTIAL,
@@ -315,11 +316,17 @@ class Runner:
         batch.clear()
         changes = tuple(change for _, decision in settled for change in decision.changes)
         if changes:
-            failure = await self._commit(changes)
+            failure = await self._commit((*changes, *self._deeds(settled)))
             if failure is not None:
                 self._loaded, self._failed = False, True
                 settled = [(item, self._refusal(item, *failure)) for item, _ in settled]
         await self._emit(settled)
+
+    def _deeds(self, settled: list[tuple[Item, Decision]]) -> list[PutAudit]:
+        """What the audit is told of a batch, in the same transaction."""
+        name, now = self.state.name, self.hub.now()
+        found = (deed(name, item.event, decision.changes, now) for item, decision in settled)
+        return [PutAudit(entry) for entry in found if entry is not None]
 
     async def _commit(self, changes: tuple[Change, ...]) -> tuple[Answer, Any] | None:
         """None if the changes are stored; else what to answer."""

@@ -282,6 +282,7 @@ class Session:
             person.background,
             person.number,
             person.language,
+            person.by,
         )
 
     async def _greet(self, hi: Hi) -> None:

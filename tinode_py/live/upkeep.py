@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import trio
 
-from ..changes import Batch, PurgeEvents, PurgeIdem, PurgeInbox
+from ..changes import Batch, PurgeAudit, PurgeEvents, PurgeIdem, PurgeInbox
 from ..errors import StoreError
 from ..queries import InboxUsers
 from ..store.base import Store
@@ -32,6 +32,7 @@ async def keep_up(
     now: Callable[[], int],
     inbox_days: int,
     event_days: int,
+    audit_days: int,
     collector: Collector,
 ) -> None:
     """Do the rounds until cancelled; a round that the store fails is tried again at the next."""
@@ -40,7 +41,8 @@ async def keep_up(
             await purge_inboxes(store, now() - inbox_days * DAY)
             at = now()
             events = PurgeEvents(at - event_days * DAY, at)
-            await store.commit(Batch((PurgeIdem(at - DAY), events)))
+            audit = PurgeAudit(at - audit_days * DAY)
+            await store.commit(Batch((PurgeIdem(at - DAY), events, audit)))
             await collector.collect()
         except StoreError:
             log.exception("what is old could not be removed")

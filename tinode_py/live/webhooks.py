@@ -32,6 +32,13 @@ log = logging.getLogger(__name__)
 
 PAGE = 100
 
+# From a webhook's number: what the audit is told, in the transaction of the change.
+Told = Callable[[int], Sequence[Change]]
+
+
+def _nothing(number: int) -> Sequence[Change]:
+    return ()
+
 
 class TooMany(Exception):
     """There are as many webhooks as may be."""
@@ -85,6 +92,7 @@ class Webhooks:
         secret: str,
         *,
         active: bool,
+        told: Told = _nothing,
     ) -> Webhook:
         """A webhook for what happens from now on. Raises TooMany, StoreError."""
         async with self._lock:
@@ -94,11 +102,11 @@ class Webhooks:
             last = (await self.journal.bounds()).last
             secret = secret or base64.urlsafe_b64encode(self.random_bytes(32)).decode()
             row = Webhook(number, self.now(), url, secret, kinds, topics, active, last)
-            await self._commit(PutWebhook(row))
+            await self._commit(PutWebhook(row), *told(number))
             self._start(row)
             return row
 
-    async def change(self, number: int, **members: Any) -> Webhook | None:
+    async def change(self, number: int, told: Told = _nothing, **members: Any) -> Webhook | None:
         """Change members of the row; None if there is no such webhook."""
         async with self._lock:
             if number not in self._hooks:
@@ -107,13 +115,13 @@ class Webhooks:
             row = self._hooks[number].hook
             try:
                 changed = attrs.evolve(row, **members)
-                await self._commit(PutWebhook(changed))
+                await self._commit(PutWebhook(changed), *told(number))
                 row = changed
             finally:
                 self._start(row)
             return row
 
-    async def remove(self, number: int) -> bool:
+    async def remove(self, number: int, told: Told = _nothing) -> bool:
         """End a webhook; False if there is none."""
         async with self._lock:
             if number not in self._hooks:
@@ -121,18 +129,23 @@ class Webhooks:
             await self._stop(number)
             if number in self._replays:
                 await self._replays[number].end()
-            await self._commit(DropWebhook(number))
+            await self._commit(DropWebhook(number), *told(number))
             del self._hooks[number]
             return True
 
-    async def replay(self, number: int) -> int:
+    async def replay(self, number: int, told: Told = _nothing) -> int:
         """Begin to send the dead letters again; how many there are. Raises Busy."""
-        if number in self._replays:
-            raise Busy
-        count = await self.dead(number)
-        hook = self._hooks[number].hook
-        task = self._replays[number] = _Task()
-        self.nursery.start_soon(self._replay, hook, task)
+        async with self._lock:
+            if number not in self._hooks:
+                return 0
+            if number in self._replays:
+                raise Busy
+            count = await self.dead(number)
+            if said := told(number):
+                await self._commit(*said)
+            hook = self._hooks[number].hook
+            task = self._replays[number] = _Task()
+            self.nursery.start_soon(self._replay, hook, task)
         return count
 
     async def _replay(self, hook: Webhook, task: _Task) -> None:
@@ -141,8 +154,8 @@ class Webhooks:
         del self._replays[hook.id]
         task.ended.set()
 
-    async def _commit(self, change: Change) -> None:
-        await self.store.commit(Batch((change,)))
+    async def _commit(self, *changes: Change) -> None:
+        await self.store.commit(Batch(changes))
 
     # --- tasks ---------------------------------------------------------------------------
 

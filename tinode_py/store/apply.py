@@ -30,10 +30,12 @@ from ..changes import (
     LinkUploads,
     MoveWebhook,
     Outcome,
+    PurgeAudit,
     PurgeEvents,
     PurgeIdem,
     PurgeInbox,
     PurgeUploaded,
+    PutAudit,
     PutCredential,
     PutDeadLetter,
     PutDevice,
@@ -60,6 +62,7 @@ from ..ids import channel_of
 from ..ranges import listed, merged
 from ..records import Range, State
 from . import rows
+from .audit import purge_audit, put_audit
 from .credentials import drop_credential, put_credential
 from .devices import drop_device, put_device
 from .events import purge_events, put_event, put_offline, put_online
@@ -333,6 +336,8 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     PutKey: put_key,
     PutScheduled: put_scheduled,
     DropScheduled: drop_scheduled,
+    PutAudit: put_audit,
+    PurgeAudit: purge_audit,
     PutSecret: _put_secret,
 }
 

@@ -26,10 +26,12 @@ from ..changes import (
     LinkUploads,
     MoveWebhook,
     Outcome,
+    PurgeAudit,
     PurgeEvents,
     PurgeIdem,
     PurgeInbox,
     PurgeUploaded,
+    PutAudit,
     PutCredential,
     PutDeadLetter,
     PutDevice,
@@ -57,6 +59,7 @@ from ..ranges import listed
 from ..records import InboxItem, InboxPage, Published, State
 from .base import ALIAS
 from .happened import facts, happened
+from .memory_audit import purge_audit, put_audit
 from .memory_devices import drop_device, drop_devices, put_device
 from .memory_events import purge_events, put_event, put_offline, put_online
 from .memory_keys import put_key
@@ -374,6 +377,8 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     PutKey: put_key,
     PutScheduled: put_scheduled,
     DropScheduled: drop_scheduled,
+    PutAudit: put_audit,
+    PurgeAudit: purge_audit,
     PutSecret: _put_secret,
 }
 

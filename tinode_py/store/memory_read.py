@@ -11,6 +11,7 @@ from ..ids import Kind, channel_of, group_of, kind_of, p2p_peer, p2p_users
 from ..queries import (
     AccountsAfter,
     AnswerTo,
+    AuditBefore,
     ChannelsOf,
     ConfirmedBy,
     ContactsOf,
@@ -75,6 +76,7 @@ from ..records import (
     User,
 )
 from .base import ALIAS, ALIAS_WEIGHT
+from .memory_audit import audit_before
 from .memory_devices import channels_of, device_by_id, devices_of, unread_of
 from .memory_events import events_after, online_after
 from .memory_keys import key_by_id, keys_after
@@ -322,6 +324,7 @@ ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     KeyById: key_by_id,
     DueScheduled: due_scheduled,
     ScheduledAfter: scheduled_after,
+    AuditBefore: audit_before,
     UsersAfter: users_after,
     TopicsAfter: topics_after,
     EditsOf: edits_of,

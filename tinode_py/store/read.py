@@ -13,6 +13,7 @@ from ..ids import Kind, kind_of, p2p_users
 from ..queries import (
     AccountsAfter,
     AnswerTo,
+    AuditBefore,
     ChannelsOf,
     ConfirmedBy,
     ContactsOf,
@@ -60,6 +61,7 @@ from ..queries import (
 )
 from ..records import Contact, Login, Published, Subscription, Topic, User
 from . import rows
+from .audit import audit_before
 from .credentials import confirmed_by, credentials_of
 from .devices import channels_of, device_by_id, devices_of, unread_of
 from .events import events_after, online_after
@@ -231,6 +233,7 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     KeyById: key_by_id,
     DueScheduled: due_scheduled,
     ScheduledAfter: scheduled_after,
+    AuditBefore: audit_before,
     UsersAfter: users_after,
     TopicsAfter: topics_after,
     EditsOf: edits_of,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from ..audit import AuditEntry
 from ..records import (
     ApiKey,
     Credential,
@@ -87,6 +88,8 @@ class Tables:
         self.online: Table[str, int] = Table(self._undo)
         self.webhooks: Table[int, Webhook] = Table(self._undo)
         self.dead_letters: Table[tuple[int, int], DeadLetter] = Table(self._undo)  # hook, event
+        self.audit: Table[int, AuditEntry] = Table(self._undo)
+        self.last_entry: Table[None, int] = Table(self._undo)
         self.last_event = 0
 
     def next_event(self) -> int:

@@ -27,7 +27,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..access import Level
-from ..changes import Batch, PutLogin
+from ..audit import Actor, AuditEntry, Door, command_door
+from ..changes import Batch, PutAudit, PutLogin
 from ..config import Settings
 from ..live.hub import Hub
 from ..live.outbox import ConnectionInfo, Outlet
@@ -67,6 +68,10 @@ class Desk:
     figures: Callable[[], Mapping[str, Any]]
     business: Sequence[BaseRoute] = ()  # the business API, without a key
 
+    @property
+    def door(self) -> Door:
+        return command_door(self.hub.settings.server.listen)
+
     async def statistics(self, request: Request) -> Response:
         return JSONResponse({**self.figures(), "process": os.getpid()})
 
@@ -93,7 +98,12 @@ class Desk:
         row = await self.store.fetch(LoginByName(asked.scheme, asked.login))
         if row is None:
             return JSONResponse({"error": "no such login"}, 404)
-        await self.store.commit(Batch((PutLogin(attrs.evolve(row, level=Level(asked.level))),)))
+        level = Level(asked.level)
+        changed = PutLogin(attrs.evolve(row, level=level))
+        actor = Actor(self.door, "", request.headers.get("user-agent", ""))
+        detail = msgspec.json.encode({"level": level.text})
+        entry = AuditEntry(self.hub.now(), actor, "user.level", row.user, detail)
+        await self.store.commit(Batch((changed, PutAudit(entry))))
         return JSONResponse({"user": row.user})
 
     def app(self) -> Starlette:
@@ -128,6 +138,7 @@ async def controlled(
         session = begin(outlet, info)
         session.person.user = OPERATOR
         session.person.level = Level.ROOT
+        session.person.door = desk.door
         return session
 
     path = address(folder)

@@ -85,7 +85,8 @@ class Office {
 
   // --- views
 
-  // What the address names: `#/`, `#/users`, `#/users/usr…`, `#/topics`, `#/topics/grp…`.
+  // What the address names: `#/`, `#/users`, `#/users/usr…`, `#/topics`, `#/topics/grp…`,
+  // `#/audit`.
   async show() {
     if (!this.#api) {
       return;
@@ -98,7 +99,7 @@ class Office {
         link.setAttribute('aria-current', 'page');
       }
     }
-    const views = { users: name ? () => this.#user(name) : () => this.#users(), topics: name ? () => this.#topic(name) : () => this.#topics() };
+    const views = { users: name ? () => this.#user(name) : () => this.#users(), topics: name ? () => this.#topic(name) : () => this.#topics(), audit: () => this.#audit() };
     try {
       const content = await (Object.hasOwn(views, part) ? views[part]() : this.#now());
       if (turn === this.#turn) {
@@ -240,6 +241,18 @@ class Office {
     ];
   }
 
+  // --- audit
+
+  async #audit() {
+    const body = h('tbody');
+    const row = deed => h('tr', {},
+      h('td', {}, brief(deed.time)), h('td', {}, DOORS[deed.door] ?? deed.door), h('td', {}, named(deed.actor)),
+      h('td', {}, h('bdi', {}, deed.origin || '–')), h('td', {}, deed.action), h('td', {}, named(deed.target)),
+      h('td', {}, h('bdi', {}, deed.detail ? JSON.stringify(deed.detail) : '–')));
+    const more = await this.#pages('/v1/audit', body, row);
+    return [h('h2', {}, 'Audit'), table(['Time', 'By', 'Who', 'From', 'Action', 'On', 'More'], body), more];
+  }
+
   // --- parts
 
   // Rows of a list, page by page: the first now, a button for the next, or nothing.
@@ -272,6 +285,14 @@ class Office {
 }
 
 const STATES = { __proto__: null, ok: 'active', susp: 'suspended', del: 'deleted' };
+
+const DOORS = { __proto__: null, root: 'root session', key: 'API key', token: 'root over the API', page: 'this page', command: 'command', offline: 'command, server stopped' };
+
+// A user or a group as a link, anything else as it is.
+function named(name) {
+  const part = name.startsWith('usr') ? 'users' : /^(grp|p2p)/.test(name) && 'topics';
+  return part ? h('a', { href: `#/${part}/${name}` }, name) : name || '–';
+}
 
 function seen(moment) {
   return moment ? brief(moment) : 'never';

@@ -18,7 +18,7 @@ export class Api {
   }
 
   async ask(method, path, body) {
-    const headers = { Authorization: `Bearer ${this.#token}` };
+    const headers = { Authorization: `Bearer ${this.#token}`, 'Tinode-Page': 'admin' };
     if (body !== undefined) {
       headers['Content-Type'] = 'application/json';
     }

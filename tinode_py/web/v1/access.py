@@ -18,6 +18,7 @@ import attrs
 from starlette.requests import Request
 
 from ...access import Level
+from ...audit import Actor, Door
 from ...auth.keys import PREFIX, SCOPES, fits, id_of
 from ...errors import Refused
 from ...live.entrance import Entrance
@@ -28,6 +29,7 @@ from .operation import OWN
 from .problem import Problem
 from .rates import Rates
 
+_PAGE = "tinode-page"  # a header of the operators' page
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tinode"'}
 
 
@@ -35,8 +37,8 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tinode"'}
 class Caller:
     """Who asks: the holder of a key, or a user with his own token (`key` None).
 
-    Root has all scopes. `name` tells callers apart; external ids belong to a `realm`, which keys
-    of one name share, so that a key can be replaced.
+    Root has all scopes. `name` tells callers apart, `by` is how the audit names them; external
+    ids belong to a `realm`, which keys of one name share, so that a key can be replaced.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Caller:
     key: ApiKey | None = None
     user: str = ""
     level: Level = Level.NONE
+    by: Actor | None = None
 
     @property
     def realm(self) -> str:
@@ -86,8 +89,11 @@ class Gate(Protocol):
 class OperatorGate:
     """Lets everything in: at the operator's own door."""
 
+    door: Door
+
     async def authorized(self, request: Request, scope: str) -> Caller:
-        return Caller("operator", frozenset(SCOPES))
+        by = Actor(self.door, "", request.headers.get("user-agent", ""))
+        return Caller("operator", frozenset(SCOPES), by=by)
 
 
 @attrs.frozen
@@ -104,6 +110,7 @@ class KeyGate:
         """Who asks, if he may; see above. One look into the store, never a wait."""
         shown = _bearer(request)
         caller = await (self._key(shown) if shown.startswith(PREFIX) else self._token(shown))
+        caller = attrs.evolve(caller, by=_actor(caller, request))
         if scope == OWN:
             if not caller.user:
                 raise Problem(403, "this is for a user's own login token, not for a key")
@@ -131,6 +138,16 @@ class KeyGate:
             raise Problem(401, "the token is not known, or has ended", headers=_CHALLENGE) from None
         scopes = frozenset(SCOPES) if identity.level is Level.ROOT else frozenset[str]()
         return Caller(identity.user, scopes, None, identity.user, identity.level)
+
+
+def _actor(caller: Caller, request: Request) -> Actor:
+    """Who asks, as the audit names him. That the operators' page is meant, it says itself: who
+    holds root's token may say so, too.
+    """
+    address = request.client.host if request.client else ""
+    if caller.key is not None:
+        return Actor("key", caller.name, address)
+    return Actor("page" if _PAGE in request.headers else "token", caller.user, address)
 
 
 def _bearer(request: Request) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
+import msgspec
 from starlette.requests import Request
 
+from ...audit import Action, AuditEntry, command_door
+from ...changes import PutAudit
 from ...config import Settings
 from ...live.entrance import Entrance
 from ...live.events import Events
@@ -37,7 +40,8 @@ class Backend:
     @classmethod
     def of_operator(cls, hub: Hub, entrance: Entrance, events: Events) -> Backend:
         """For whoever owns the data folder, and needs no key."""
-        return cls._with(hub, entrance, events, OperatorGate())
+        gate = OperatorGate(command_door(hub.settings.server.listen))
+        return cls._with(hub, entrance, events, gate)
 
     @classmethod
     def _with(cls, hub: Hub, entrance: Entrance, events: Events, gate: Gate) -> Backend:
@@ -54,6 +58,15 @@ class Call:
     path: Mapping[str, str]
     body: Any = None
     query: Any = None
+
+    def deed(self, action: Action, target: str = "", **detail: Any) -> tuple[PutAudit, ...]:
+        """What the audit is told of this request, to be committed with what it changes; nothing
+        where nobody asks (what was to be sent later).
+        """
+        if self.caller.by is None:
+            return ()
+        text = msgspec.json.encode(detail) if detail else None
+        return (PutAudit(AuditEntry(self.backend.now(), self.caller.by, action, target, text)),)
 
 
 # Answers an instance of the operation's answer class, None for 204, or a response.

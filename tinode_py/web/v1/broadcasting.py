@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 import trio
 
+from ...changes import Batch
 from ...errors import Refused
 from ...live.link import Link
 from ...queries import FindByTags
@@ -30,6 +31,8 @@ async def broadcast(call: Call) -> BroadcastSent:
     if key is not None and call.caller.narrow and wanted.tag not in key.tags:
         raise Problem(403, "the key is limited: give one of its tags")
     asker = await speaker(call, wanted.from_)
+    deed = call.deed("broadcast", wanted.tag, kept=wanted.kept)
+    await call.backend.store.commit(Batch(deed))
     if wanted.kept:
         return await _kept(call, wanted)
     hub = call.backend.hub

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import shape_events, shape_messages, shape_server, shape_topics, shape_users
+from . import shape_audit, shape_events, shape_messages, shape_server, shape_topics, shape_users
 from .operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -11,4 +11,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *shape_users.OPERATIONS,
     *shape_topics.OPERATIONS,
     *shape_events.OPERATIONS,
+    *shape_audit.OPERATIONS,
 )

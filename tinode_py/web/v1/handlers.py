@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from . import (
+    audit,
     broadcasting,
     events,
     history,
@@ -33,4 +34,5 @@ HANDLERS: Mapping[str, Handler] = {
     **tickets.HANDLERS,
     **later.HANDLERS,
     **broadcasting.HANDLERS,
+    **audit.HANDLERS,
 }

@@ -144,7 +144,8 @@ async def edit_message(call: Call) -> Edited:
     topic = await topic_of(call, call.path["topic"])
     row = await _message_at(call.backend, topic.name, call.path["seq"])
     system = row.sender == await system_user(call.backend)
-    asker = Asker(row.sender, Level.ROOT if system else Level.AUTH, system=system)
+    level = Level.ROOT if system else Level.AUTH
+    asker = Asker(row.sender, level, system=system, by=call.caller.by)
     named = ids.p2p_peer(topic.name, row.sender) if is_p2p(topic.name) else topic.name
     return await _edited(call, asker, named, row)
 
@@ -181,12 +182,13 @@ async def delete_message(call: Call) -> DeletedMessages:
     row = await _message_at(call.backend, topic.name, call.path["seq"])
     if call.query.user is None:
         system = await system_user(call.backend)
-        asker = Asker(system, Level.ROOT, actor="operator", system=True)
+        asker = Asker(system, Level.ROOT, actor="operator", system=True, by=call.caller.by)
         return await _deleted(call.backend, asker, topic.name, topic.name, row.seq, hard=True)
     user = await named_user(call, call.query.user)
     if not user:
         raise Problem(404, f"there is no user {call.query.user!r}")
-    return await _deleted(call.backend, Asker(user), topic.name, topic.name, row.seq, hard=False)
+    asker = Asker(user, by=call.caller.by)
+    return await _deleted(call.backend, asker, topic.name, topic.name, row.seq, hard=False)
 
 
 async def delete_own_message(call: Call) -> DeletedMessages:

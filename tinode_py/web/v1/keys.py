@@ -27,7 +27,8 @@ async def create_key(call: Call) -> OneKey:
         raise Problem(403, "a key that is limited to topics or tags makes no keys")
     asked = WantedKey(wanted.name, wanted.scopes, wanted.topics, wanted.tags, wanted.rate)
     text, row = make_key(asked, backend.random_bytes, backend.now())
-    await backend.store.commit(Batch((PutKey(row),)))
+    deed = call.deed("key.create", row.id, name=row.name, scopes=row.scopes)
+    await backend.store.commit(Batch((PutKey(row), *deed)))
     return shown(row, text)
 
 
@@ -46,7 +47,9 @@ async def revoke_key(call: Call) -> None:
     if set(row.scopes) - call.caller.scopes:
         raise Problem(403, "this key may do more than the one that asks")
     if not row.revoked:
-        await backend.store.commit(Batch((PutKey(attrs.evolve(row, revoked=backend.now())),)))
+        ended = PutKey(attrs.evolve(row, revoked=backend.now()))
+        deed = call.deed("key.revoke", row.id, name=row.name)
+        await backend.store.commit(Batch((ended, *deed)))
 
 
 def shown(row: ApiKey, text: str = "") -> OneKey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...access import Level
+from ...changes import Batch
 from ...errors import EVICTED
 from ...live.asking import NAME, Asker, ask
 from ...live.link import Link
@@ -73,26 +74,29 @@ async def force_offline(call: Call) -> ForcedOff:
             raise Problem(404, f"there is no live session {wanted.session!r} of this user")
     params = {"reason": wanted.reason} if wanted.reason else None
     packet = Ctrl(EVICTED.code, EVICTED.text, Time(backend.now()), params=params)
+    about = {"sessions": len(links), "reason": wanted.reason, "revoke": wanted.revoke}
+    await backend.store.commit(Batch(call.deed("user.offline", user.id, **about)))
     if wanted.revoke:
-        await _revoke(backend, user.id, links if wanted.session else None)
+        await _revoke(call, user.id, links if wanted.session else None)
     for link in links:
         link.send(packet)
         link.outlet.finish(1000)
     return ForcedOff(len(links))
 
 
-async def _revoke(backend: Backend, user: str, links: list[Link] | None) -> None:
+async def _revoke(call: Call, user: str, links: list[Link] | None) -> None:
     """Void the tokens of all logins, or of those of some sessions. The sessions live on."""
-    rows = await backend.store.fetch(SessionsOf(user))
+    rows = await call.backend.store.fetch(SessionsOf(user))
     numbers = {link.number for link in links} if links is not None else None
     for row in rows:
         if not row.revoked and (numbers is None or row.n in numbers):
-            await _end(backend, user, row.n)
+            await _end(call, user, row.n)
 
 
-async def _end(backend: Backend, user: str, number: int) -> None:
+async def _end(call: Call, user: str, number: int) -> None:
     request = Del(id=NAME, topic="me", what="session", session=str(number))
-    (await ask(backend.hub, Asker(user, Level.AUTH), user, "me", request)).checked()
+    asker = Asker(user, Level.AUTH, by=call.caller.by)
+    (await ask(call.backend.hub, asker, user, "me", request)).checked()
 
 
 async def list_logins(call: Call) -> LoginRows:
@@ -123,7 +127,7 @@ async def end_login(call: Call) -> None:
     if row is None:
         raise Problem(404, f"there is no login {number!r} of this user")
     if not row.revoked:
-        await _end(call.backend, user.id, row.n)
+        await _end(call, user.id, row.n)
 
 
 HANDLERS: Mapping[str, Handler] = {

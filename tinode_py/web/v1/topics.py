@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import attrs
+
 from ... import access, ids
 from ...access import Level
 from ...errors import Refused
@@ -89,12 +91,13 @@ async def create_topic(call: Call) -> OneTopic:
     topic = new_group(backend.random_bytes)
     named = "nch" if wanted.channel else "new"
     request = Sub(id=NAME, topic=named, set=SetQuery(desc=_described(wanted), tags=wanted.tags))
-    asker = Asker(owner.id, Level.ROOT)
+    by = call.caller.by
+    asker = Asker(owner.id, Level.ROOT, by=by)
     (await ask(backend.hub, asker, topic, named, request)).checked()
     for user in members.values():
         if user is not None and user.id != owner.id:
             invitation = Set(id=NAME, topic=topic, sub=SetSub(user=user.id))
-            (await _ask(backend, Asker(owner.id), topic, invitation)).checked()
+            (await _ask(backend, Asker(owner.id, by=by), topic, invitation)).checked()
     return await _again(backend, topic)
 
 
@@ -119,17 +122,17 @@ async def _ask(backend: Backend, asker: Asker, topic: str, request: Request) -> 
     return await ask(backend.hub, asker, topic, topic, request)
 
 
-def _owner(topic: Topic) -> Asker:
+def _owner(call: Call, topic: Topic) -> Asker:
     """In whose name a group is changed: its owner's, with root's rights to vouch."""
     if not topic.owner:
         raise Problem(409, f"{topic.name} is a private chat: it belongs to the two")
-    return Asker(topic.owner, Level.ROOT)
+    return Asker(topic.owner, Level.ROOT, by=call.caller.by)
 
 
 async def change_topic(call: Call) -> OneTopic:
     wanted: TopicChange = call.body
     topic, backend = await topic_of(call, call.path["topic"]), call.backend
-    asker = _owner(topic)
+    asker = _owner(call, topic)
     defaults = DefAcs(wanted.auth or "", wanted.anon or "")
     public, trusted = optional(wanted.public), optional(wanted.trusted)
     if public is not None or trusted is not None or defaults != DefAcs():
@@ -150,7 +153,7 @@ def _changed(answers: Answers) -> None:
 async def delete_topic(call: Call) -> None:
     topic = await topic_of(call, call.path["topic"])
     request = Del(id=NAME, topic=topic.name, what="topic")
-    (await _ask(call.backend, _owner(topic), topic.name, request)).checked()
+    (await _ask(call.backend, _owner(call, topic), topic.name, request)).checked()
 
 
 # --- members -----------------------------------------------------------------------------
@@ -192,7 +195,8 @@ async def put_member(call: Call) -> Member:
     if call.body.mode or known is None or known.deleted:
         part = SetSub(user=user.id, mode=call.body.mode)
         request = Set(id=NAME, topic=topic.name, sub=part)
-        _changed(await _ask(backend, Asker(_owner(topic).user), topic.name, request))
+        owner = attrs.evolve(_owner(call, topic), level=Level.AUTH)
+        _changed(await _ask(backend, owner, topic.name, request))
     row = await backend.store.fetch(SubscriptionOf(topic.name, user.id))
     if row is None:
         raise Problem(409, "the member is gone again")
@@ -203,7 +207,7 @@ async def remove_member(call: Call) -> None:
     """He may come back with what was given to him, unless he is kept out."""
     backend, topic = call.backend, await topic_of(call, call.path["topic"])
     user = await user_of(call, call.path["user"])
-    owner = Asker(_owner(topic).user)
+    owner = attrs.evolve(_owner(call, topic), level=Level.AUTH)
     if user.id == topic.owner:
         raise Problem(409, "the owner cannot be removed; end the group, or let him pass it on")
     row = await backend.store.fetch(SubscriptionOf(topic.name, user.id))

@@ -92,7 +92,8 @@ async def new_account(call: Call, wanted: NewUser) -> User:
     external = _external(call, name, wanted)
     claims = tags.claims(user.id, user.tags, backend.settings)
     rows = account.creation(user, login) + ((PutLogin(external),) if external else ())
-    outcome = await backend.store.commit(Batch((*claims, *rows)))
+    deed = call.deed("user.create", user.id)
+    outcome = await backend.store.commit(Batch((*claims, *rows, *deed)))
     if isinstance(outcome, Conflict):
         raise await _taken(call, wanted, outcome)
     await backend.entrance.welcome(user.id)
@@ -160,7 +161,7 @@ async def read_user(call: Call) -> OneUser:
 async def change_user(call: Call) -> OneUser:
     """Part by part, as root would by {set} and {acc}; the first refusal ends it."""
     wanted, user = call.body, await user_of(call, call.path["user"])
-    asker = Asker(user.id, Level.ROOT)
+    asker = Asker(user.id, Level.ROOT, by=call.caller.by)
     public, trusted = optional(wanted.public), optional(wanted.trusted)
     if public is not None or trusted is not None:
         desc = SetDesc(public=public, trusted=trusted)
@@ -183,7 +184,7 @@ async def _change(call: Call, asker: Asker, request: Set | Acc) -> None:
 async def delete_user(call: Call) -> None:
     user = await user_of(call, call.path["user"])
     request = Del(id=NAME, what="user", user=user.id, hard=call.query.hard)
-    asker = Asker(user.id, Level.ROOT)
+    asker = Asker(user.id, Level.ROOT, by=call.caller.by)
     (await ask(call.backend.hub, asker, user.id, "", request)).checked()
     await call.backend.entrance.over(user.id)
 

@@ -10,8 +10,9 @@ import attrs
 import httpx
 import msgspec
 
+from ...audit import Action
 from ...hooks.address import Forbidden, check_url, is_allowed
-from ...live.webhooks import Busy, TooMany, Webhooks
+from ...live.webhooks import Busy, Told, TooMany, Webhooks
 from ...queries import DeadLettersOf
 from ...records import Webhook
 from ...wire.times import time_text
@@ -25,7 +26,12 @@ async def create_webhook(call: Call) -> shape.OneHook:
     _check(hooks, wanted.url)
     try:
         row = await hooks.create(
-            wanted.url, wanted.kinds, wanted.topics, wanted.secret, active=wanted.active
+            wanted.url,
+            wanted.kinds,
+            wanted.topics,
+            wanted.secret,
+            active=wanted.active,
+            told=_told(call, "webhook.create"),
         )
     except TooMany:
         raise Problem(409, f"there are {hooks.rules.most} webhooks already") from None
@@ -51,7 +57,8 @@ async def change_webhook(call: Call) -> shape.OneHook:
     members = {name: value for name, value in wanted.items() if value is not None}
     if "url" in members:
         _check(hooks, call.body.url)
-    changed = await hooks.change(row.id, **members)
+    told = _told(call, "webhook.change", changed=list(members))
+    changed = await hooks.change(row.id, told, **members)
     if changed is None:
         raise _unknown(call)
     return await _shown(hooks, changed)
@@ -59,7 +66,7 @@ async def change_webhook(call: Call) -> shape.OneHook:
 
 async def delete_webhook(call: Call) -> None:
     hooks = _hooks(call)
-    if not await hooks.remove(_hook(call, hooks).id):
+    if not await hooks.remove(_hook(call, hooks).id, _told(call, "webhook.delete")):
         raise _unknown(call)
 
 
@@ -81,16 +88,20 @@ async def replay(call: Call) -> shape.Replayed:
     after = call.body.after
     if after is None:
         try:
-            return shape.Replayed(await hooks.replay(row.id))
+            return shape.Replayed(await hooks.replay(row.id, _told(call, "webhook.replay")))
         except Busy:
             raise Problem(409, "its dead letters are being sent again already") from None
     bounds = await call.backend.events.journal.bounds()
     if not bounds.first - 1 <= after <= bounds.last:
         kept = f"{bounds.first} to {bounds.last}"
         raise Problem(409, f"`after`: the log has the events {kept}")
-    if await hooks.change(row.id, done=after) is None:
+    if await hooks.change(row.id, _told(call, "webhook.replay", after=after), done=after) is None:
         raise _unknown(call)
     return shape.Replayed(0)
+
+
+def _told(call: Call, action: Action, **detail: Any) -> Told:
+    return lambda number: call.deed(action, str(number), **detail)
 
 
 def _hooks(call: Call) -> Webhooks:

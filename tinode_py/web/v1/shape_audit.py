@@ -1,0 +1,54 @@
+"""Requests and answers about what was done by operators and back ends."""
+
+from __future__ import annotations
+
+import attrs
+
+from .operation import Operation
+from .types import Json, Moment, Page
+
+
+@attrs.frozen
+class Deed:
+    """Something that was done with more than a user's own rights.
+
+    - `n`: counts them, from 1.
+    - `time`: when.
+    - `door`: how: `root` (a session), `key`, `token` (root's, at this API), `page` (the same, from
+      the operators' page), `command`, `offline` (a command while no server ran).
+    - `actor`: who: a user, or a key's id; empty for a command.
+    - `origin`: his address; for a command, what it calls itself.
+    - `action`: what, as `user.change`.
+    - `target`: to whom or what: a user, a topic, a key's id, a webhook's number, a tag; empty for
+      everybody.
+    - `detail`: an object that says more, null if there is no more; never what was written.
+    """
+
+    n: int
+    time: Moment
+    door: str
+    actor: str
+    origin: str
+    action: str
+    target: str
+    detail: Json
+
+
+@attrs.frozen
+class AuditPage:
+    """Deeds, the latest first.
+
+    - `items`: this page.
+    - `next`: what to ask after for the page that follows, with older ones; empty if there is none.
+    """
+
+    items: tuple[Deed, ...]
+    next: str
+
+
+OPERATIONS = (
+    Operation(
+        "readAudit", "GET", "/v1/audit", "audit:read",
+        "Read what operators and back ends have done.", query=Page, answer=AuditPage,
+    ),
+)  # fmt: skip

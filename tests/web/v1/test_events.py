@@ -239,7 +239,7 @@ async def test_a_reader_that_takes_nothing_holds_nobody_up(server: RunningServer
 
 
 async def test_a_stop_ends_streams_in_good_order(tmp_path: Path):
-    place = {"store": f"sqlite:///{tmp_path / 't.db'}", "data": str(tmp_path)}
+    place: dict[str, Any] = {"store": f"sqlite:///{tmp_path / 't.db'}", "data": str(tmp_path)}
     place |= {"drain_seconds": 60.0}
     ended: list[float] = []
 
@@ -258,7 +258,7 @@ async def test_a_stop_ends_streams_in_good_order(tmp_path: Path):
 
 
 async def test_nothing_is_lost_over_a_restart(tmp_path: Path):
-    place = {"store": f"sqlite:///{tmp_path / 't.db'}", "data": str(tmp_path)}
+    place: dict[str, Any] = {"store": f"sqlite:///{tmp_path / 't.db'}", "data": str(tmp_path)}
     async with running_server(server=place) as server:
         key = await key_for(server)
         async with streaming(server.url, key) as stream:

@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Any
 
 import attrs
+from msgspec import structs
 
 from tinode_py import access, ids
 from tinode_py.ranges import merged
@@ -270,7 +271,7 @@ class Reference:
                 }  # fmt: skip
             if user:
                 for piece in merged(hidden):
-                    yield "hidden", {"topic": topic, "user": user, **attrs.asdict(piece)}
+                    yield "hidden", {"topic": topic, "user": user, **structs.asdict(piece)}
 
     # --- files ---------------------------------------------------------------------------
 

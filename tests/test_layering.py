@@ -39,7 +39,7 @@ SERVICES = {
     "botocore",
 }
 THIRD_PARTY = {  # per row: what may be imported from outside
-    0: {"attrs"},
+    0: {"attrs", "msgspec"},
     1: PURE,
     2: {"attrs", "msgspec"},
     3: PURE | SERVICES,

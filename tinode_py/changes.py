@@ -6,7 +6,7 @@ rows are replaced whole. Only what every publication touches is changed by parts
 
 from __future__ import annotations
 
-import attrs
+import msgspec
 
 from .audit import AuditEntry
 from .records import (
@@ -30,15 +30,13 @@ DEAD_KEPT = 10_000  # dead letters of one webhook: old ones make room
 DEVICES_KEPT = 32  # of one user: old ones make room
 
 
-@attrs.frozen
-class PutUser:
+class PutUser(msgspec.Struct, frozen=True):
     """Create or replace an account. Conflict if a unique tag (`alias:`) is someone else's."""
 
     user: User
 
 
-@attrs.frozen
-class PutLogin:
+class PutLogin(msgspec.Struct, frozen=True):
     """Create or replace a login; `(scheme, name)` is unique: Conflict if another user has it.
 
     A user has one login per scheme: an earlier one under another name ends.
@@ -47,8 +45,7 @@ class PutLogin:
     login: Login
 
 
-@attrs.frozen
-class PutTopic:
+class PutTopic(msgspec.Struct, frozen=True):
     """Create or replace a topic. Conflict if a unique tag is someone else's.
 
     `seq`, `touched` and `delid` are written, too: they must be what the owner's earlier changes
@@ -58,8 +55,7 @@ class PutTopic:
     topic: Topic
 
 
-@attrs.frozen
-class ClaimTags:
+class ClaimTags(msgspec.Struct, frozen=True):
     """Conflict if somebody other than `owner` (a user or a group) has one of these tags.
 
     It comes before the change that gives them to him.
@@ -69,13 +65,11 @@ class ClaimTags:
     tags: tuple[str, ...]
 
 
-@attrs.frozen
-class PutSubscription:
+class PutSubscription(msgspec.Struct, frozen=True):
     subscription: Subscription
 
 
-@attrs.frozen
-class AppendMessage:
+class AppendMessage(msgspec.Struct, frozen=True):
     """Store a message and raise the topic's `seq` and `touched` with it.
 
     Refused as Stale if `seq` is not the topic's `seq` + 1, or the topic is gone: it has another
@@ -88,8 +82,7 @@ class AppendMessage:
     inboxes: tuple[str, ...] = ()
 
 
-@attrs.frozen
-class SetMarks:
+class SetMarks(msgspec.Struct, frozen=True):
     """How far a user has received and read a topic. `topic` is `chn…` for a reader.
 
     Never lowers a mark; does nothing where there is no subscription.
@@ -101,8 +94,7 @@ class SetMarks:
     recv: int
 
 
-@attrs.frozen
-class DeleteMessages:
+class DeleteMessages(msgspec.Struct, frozen=True):
     """Delete ranges of messages: for all (`user=""`: content is wiped), or for one user.
 
     The topic's `delid` becomes `delid`; Stale if it was higher, or the topic is gone. A soft
@@ -117,15 +109,13 @@ class DeleteMessages:
     now: int
 
 
-@attrs.frozen
-class DeleteTopic:
+class DeleteTopic(msgspec.Struct, frozen=True):
     """Remove a topic, its subscriptions (readers', too), messages and deletions."""
 
     topic: str
 
 
-@attrs.frozen
-class DeleteUser:
+class DeleteUser(msgspec.Struct, frozen=True):
     """End an account: its logins, its devices, its subscriptions, its tags.
 
     `hard` removes the rows, with what the user had deleted for himself; else the account stays
@@ -139,21 +129,18 @@ class DeleteUser:
     now: int
 
 
-@attrs.frozen
-class PutFindQuery:
+class PutFindQuery(msgspec.Struct, frozen=True):
     """Keep the persistent query of a user's `fnd` topic, JSON text; None: there is none."""
 
     user: str
     query: bytes | None
 
 
-@attrs.frozen
-class PutSession:
+class PutSession(msgspec.Struct, frozen=True):
     session: LoginSession
 
 
-@attrs.frozen
-class RevokeSessions:
+class RevokeSessions(msgspec.Struct, frozen=True):
     """End all logins of a user but one (`keep`; 0: all)."""
 
     user: str
@@ -161,38 +148,33 @@ class RevokeSessions:
     now: int
 
 
-@attrs.frozen
-class DropSession:
+class DropSession(msgspec.Struct, frozen=True):
     """Forget a login that is long over."""
 
     user: str
     n: int
 
 
-@attrs.frozen
-class DropLogin:
+class DropLogin(msgspec.Struct, frozen=True):
     """Take back a way to log in."""
 
     scheme: str
     name: str
 
 
-@attrs.frozen
-class PutCredential:
+class PutCredential(msgspec.Struct, frozen=True):
     """Create or replace an address. Conflict if it is confirmed as somebody else's."""
 
     credential: Credential
 
 
-@attrs.frozen
-class DropCredential:
+class DropCredential(msgspec.Struct, frozen=True):
     user: str
     method: str
     value: str
 
 
-@attrs.frozen
-class PutIdem:
+class PutIdem(msgspec.Struct, frozen=True):
     """Remember what a publication that its sender may repeat (`key`) was answered."""
 
     topic: str
@@ -202,15 +184,13 @@ class PutIdem:
     ts: int
 
 
-@attrs.frozen
-class PurgeIdem:
+class PurgeIdem(msgspec.Struct, frozen=True):
     """Forget the answers to publications from before a time."""
 
     before: int
 
 
-@attrs.frozen
-class PutNotice:
+class PutNotice(msgspec.Struct, frozen=True):
     """Give a notice the next place in a user's inbox. `detail` is a JSON object."""
 
     user: str
@@ -220,16 +200,14 @@ class PutNotice:
     detail: bytes
 
 
-@attrs.frozen
-class PurgeInbox:
+class PurgeInbox(msgspec.Struct, frozen=True):
     """Let go of what a user's inbox holds from before a time; numbers are not given out again."""
 
     user: str
     before: int
 
 
-@attrs.frozen
-class PutOnline:
+class PutOnline(msgspec.Struct, frozen=True):
     """Log that a user is online, unless that is what the log says already."""
 
     user: str
@@ -237,8 +215,7 @@ class PutOnline:
     detail: bytes
 
 
-@attrs.frozen
-class PutOffline:
+class PutOffline(msgspec.Struct, frozen=True):
     """Log that a user is offline, if the log says that he is online."""
 
     user: str
@@ -246,8 +223,7 @@ class PutOffline:
     detail: bytes
 
 
-@attrs.frozen
-class PurgeEvents:
+class PurgeEvents(msgspec.Struct, frozen=True):
     """Let go of events that an earlier purge, at a time before `before`, has seen.
 
     Called now and then it keeps what is younger than `now - before`, and what happened between
@@ -258,15 +234,13 @@ class PurgeEvents:
     now: int
 
 
-@attrs.frozen
-class PutWebhook:
+class PutWebhook(msgspec.Struct, frozen=True):
     """Create or replace a webhook."""
 
     hook: Webhook
 
 
-@attrs.frozen
-class MoveWebhook:
+class MoveWebhook(msgspec.Struct, frozen=True):
     """How far a webhook has come, if it is still there."""
 
     hook: int
@@ -274,45 +248,39 @@ class MoveWebhook:
     failing: int
 
 
-@attrs.frozen
-class DropWebhook:
+class DropWebhook(msgspec.Struct, frozen=True):
     """Remove a webhook, with what it did not take."""
 
     hook: int
 
 
-@attrs.frozen
-class PutDeadLetter:
+class PutDeadLetter(msgspec.Struct, frozen=True):
     """Keep an event that a webhook did not take; of one webhook the latest `DEAD_KEPT` stay."""
 
     letter: DeadLetter
 
 
-@attrs.frozen
-class DropDeadLetter:
+class DropDeadLetter(msgspec.Struct, frozen=True):
     """Forget an event that was taken after all."""
 
     hook: int
     event: int
 
 
-@attrs.frozen
-class PutDevice:
+class PutDevice(msgspec.Struct, frozen=True):
     """Keep a device; it is nobody else's any more. Of one user the latest `DEVICES_KEPT` stay."""
 
     device: Device
 
 
-@attrs.frozen
-class DropDevice:
+class DropDevice(msgspec.Struct, frozen=True):
     """Forget a device, if it is this user's."""
 
     user: str
     id: str
 
 
-@attrs.frozen
-class PutUpload:
+class PutUpload(msgspec.Struct, frozen=True):
     """Keep what is known of an upload, and count it for who sent it (`who`) on this `day`.
 
     Conflict if he has then sent more than `limit` bytes that day; 0: no limit.
@@ -324,8 +292,7 @@ class PutUpload:
     limit: int = 0
 
 
-@attrs.frozen
-class LinkUploads:
+class LinkUploads(msgspec.Struct, frozen=True):
     """Message `seq` of a topic refers to uploads; with `seq` 0 they are the picture of a user
     or a group, and replace those before. Unknown ones are left out.
 
@@ -337,57 +304,49 @@ class LinkUploads:
     uploads: tuple[str, ...]
 
 
-@attrs.frozen
-class DropUploads:
+class DropUploads(msgspec.Struct, frozen=True):
     """Forget uploads; those to which something refers stay."""
 
     uploads: tuple[str, ...]
 
 
-@attrs.frozen
-class PurgeUploaded:
+class PurgeUploaded(msgspec.Struct, frozen=True):
     """Forget how much was sent on days before this one."""
 
     before: int
 
 
-@attrs.frozen
-class PutKey:
+class PutKey(msgspec.Struct, frozen=True):
     """Create or replace a key of the business API."""
 
     key: ApiKey
 
 
-@attrs.frozen
-class PutScheduled:
+class PutScheduled(msgspec.Struct, frozen=True):
     """Keep a message that is to be sent later."""
 
     scheduled: Scheduled
 
 
-@attrs.frozen
-class DropScheduled:
+class DropScheduled(msgspec.Struct, frozen=True):
     """Forget a message that was to be sent later."""
 
     id: str
 
 
-@attrs.frozen
-class PutAudit:
+class PutAudit(msgspec.Struct, frozen=True):
     """Add an entry to the audit, under the next number."""
 
     entry: AuditEntry
 
 
-@attrs.frozen
-class PurgeAudit:
+class PurgeAudit(msgspec.Struct, frozen=True):
     """Let go of entries from before a time; numbers are not given out again."""
 
     before: int
 
 
-@attrs.frozen
-class PutSecret:
+class PutSecret(msgspec.Struct, frozen=True):
     """Keep a server secret (token key, API salt) under a name, if none is kept yet."""
 
     name: str
@@ -439,8 +398,7 @@ Change = (
 )
 
 
-@attrs.frozen
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """What one task wants written at once: all of it or nothing.
 
     `now` is the time of the events that the changes leave in the log; 0: what the changes say.
@@ -450,13 +408,11 @@ class Batch:
     now: int = 0
 
 
-@attrs.frozen
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """The batch is stored and synced."""
 
 
-@attrs.frozen
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True):
     """A unique name in the batch belongs to someone else; `what` is `auth`, `tags` or
     `cred`; or a bound was reached: `quota`.
     """
@@ -464,8 +420,7 @@ class Conflict:
     what: str
 
 
-@attrs.frozen
-class Stale:
+class Stale(msgspec.Struct, frozen=True):
     """The writer no longer owns what it writes: it must drop its state and load again."""
 
 

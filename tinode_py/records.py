@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 
 import attrs
+import msgspec
 
 from . import access
 
@@ -49,16 +50,14 @@ class Upload:
     etag: str
 
 
-@attrs.frozen
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """Message numbers from `low` up to, not including, `hi`."""
 
     low: int
     hi: int
 
 
-@attrs.frozen
-class User:
+class User(msgspec.Struct, frozen=True):
     """An account, with what belongs to its `me` topic."""
 
     id: str
@@ -92,8 +91,7 @@ class Login:
     expires: int = 0
 
 
-@attrs.frozen
-class Topic:
+class Topic(msgspec.Struct, frozen=True):
     """A p2p conversation, a group, or a user's notes to himself."""
 
     name: str
@@ -124,8 +122,7 @@ class Topic:
         )  # fmt: skip
 
 
-@attrs.frozen
-class Subscription:
+class Subscription(msgspec.Struct, frozen=True):
     """One user in one topic. Readers of a channel have `topic="chn…"`."""
 
     topic: str
@@ -152,8 +149,7 @@ class Subscription:
         )  # fmt: skip
 
 
-@attrs.frozen
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A published message. `content` is JSON text; `head` a JSON object or None."""
 
     topic: str
@@ -164,8 +160,7 @@ class Message:
     content: bytes
 
 
-@attrs.frozen
-class Contact:
+class Contact(msgspec.Struct, frozen=True):
     """One row of a user's contact list: his subscription beside the topic's own row.
 
     `peer` is the other user of a p2p conversation, None if that account is gone. `members`
@@ -196,8 +191,7 @@ class Found:
     members: int = 0
 
 
-@attrs.frozen
-class LoginSession:
+class LoginSession(msgspec.Struct, frozen=True):
     """A login of a user on one device: its number is in every token given out for it."""
 
     user: str
@@ -256,16 +250,14 @@ class Credential:
     tries: int = 0
 
 
-@attrs.frozen
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """What a publication was answered: its number and time."""
 
     seq: int
     ts: int
 
 
-@attrs.frozen
-class InboxItem:
+class InboxItem(msgspec.Struct, frozen=True):
     """One place in a user's inbox: a message (`seq`), or a notice of some `kind`.
 
     `message` is None if it is gone for this user. `detail` is a JSON object, of notices only.
@@ -280,8 +272,7 @@ class InboxItem:
     message: Message | None = None
 
 
-@attrs.frozen
-class InboxPage:
+class InboxPage(msgspec.Struct, frozen=True):
     """Items in order of `n`; `first` is the lowest number held, `last` the highest given out.
 
     Where nothing is held, `first` is `last + 1`.
@@ -353,8 +344,7 @@ class DeadLetter:
     data: bytes
 
 
-@attrs.frozen
-class Deletions:
+class Deletions(msgspec.Struct, frozen=True):
     """What a user must forget: the highest deletion number, and what is deleted."""
 
     clear: int

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
+from msgspec import structs
 
 from tests.core import oracle
 from tests.core.world import ANN, BOB, CAT, GROUP, PAIR, START, World
@@ -73,7 +74,7 @@ class Stage:
         user = ANN if role == "owner" else BOB
         row = Topic(name, START, START, START, seq=5, delid=1, auth=oracle.DEFAULT)
         if role != "p2p":
-            row = attrs.evolve(row, owner=ANN, tags=("bees",), public=b'"g"')
+            row = structs.replace(row, owner=ANN, tags=("bees",), public=b'"g"')
         stage = cls(role, ANN if role == "p2p" else name, TopicState(name), user)
         apply(stage.world.tables, PutUser(User(DAN, START, START, auth=oracle.INVITED)))
         stage.state.load(row, stage.members())

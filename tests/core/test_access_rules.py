@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 import pytest
+from msgspec import structs
 
 from tests.core.world import ANN, BOB, CAT, GROUP, PAIR, START
 from tinode_py import access
@@ -132,7 +132,7 @@ def test_what_one_gives_to_others(actor_is_owner: bool):
 def test_inviting_takes_s_a_or_o():
     for mode in range(128):
         state = group(row(ANN, 255, 255), row(CAT, 255, mode))
-        state.topic = attrs.evolve(state.record, auth=access.GROUP_AUTH)
+        state.topic = structs.replace(state.record, auth=access.GROUP_AUTH)
         result = given_to(state, CAT, BOB, "")
         if mode & (SHARE | APPROVE | OWNER):
             assert result == access.GROUP_AUTH
@@ -156,7 +156,7 @@ def test_deltas():
 
 def test_a_newcomer_hears_the_full_modes_even_if_they_are_none():
     assert presence.dacs(None, row(BOB, 0, 0)) == Acs(want="N", given="N")
-    former = attrs.evolve(row(BOB, 47, 47), deleted=START)
+    former = structs.replace(row(BOB, 47, 47), deleted=START)
     assert presence.dacs(former, row(BOB, 47, 0)) == Acs(want="JRWPS", given="N")
     assert presence.dacs(row(BOB, 0, 47), row(BOB, 7, 3)) == Acs(want="JRW", given="-WPS")
     assert presence.dacs(row(BOB, 47, 47), former) == Acs(want="N", given="N")

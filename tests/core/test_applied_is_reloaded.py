@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests.core.world import GROUP, PAIR, USERS, World
 from tinode_py import ids
@@ -109,7 +110,7 @@ def compare(world: World, name: str, users: tuple[str, ...]) -> None:
 
 def silent(state: MeState) -> dict[str, Any]:
     """The book of subscriptions, without what the sessions here were told."""
-    return {line.topic: attrs.evolve(line, told=False) for line in state.lines.values()}
+    return {line.topic: structs.replace(line, told=False) for line in state.lines.values()}
 
 
 @settings(max_examples=60, deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+from msgspec import structs
 
 from tests.store.made import ANN, BOB, CAT, GROUP, PAIR, people, put, sub, user
 from tinode_py.access import Level
@@ -51,7 +52,7 @@ FULL = user(
 async def test_a_user_comes_back_as_it_was_put(store):
     await put(store, PutUser(FULL))
     assert await store.fetch(UserById(ANN)) == FULL
-    again = attrs.evolve(FULL, public=None, tags=("x",), serial=10)
+    again = structs.replace(FULL, public=None, tags=("x",), serial=10)
     await put(store, PutUser(again))
     assert await store.fetch(UserById(ANN)) == again
 

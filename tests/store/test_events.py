@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import attrs
+from msgspec import structs
 
 from tests.store.made import (
     ANN,
@@ -118,12 +118,12 @@ async def test_messages_can_be_left_out(store):
 async def test_the_life_of_an_account(store):
     account = user(public=b'{"fn":"Ann"}')
     assert await told(store, PutUser(account)) == [("account.created", "", ANN, None)]
-    seen = attrs.evolve(account, last_seen=9, user_agent="x", private=b"1")
+    seen = structs.replace(account, last_seen=9, user_agent="x", private=b"1")
     assert await told(store, PutUser(seen)) == []
-    other = attrs.evolve(seen, public=None, auth=1)
+    other = structs.replace(seen, public=None, auth=1)
     changed = {"changed": ["public", "defacs"]}
     assert await told(store, PutUser(other)) == [("account.changed", "", ANN, changed)]
-    held = attrs.evolve(other, state=State.SUSPENDED)
+    held = structs.replace(other, state=State.SUSPENDED)
     assert await told(store, PutUser(held)) == [("account.suspended", "", ANN, None)]
     assert await told(store, PutUser(other)) == [("account.restored", "", ANN, None)]
     gone = DeleteUser(ANN, hard=False, now=9)
@@ -135,10 +135,10 @@ async def test_the_life_of_a_topic(store):
     group = topic(owner=ANN)
     created = [("topic.created", GROUP, ANN, {"channel": False})]
     assert await told(store, PutTopic(group)) == created
-    counted = attrs.evolve(group, readers=3, updated=9)
+    counted = structs.replace(group, readers=3, updated=9)
     assert await told(store, PutTopic(counted)) == []
     changed = [("topic.changed", GROUP, BOB, {"changed": ["tags", "owner"]})]
-    assert await told(store, PutTopic(attrs.evolve(group, owner=BOB, tags=("a",)))) == changed
+    assert await told(store, PutTopic(structs.replace(group, owner=BOB, tags=("a",)))) == changed
     assert await told(store, DeleteTopic(GROUP)) == [("topic.deleted", GROUP, BOB, None)]
     assert await told(store, DeleteTopic(GROUP)) == []
 
@@ -150,19 +150,19 @@ async def test_the_life_of_a_subscription(store):
     created = [("subscription.created", GROUP, CAT, rights)]
     assert await told(store, PutSubscription(mine)) == created
     assert await told(store, SetMarks(GROUP, CAT, 1, 1)) == []
-    assert await told(store, PutSubscription(attrs.evolve(mine, private=b"1", read=3))) == []
-    fewer = attrs.evolve(mine, given=3)
+    assert await told(store, PutSubscription(structs.replace(mine, private=b"1", read=3))) == []
+    fewer = structs.replace(mine, given=3)
     changed = rights | {"given": "JR", "mode": "JR"}
     assert await told(store, PutSubscription(fewer)) == [
         ("subscription.changed", GROUP, CAT, changed)
     ]
-    ended = attrs.evolve(fewer, deleted=9)
+    ended = structs.replace(fewer, deleted=9)
     assert await told(store, PutSubscription(ended)) == [
         ("subscription.ended", GROUP, CAT, changed)
     ]
     assert await told(store, PutSubscription(ended)) == []
     assert await told(store, PutSubscription(mine)) == created
-    (reader,) = await told(store, PutSubscription(attrs.evolve(mine, topic=CHANNEL)))
+    (reader,) = await told(store, PutSubscription(structs.replace(mine, topic=CHANNEL)))
     assert reader == ("subscription.created", GROUP, CAT, rights | {"reader": True})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
+from msgspec import structs
 
 from tests.store.made import ANN, BOB, GROUP, PAIR, append, message, people, put, topic
 from tinode_py import ids
@@ -26,7 +26,7 @@ OTHER_PAIR = ids.p2p_name(ANN, ids.user_name(99))
 
 
 def private(seq: int, where: str = PAIR) -> AppendMessage:
-    return attrs.evolve(append(seq, where), inboxes=(ANN, BOB))
+    return structs.replace(append(seq, where), inboxes=(ANN, BOB))
 
 
 async def numbers(

@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import attrs
 import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests.store.made import ANN, BOB, CAT, CHANNEL, GROUP, OTHER, PAIR
 from tinode_py import changes as c
@@ -288,18 +288,18 @@ def _placed(known: dict[str, Topic], item: c.Change) -> c.Change:
         old = known.get(item.topic.name)
         if old is not None:
             item = c.PutTopic(
-                attrs.evolve(item.topic, seq=old.seq, touched=old.touched, delid=old.delid)
+                structs.replace(item.topic, seq=old.seq, touched=old.touched, delid=old.delid)
             )
         known[item.topic.name] = item.topic
     elif isinstance(item, c.AppendMessage) and item.message.topic in known:
         topic = known[item.message.topic]
         seq = topic.seq + item.message.seq
-        item = attrs.evolve(item, message=attrs.evolve(item.message, seq=seq, ts=1000 + seq))
-        known[topic.name] = attrs.evolve(topic, seq=seq, touched=1000 + seq)
+        item = structs.replace(item, message=structs.replace(item.message, seq=seq, ts=1000 + seq))
+        known[topic.name] = structs.replace(topic, seq=seq, touched=1000 + seq)
     elif isinstance(item, c.DeleteMessages) and item.topic in known:
         topic = known[item.topic]
-        item = attrs.evolve(item, delid=topic.delid + item.delid)
-        known[topic.name] = attrs.evolve(topic, delid=item.delid)
+        item = structs.replace(item, delid=topic.delid + item.delid)
+        known[topic.name] = structs.replace(topic, delid=item.delid)
     elif isinstance(item, c.DeleteTopic):
         known.pop(item.topic, None)
     return item

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+from msgspec import structs
 
 from tests.store.made import (
     ANN,
@@ -78,7 +79,7 @@ async def test_a_subscription_comes_back_as_it_was_put(store):
     full = sub(GROUP, ANN, private=b"[1, 2]", read=1, recv=2, clear=3, deleted=4)
     await put(store, PutSubscription(full))
     assert await store.fetch(SubscriptionOf(GROUP, ANN)) == full
-    live = attrs.evolve(full, deleted=0, private=None)
+    live = structs.replace(full, deleted=0, private=None)
     await put(store, PutSubscription(live))
     assert await store.fetch(SubscriptionOf(GROUP, ANN)) == live
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import attrs
+from msgspec import structs
 
 from .. import access, ids
 from ..access import Level
@@ -155,7 +156,7 @@ def relogin(state: MeState, event: NewLogin, env: Env) -> Decision:
     changes: tuple[Change, ...] = (PutLogin(event.login),)
     chosen = login_tags(state.user.tags, event.login)
     if chosen != state.user.tags:
-        changes += (PutUser(attrs.evolve(state.user, tags=chosen, updated=env.now)),)
+        changes += (PutUser(structs.replace(state.user, tags=chosen, updated=env.now)),)
     keep = event.asked.caller.number
     changes += (RevokeSessions(state.name, keep, env.now),)
     others = EndSessions(state.name, ctrl(env, EVICTED), keep=keep) if keep else None
@@ -181,7 +182,7 @@ def revoke(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
     row = next((r for r in rows if r.n == int(request.session) and not r.revoked), None)
     if row is None:
         raise Refused(NOT_FOUND)
-    change = PutSession(attrs.evolve(row, revoked=env.now))
+    change = PutSession(structs.replace(row, revoked=env.now))
     return Decision((change,), (answer, EndSessions(state.name, packet, number=row.n)))
 
 
@@ -215,7 +216,7 @@ def _set_state(state: MeState, asked: Asked, new: State, env: Env) -> Decision:
         raise Refused(DENIED)
     if new is state.account.state:
         raise Refused(NOT_MODIFIED)
-    user = attrs.evolve(state.account, state=new, updated=env.now)
+    user = structs.replace(state.account, state=new, updated=env.now)
     effects: list[Effect] = [done(env, asked)]
     if State.SUSPENDED in (new, state.account.state):
         notice = Suspended(state.name, new is State.SUSPENDED)

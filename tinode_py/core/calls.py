@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 import msgspec
+from msgspec import structs
 
 from .. import ids
 from ..changes import AppendMessage, Change, SetMarks
@@ -124,7 +125,7 @@ def _signal(state: TopicState, asked: Asked, request: Note, to: str) -> Iterator
 def _accepted(state: TopicState, asked: Asked, call: Call, env: Env) -> Decision:
     user, sid = asked.caller.user, asked.caller.sid
     assert isinstance(asked.request, Note)
-    now = attrs.evolve(call, callee_sid=sid, accepted_at=env.now, ends_at=0)
+    now = structs.replace(call, callee_sid=sid, accepted_at=env.now, ends_at=0)
     decision = _replaced(state, call, "accepted", user, env)
     info = Info(
         topic="me", src=state.address(user), what="call", from_=user, seq=call.seq, event="accept"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import attrs
+import msgspec
 
 from ..access import Level
 from ..audit import Actor
@@ -29,8 +30,7 @@ def _no_chance(length: int) -> bytes:
     raise RuntimeError("a decision left to chance was given none")
 
 
-@attrs.frozen
-class Env:
+class Env(msgspec.Struct, frozen=True):
     """What a decision may know besides state, event and facts.
 
     `now` is milliseconds since 1970; `online` tells whether a user (`usr…`) or a group
@@ -48,8 +48,7 @@ class Env:
 # --- events: what reaches a topic --------------------------------------------------------
 
 
-@attrs.frozen
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """The session that asks, and for whom. `actor` differs from `user` when root acts for
     someone else (`extra.obo`).
     """
@@ -74,8 +73,7 @@ class Caller:
         return self.is_root and self.actor != self.user
 
 
-@attrs.frozen
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A client's request. `named` is the topic as the client called it."""
 
     caller: Caller
@@ -86,8 +84,7 @@ class Asked:
     unseated: Literal["", "user", "system"] = ""  # by a back end, where nobody attaches: `seats`
 
 
-@attrs.frozen
-class Gone:
+class Gone(msgspec.Struct, frozen=True):
     """A session's connection has ended, or its user left everything at once.
 
     `others`: sessions of which the same is true, taken together so that those who stay are
@@ -103,27 +100,23 @@ class Gone:
         return (self.sid, *self.others)
 
 
-@attrs.frozen
-class Awake:
+class Awake(msgspec.Struct, frozen=True):
     """A background session has lasted long enough to count as being here."""
 
     sid: str
 
 
-@attrs.frozen
-class Active:
+class Active(msgspec.Struct, frozen=True):
     """On `me`: another of the user's sessions is the one that he uses now."""
 
     user_agent: str
 
 
-@attrs.frozen
-class Woken:
+class Woken(msgspec.Struct, frozen=True):
     """The time that the state asked to be woken at has come."""
 
 
-@attrs.frozen
-class Presence:
+class Presence(msgspec.Struct, frozen=True):
     """Another topic's state has changed: `on`, `off`, `ua`, `upd` of `src`, for a `me` topic
     (or, `upd` of a member, for a group). `ask`: the peer is asked to say `on` in turn.
     """
@@ -134,8 +127,7 @@ class Presence:
     ask: bool = False
 
 
-@attrs.frozen
-class Deliver:
+class Deliver(msgspec.Struct, frozen=True):
     """A ready packet for the sessions on `me`, except those in `skip`.
 
     `always`: passes even where the user's own mode on `me` has no P (acs, gone).
@@ -146,8 +138,7 @@ class Deliver:
     always: bool = False
 
 
-@attrs.frozen
-class ContactChanged:
+class ContactChanged(msgspec.Struct, frozen=True):
     """The user's subscription to `topic` is now in force with `mode`; None: it has ended.
 
     `address` is the topic as the user calls it. `quiet`: his sessions are not told that the
@@ -160,45 +151,38 @@ class ContactChanged:
     quiet: bool = False
 
 
-@attrs.frozen
-class Introduce:
+class Introduce(msgspec.Struct, frozen=True):
     """The first session came to `me`: exchange presence with the contacts."""
 
 
-@attrs.frozen
-class UserEnded:
+class UserEnded(msgspec.Struct, frozen=True):
     """A member's account was deleted: drop his sessions and his membership."""
 
     user: str
 
 
-@attrs.frozen
-class Suspended:
+class Suspended(msgspec.Struct, frozen=True):
     """A user's account was suspended, or is in force again."""
 
     user: str
     on: bool
 
 
-@attrs.frozen
-class TopicEnded:
+class TopicEnded(msgspec.Struct, frozen=True):
     """The topic was deleted with its owner's account."""
 
 
-@attrs.frozen
-class Confirmed:
+class Confirmed(msgspec.Struct, frozen=True):
     """On `me`: an address of the user was confirmed, which makes a tag."""
 
     tag: str
 
 
-@attrs.frozen
-class InboxGrew:
+class InboxGrew(msgspec.Struct, frozen=True):
     """On `me`: the user's inbox has new items."""
 
 
-@attrs.frozen
-class NewLogin:
+class NewLogin(msgspec.Struct, frozen=True):
     """{acc} of a session that may change this account: what the scheme made of its secret."""
 
     asked: Asked
@@ -227,8 +211,7 @@ Event = Asked | Notice
 # --- effects: what is done after the commit ----------------------------------------------
 
 
-@attrs.frozen
-class Attached:
+class Attached(msgspec.Struct, frozen=True):
     """A session in a topic's table, and in which role."""
 
     sid: str
@@ -239,16 +222,14 @@ class Attached:
     user_agent: str = ""
 
 
-@attrs.frozen
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """One packet to one session."""
 
     sid: str
     packet: Ctrl | Meta | Data | Pres | Info
 
 
-@attrs.frozen
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """Stored messages to one session, each a {data}, in this order."""
 
     sid: str
@@ -257,16 +238,14 @@ class Page:
     reader: bool  # of a channel: is not told who wrote
 
 
-@attrs.frozen
-class Broadcast:
+class Broadcast(msgspec.Struct, frozen=True):
     """One packet to some attached sessions; each sees the topic under his own name."""
 
     packet: Pres | Info
     sids: tuple[str, ...]
 
 
-@attrs.frozen
-class Publish:
+class Publish(msgspec.Struct, frozen=True):
     """A message to every attached session that may read, except `skip`; and word of it
     (`pres msg`) to the members who are on `me` without being attached here.
     """
@@ -275,8 +254,7 @@ class Publish:
     skip: str = ""
 
 
-@attrs.frozen
-class Addressee:
+class Addressee(msgspec.Struct, frozen=True):
     """Who is notified, the topic as he calls it, and whether without a sound."""
 
     user: str
@@ -284,8 +262,7 @@ class Addressee:
     silent: bool
 
 
-@attrs.frozen
-class Push:
+class Push(msgspec.Struct, frozen=True):
     """A notification to users' devices, beside what their sessions hear.
 
     `payload` says what happened, all but when and where. `at_ease`: silent for those, too, who
@@ -297,8 +274,7 @@ class Push:
     at_ease: bool = False
 
 
-@attrs.frozen
-class FollowChannel:
+class FollowChannel(msgspec.Struct, frozen=True):
     """A user's devices (or those named) get what is published in a channel, or no longer."""
 
     channel: str
@@ -307,21 +283,18 @@ class FollowChannel:
     devices: tuple[str, ...] = ()
 
 
-@attrs.frozen
-class Attach:
+class Attach(msgspec.Struct, frozen=True):
     """The session is in the table from now on. `reader`: the row of a channel's reader."""
 
     attached: Attached
     reader: Subscription | None = None
 
 
-@attrs.frozen
-class Detach:
+class Detach(msgspec.Struct, frozen=True):
     sid: str
 
 
-@attrs.frozen
-class EndSessions:
+class EndSessions(msgspec.Struct, frozen=True):
     """Tell sessions of a user that they are evicted, and close them; `last` comes last.
 
     All of them, or those of one login (`number`), or all but those of one (`keep`). `abruptly`:
@@ -337,8 +310,7 @@ class EndSessions:
     abruptly: bool = False
 
 
-@attrs.frozen
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A call that rings (`accepted_at` 0) or runs. `ends_at`: when it has rung long enough."""
 
     seq: int  # of the invitation
@@ -358,38 +330,33 @@ class Call:
         return self.callee_sid if sid == self.caller_sid else self.caller_sid
 
 
-@attrs.frozen
-class CallIs:
+class CallIs(msgspec.Struct, frozen=True):
     """The call of this conversation from now on; None: there is none."""
 
     call: Call | None
 
 
-@attrs.frozen
-class Silenced:
+class Silenced(msgspec.Struct, frozen=True):
     """Nobody publishes here for the sake of a user, or (`on` False) no longer."""
 
     user: str
     on: bool
 
 
-@attrs.frozen
-class Forget:
+class Forget(msgspec.Struct, frozen=True):
     """A member's row is gone from the store: it is no longer mirrored."""
 
     user: str
 
 
-@attrs.frozen
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """On `me`: the sessions here were told that a contact is online, or no longer."""
 
     topic: str
     online: bool
 
 
-@attrs.frozen
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """On `me`: one subscription of the user, with its mode in force."""
 
     topic: str
@@ -403,31 +370,27 @@ class Line:
         return self.address if self.address.startswith("usr") else ""
 
 
-@attrs.frozen
-class Contacts:
+class Contacts(msgspec.Struct, frozen=True):
     """On `me`: a line of the book of subscriptions is new, changed, or gone (`line` None)."""
 
     topic: str
     line: Line | None
 
 
-@attrs.frozen
-class Tell:
+class Tell(msgspec.Struct, frozen=True):
     """A notice to another topic if it is loaded; if not, nobody is there to hear."""
 
     topic: str
     notice: Notice
 
 
-@attrs.frozen
-class Online:
+class Online(msgspec.Struct, frozen=True):
     """The topic (a user's `me`, a group) is online from now on, or no longer."""
 
     on: bool
 
 
-@attrs.frozen
-class Retire:
+class Retire(msgspec.Struct, frozen=True):
     """The topic is no more: unload it."""
 
 
@@ -442,16 +405,14 @@ class SendCode:
     language: str = ""
 
 
-@attrs.frozen
-class Follows:
+class Follows(msgspec.Struct, frozen=True):
     """On `me`: a session has the inbox up to `n` and wants what comes; None: no longer."""
 
     sid: str
     n: int | None
 
 
-@attrs.frozen
-class Agent:
+class Agent(msgspec.Struct, frozen=True):
     """On `me`: the user agent in use, and when to tell contacts of it (0: no need)."""
 
     user_agent: str
@@ -459,8 +420,7 @@ class Agent:
     told: bool = False
 
 
-@attrs.frozen
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """On `fnd`: the query of one session, JSON text."""
 
     sid: str
@@ -492,8 +452,7 @@ Effect = (
 )
 
 
-@attrs.frozen
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What a request changes and causes. `then` is asked next, before all that waits."""
 
     changes: tuple[Change, ...] = ()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import attrs
+from msgspec import structs
 
 from ..access import APPROVE, JOIN, OWNER, PRES
 from ..changes import Change, PutSubscription, PutTopic
@@ -50,7 +51,7 @@ def split(asked: Asked) -> tuple[Asked, Asked | None]:
     only = attrs.evolve(request, **none)
     none = {first: None}
     others = attrs.evolve(request, **none)
-    return attrs.evolve(asked, request=only), attrs.evolve(asked, request=others)
+    return structs.replace(asked, request=only), structs.replace(asked, request=others)
 
 
 def needs(state: TopicState, asked: Asked, env: Env) -> tuple[Query[Any], ...]:
@@ -104,7 +105,7 @@ def from_outside(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Dec
     private_set = False
     if request.desc and request.desc.private is not None:
         private, private_set = merge(new.private, request.desc.private)
-        new = attrs.evolve(new, private=private, updated=env.now)
+        new = structs.replace(new, private=private, updated=env.now)
     moded = (new.want, new.given) != (sub.want, sub.given)
     if not moded and not private_set:
         raise Refused(NOT_MODIFIED)
@@ -179,7 +180,7 @@ def _desc(state: TopicState, asked: Asked, part: SetDesc, env: Env) -> Decision:
     if part.public is not None and public_set:
         changes.extend(uploads.linked(state.name, 0, asked.attachments))
     if private_set:
-        changes.append(PutSubscription(attrs.evolve(sub, private=private, updated=env.now)))
+        changes.append(PutSubscription(structs.replace(sub, private=private, updated=env.now)))
     if not changes:
         raise Refused(NOT_MODIFIED)
     effects: list[Effect] = [reply(env, OK, asked)]
@@ -204,10 +205,10 @@ def _described(topic: Topic, part: SetDesc, env: Env) -> tuple[Topic, bool]:
     public, public_set = merge(topic.public, part.public)
     trusted, trusted_set = merge(topic.trusted, part.trusted)
     auth, anon = _defaults(topic, part.defacs)
-    new = attrs.evolve(topic, public=public, trusted=trusted, auth=auth, anon=anon)
+    new = structs.replace(topic, public=public, trusted=trusted, auth=auth, anon=anon)
     shown = public_set or trusted_set
     if new != topic or shown:
-        new = attrs.evolve(new, updated=env.now)
+        new = structs.replace(new, updated=env.now)
     return new, shown
 
 
@@ -244,7 +245,7 @@ def _tags(
     if state.record.owner != caller.user:
         raise Refused(DENIED)
     new = changed_tags(state.record.tags, wanted, facts, state.name, env)
-    topic = attrs.evolve(state.record, tags=new, updated=env.now)
+    topic = structs.replace(state.record, tags=new, updated=env.now)
     params = counted(state.record.tags, new)
     effects: list[Effect] = [reply(env, OK, asked, params=params)]
     own = (sid for sid in state.attached.of(caller.user) if sid != caller.sid)
@@ -295,4 +296,4 @@ def _aux(state: TopicState, asked: Asked, part: SetQuery, env: Env) -> Decision:
         reply(env, OK, asked),
         *presence.on_topic(state, others, "aux"),
     )
-    return Decision((PutTopic(attrs.evolve(state.record, aux=aux)),), effects)
+    return Decision((PutTopic(structs.replace(state.record, aux=aux)),), effects)

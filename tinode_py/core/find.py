@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import attrs
 import msgspec
+from msgspec import structs
 
 from .. import access, ids
 from ..access import JOIN, OWNER, Level
@@ -207,7 +208,7 @@ def _sub(state: FindState, asked: Asked, env: Env) -> Decision:
     then = None
     if attach and request.get is not None and asks(request.get):
         query = attrs.asdict(request.get, recurse=False)
-        then = attrs.evolve(asked, request=Get(id=request.id, topic=asked.named, **query))
+        then = structs.replace(asked, request=Get(id=request.id, topic=asked.named, **query))
     if want == state.want:
         return Decision(effects=(reply(env, OK, asked), *attach), then=then)
     told = _mode_told(state, asked, want)
@@ -261,10 +262,10 @@ def _set(state: FindState, asked: Asked, env: Env) -> Decision:
     first, rest = describe.split(asked)
     part = cast(Set, first.request)
     if part.sub is not None:
-        return attrs.evolve(_mode(state, asked, part.sub, env), then=rest)
+        return structs.replace(_mode(state, asked, part.sub, env), then=rest)
     if part.desc is None:
         decision = Decision(effects=(reply(env, NOT_ALLOWED, asked),))
-        return attrs.evolve(decision, then=rest)
+        return structs.replace(decision, then=rest)
     changes: tuple[Change, ...] = ()
     effects: list[Effect] = []
     public, private = part.desc.public, part.desc.private

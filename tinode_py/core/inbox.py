@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
-import attrs
 import msgspec
+from msgspec import structs
 
 from .. import ids
 from ..access import JOIN, READ
@@ -139,6 +139,6 @@ def with_notices(
 ) -> Decision:
     """The decision, with a notice to each of `users` in the same commit."""
     changes, tells = notices(state, users, kind, env, **detail)
-    return attrs.evolve(
+    return structs.replace(
         decision, changes=decision.changes + changes, effects=decision.effects + tells
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-import attrs
+from msgspec import structs
 
 from ..changes import Change, DeleteTopic, PutSubscription, PutTopic
 from ..errors import (
@@ -86,7 +86,7 @@ def unsubscribe(state: TopicState, asked: Asked, env: Env) -> Decision:
     sub = state.readers.get(caller.user) if reader else state.member(caller.user)
     if sub is None:
         raise Refused(ATTACH_FIRST)
-    done = attrs.evolve(sub, deleted=env.now, updated=env.now)
+    done = structs.replace(sub, deleted=env.now, updated=env.now)
     effects: list[Effect] = [reply(env, OK, asked), Detach(caller.sid)]
     effects.extend(membership.evict(state, caller.user, env, unsub=True, skip_sid=caller.sid))
     effects.append(membership.gone_on_me(state, sub, skip_sid=caller.sid, reader=reader))
@@ -97,7 +97,7 @@ def unsubscribe(state: TopicState, asked: Asked, env: Env) -> Decision:
 
 def _ending(state: TopicState, done: Subscription, *, reader: bool) -> tuple[Change, ...]:
     if reader:
-        fewer = attrs.evolve(state.record, readers=max(state.record.readers - 1, 0))
+        fewer = structs.replace(state.record, readers=max(state.record.readers - 1, 0))
         return (PutSubscription(done), PutTopic(fewer))
     if state.kind is Kind.P2P and not any(s.user != done.user for s in state.members()):
         return (DeleteTopic(state.name),)

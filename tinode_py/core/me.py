@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
+from msgspec import structs
 
 from .. import access, ids
 from ..access import JOIN, PRES, READ
@@ -113,7 +114,7 @@ class MeState:
                 self.online = effect.on
             case Told() if effect.topic in self.lines:
                 line = self.lines[effect.topic]
-                self.lines[effect.topic] = attrs.evolve(line, told=effect.online)
+                self.lines[effect.topic] = structs.replace(line, told=effect.online)
             case Agent():
                 self.user_agent = effect.user_agent
                 self.agent_at = effect.tell_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-import attrs
+from msgspec import structs
 
 from .. import access, records
 from ..access import JOIN, OWNER, PRES
@@ -90,7 +90,9 @@ def _desc(state: MeState, asked: Asked, part: SetDesc, env: Env) -> Decision:
     trusted, trusted_set = merge(user.trusted, part.trusted)
     private, private_set = merge(user.private, part.private)
     auth, anon = new_defaults(user, part.defacs, env)
-    new = attrs.evolve(user, public=public, trusted=trusted, private=private, auth=auth, anon=anon)
+    new = structs.replace(
+        user, public=public, trusted=trusted, private=private, auth=auth, anon=anon
+    )
     shown = public_set or trusted_set
     if new == user and not shown and not private_set:
         raise Refused(NOT_MODIFIED)
@@ -100,7 +102,7 @@ def _desc(state: MeState, asked: Asked, part: SetDesc, env: Env) -> Decision:
     if shown:
         effects.extend(_description_changed(state))
     picture = uploads.linked(user.id, 0, asked.attachments) if public_set else ()
-    changes = (PutUser(attrs.evolve(new, updated=env.now)), *picture)
+    changes = (PutUser(structs.replace(new, updated=env.now)), *picture)
     return Decision(changes, tuple(effects))
 
 
@@ -137,7 +139,7 @@ def _mode(state: MeState, asked: Asked, text: str, env: Env) -> Decision:
         raise Refused(DENIED)
     if mode == user.want:
         raise Refused(NOT_MODIFIED)
-    new, want, was = attrs.evolve(user, want=mode, updated=env.now), mode, user.want
+    new, want, was = structs.replace(user, want=mode, updated=env.now), mode, user.want
     skip = frozenset({asked.caller.sid})
     dacs = Acs(want=access.delta(was, want) if was else access.text(want))
     acs = Pres(topic="me", what="acs", dacs=dacs)
@@ -168,7 +170,7 @@ def _tags(
     params = describe.counted(user.tags, new)
     effects = (reply(env, OK, asked, params=params), *_others(state, asked, "tags"))
     claims = tags.claims(user.id, new, env.settings)
-    return Decision((*claims, PutUser(attrs.evolve(user, tags=new, updated=env.now))), effects)
+    return Decision((*claims, PutUser(structs.replace(user, tags=new, updated=env.now))), effects)
 
 
 def _cred(state: MeState, asked: Asked, part: Credential, facts: Facts, env: Env) -> Decision:
@@ -196,7 +198,7 @@ def confirmed(state: MeState, tag: str, env: Env) -> Decision:
     if user is None or not tag or tag in user.tags:
         return NOTHING
     tags_now = tuple(sorted((*user.tags, tag)))
-    change = PutUser(attrs.evolve(user, tags=tags_now, updated=env.now))
+    change = PutUser(structs.replace(user, tags=tags_now, updated=env.now))
     return Decision((change,), tuple(me.to_sessions(state, Pres(topic="me", what="tags"))))
 
 
@@ -214,7 +216,7 @@ def drop_cred(
     if not row.done or tag not in user.tags:
         return decision
     left = tuple(t for t in user.tags if t != tag)
-    change = PutUser(attrs.evolve(user, tags=left, updated=env.now))
+    change = PutUser(structs.replace(user, tags=left, updated=env.now))
     told = tuple(me.to_sessions(state, Pres(topic="me", what="tags")))
     return decision + Decision((change,), told)
 

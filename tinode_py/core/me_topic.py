@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import attrs
+from msgspec import structs
 
 from .. import access, ids
 from ..access import JOIN, OWNER, PRES
@@ -178,7 +179,7 @@ def _sub(state: MeState, asked: Asked, env: Env) -> Decision:
     then = None
     if request.get is not None and asks(request.get, me_get.KNOWN) and mode & JOIN:
         query = attrs.asdict(request.get, recurse=False)
-        then = attrs.evolve(asked, request=Get(id=request.id, topic=asked.named, **query))
+        then = structs.replace(asked, request=Get(id=request.id, topic=asked.named, **query))
     return Decision(changes, tuple(effects), then)
 
 
@@ -195,7 +196,7 @@ def _as_wished(user: User, request: Sub, env: Env) -> User:
     private, changed = merge(user.private, part.desc.private if part.desc else None)
     if want == user.want and not changed:
         return user
-    return attrs.evolve(user, want=want, private=private, updated=env.now)
+    return structs.replace(user, want=want, private=private, updated=env.now)
 
 
 def _coming_online(state: MeState, user_agent: str) -> tuple[Effect, ...]:
@@ -207,7 +208,7 @@ def _awake(state: MeState, event: Awake) -> Decision:
     item = state.attached.get(event.sid)
     if item is None or not item.background:
         return NOTHING
-    effects: tuple[Effect, ...] = (Attach(attrs.evolve(item, background=False)),)
+    effects: tuple[Effect, ...] = (Attach(structs.replace(item, background=False)),)
     if not state.online and state.mode & PRES:
         effects += _coming_online(state, item.user_agent)
     return Decision(effects=effects)
@@ -233,7 +234,7 @@ def _departed(state: MeState, sid: str, user_agent: str, env: Env) -> Decision:
     """A session has left: when and with what the user was last seen is kept."""
     if state.user is None:
         return Decision(effects=(Detach(sid),))
-    seen = attrs.evolve(state.user, last_seen=env.now, user_agent=user_agent)
+    seen = structs.replace(state.user, last_seen=env.now, user_agent=user_agent)
     return Decision((PutUser(seen),), (Detach(sid), *_next_agent(state, sid, env)))
 
 
@@ -253,7 +254,7 @@ def _set(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:
         decision = me_set.set_part(state, first, facts, env)
     except Refused as no:
         decision = Decision(effects=(reply(env, no.answer, asked, params=no.params),))
-    return attrs.evolve(decision, then=rest)
+    return structs.replace(decision, then=rest)
 
 
 def _del(state: MeState, asked: Asked, facts: Facts, env: Env) -> Decision:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
+from msgspec import structs
 
 from .. import access, changes, ids
 from ..access import APPROVE, DELETE, JOIN, OWNER
@@ -75,12 +76,12 @@ class Change:
 def own_mode(state: TopicState, sub: Subscription, asked: int, env: Env) -> Change:
     """What becomes of a user's subscription if he asks for a mode."""
     if state.kind is Kind.P2P:
-        return Change((attrs.evolve(sub, want=masked_p2p(asked, env), updated=env.now),))
+        return Change((structs.replace(sub, want=masked_p2p(asked, env), updated=env.now),))
     if ids.is_channel(sub.topic):
         if asked & OWNER:
             raise Refused(DENIED)
         want = asked & access.CHANNEL_READER
-        return Change((attrs.evolve(sub, want=want, updated=env.now),))
+        return Change((structs.replace(sub, want=want, updated=env.now),))
     if state.record.owner == sub.user:
         if not asked & JOIN or not asked & OWNER:
             raise Refused(DENIED)
@@ -91,17 +92,17 @@ def own_mode(state: TopicState, sub: Subscription, asked: int, env: Env) -> Chan
     given = sub.given
     if sub.mode & APPROVE:  # who may raise others may raise himself
         given |= asked & ~(OWNER | DELETE)
-    return Change((attrs.evolve(sub, want=asked, given=given, updated=env.now),))
+    return Change((structs.replace(sub, want=asked, given=given, updated=env.now),))
 
 
 def _transfer(state: TopicState, sub: Subscription, asked: int, env: Env) -> Change:
     """The chosen successor accepts: the old owner keeps all rights but this one."""
-    new = attrs.evolve(sub, want=asked, updated=env.now)
-    topic = attrs.evolve(state.record, owner=sub.user)
+    new = structs.replace(sub, want=asked, updated=env.now)
+    topic = structs.replace(state.record, owner=sub.user)
     old = state.member(state.record.owner)
     if old is None:
         return Change((new,), topic)
-    after = attrs.evolve(old, want=old.want & ~OWNER, given=old.given & ~OWNER, updated=env.now)
+    after = structs.replace(old, want=old.want & ~OWNER, given=old.given & ~OWNER, updated=env.now)
     return Change((new, after), topic, (ModeChange(old, after, sub.user),))
 
 
@@ -215,7 +216,7 @@ def _regiven(
     want = old.want
     if given & OWNER and not old.given & OWNER:
         want &= ~OWNER  # who is to be the next owner says so after he was chosen
-    return attrs.evolve(old, want=want, given=given, updated=env.now)
+    return structs.replace(old, want=want, given=given, updated=env.now)
 
 
 def _invited(state: TopicState, part: SetSub, facts: Facts, env: Env) -> Subscription:
@@ -260,7 +261,7 @@ def remove(state: TopicState, asked: Asked, target: str, env: Env) -> Decision:
         return Decision(effects=(reply(env, NO_ACTION, asked),))
     if not sub.want & JOIN:
         raise Refused(DENIED)  # a self-banned member must stay to stay banned
-    done = attrs.evolve(sub, deleted=env.now, updated=env.now)
+    done = structs.replace(sub, deleted=env.now, updated=env.now)
     effects: list[Effect] = [
         *evict(state, target, env, unsub=True),
         gone_on_me(state, sub),

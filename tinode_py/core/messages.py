@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import msgspec
+from msgspec import structs
 
 from .. import ids
 from ..access import DELETE, FULL, PRES, READ, WRITE
@@ -148,7 +149,7 @@ def _as_known(state: TopicState, asked: Asked, item: Attached | None) -> Asked:
     if item is None:
         return asked
     named = state.address(item.user, reader=item.reader)
-    return asked if asked.named == named else attrs.evolve(asked, named=named)
+    return asked if asked.named == named else structs.replace(asked, named=named)
 
 
 def _may_write(state: TopicState, asked: Asked, item: Attached | None) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import attrs
+from msgspec import structs
 
 from .. import access, ids
 from ..access import JOIN, PRES
@@ -173,7 +174,7 @@ def ended(
 ) -> Iterator[Effect]:
     """A member left or was removed: what admins and the p2p peer are told."""
     user = sub.user
-    yield from push.access_changed(state, sub, attrs.evolve(sub, deleted=1), actor)
+    yield from push.access_changed(state, sub, structs.replace(sub, deleted=1), actor)
     if state.kind is Kind.P2P:
         for peer in state.members():
             if peer.user != user:

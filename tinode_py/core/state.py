@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import attrs
+from msgspec import structs
 
 from .. import ids
 from ..access import PRES, READ
@@ -284,7 +285,7 @@ class TopicState:
     def _forget(self, change: DeleteMessages) -> None:
         if change.topic != self.name:
             return
-        self.topic = attrs.evolve(self.record, delid=change.delid)
+        self.topic = structs.replace(self.record, delid=change.delid)
         meant = (change.user,) if change.user in self.subs else ()
         for user in meant if change.user else tuple(s.user for s in self.members()):
-            self.subs[user] = attrs.evolve(self.subs[user], clear=change.delid)
+            self.subs[user] = structs.replace(self.subs[user], clear=change.delid)

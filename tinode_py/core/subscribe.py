@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
+from msgspec import structs
 
 from .. import access, ids
 from ..access import APPROVE, JOIN, OWNER, READ
@@ -79,10 +80,10 @@ def decide(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
         return decision
     query = attrs.asdict(request.get, recurse=False)
     named = _address(decision, asked)
-    then = attrs.evolve(
+    then = structs.replace(
         asked, request=Get(id=request.id, topic=named, **query), named=named, inside=True
     )
-    return attrs.evolve(decision, then=then)
+    return structs.replace(decision, then=then)
 
 
 def _address(decision: Decision, asked: Asked) -> str:
@@ -186,7 +187,7 @@ def _return(
     if text := _mode_text(asked):
         change = membership.own_mode(state, sub, parse_mode(text), env)
     elif not sub.want & JOIN:
-        change = membership.Change((attrs.evolve(sub, want=restored, updated=env.now),))
+        change = membership.Change((structs.replace(sub, want=restored, updated=env.now),))
     else:
         change = membership.Change((sub,))
     return _attach_again(state, asked, env, sub, change)
@@ -246,7 +247,7 @@ def _with_private(sub: Subscription, asked: Asked, env: Env) -> Subscription:
     if desc is None or desc.private is None:
         return sub
     private, changed = membership.merged_private(sub, desc.private)
-    return attrs.evolve(sub, private=private, updated=env.now) if changed else sub
+    return structs.replace(sub, private=private, updated=env.now) if changed else sub
 
 
 def _reader(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
@@ -264,13 +265,13 @@ def _reader(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     if old is None or old.deleted:
         sub = _new_sub(asked.named, caller.user, want, reader, asked, env)
         if old is not None and sub.private is None:
-            sub = attrs.evolve(sub, private=old.private)
-        counted = attrs.evolve(topic, readers=topic.readers + 1)
+            sub = structs.replace(sub, private=old.private)
+        counted = structs.replace(topic, readers=topic.readers + 1)
         changes: tuple[Change, ...] = (PutSubscription(sub), PutTopic(counted))
     else:
         sub = _with_private(old, asked, env)
         if _mode_text(asked) or not sub.want & JOIN:
-            sub = attrs.evolve(sub, want=want, updated=env.now)
+            sub = structs.replace(sub, want=want, updated=env.now)
         changes = (PutSubscription(sub),) if sub != old else ()
     params = None if caller.user in state.readers else {"acs": acs(sub)}
     return Decision(changes) + _attach(state, asked, env, sub, params=params, old=old)
@@ -333,7 +334,7 @@ def _p2p_modes(
         want = theirs_given if theirs_given & JOIN else given
     mine = _new_sub(state.name, user.id, want, given, asked, env)
     if (former := state.subs.get(user.id)) is not None:
-        mine = attrs.evolve(
+        mine = structs.replace(
             mine,
             given=former.given,
             want=mine.want if _mode_text(asked) else former.want | JOIN,
@@ -440,5 +441,5 @@ def awake(state: TopicState, sid: str) -> Decision:
     item = state.attached.get(sid)
     if item is None or not item.background:
         return NOTHING
-    item = attrs.evolve(item, background=False)
+    item = structs.replace(item, background=False)
     return Decision(effects=(Attach(item), *arrival(state, item)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import attrs
+from msgspec import structs
 
 from .. import ids
 from ..changes import DeleteTopic
@@ -177,7 +177,7 @@ def _set(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
         decision = describe.set_part(state, first, facts, env)
     except Refused as no:
         decision = Decision(effects=(reply(env, no.answer, asked, params=no.params),))
-    return attrs.evolve(decision, then=rest)
+    return structs.replace(decision, then=rest)
 
 
 # --- the end of a topic ------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import attrs
 import msgspec
+from msgspec import structs
 
 from .. import ids
 from ..access import JOIN, Level
@@ -115,7 +116,7 @@ async def ask(
     link = _link(hub)
     try:
         asked = _asked(link, asker, request, named, seated=False)
-        answers = await _one(hub, link, attrs.evolve(asked, attachments=attachments), topic)
+        answers = await _one(hub, link, structs.replace(asked, attachments=attachments), topic)
     finally:
         _leave(link)
     if answers.code in _LACKING and await _must_attach(hub, asker, topic, named, answers):
@@ -188,6 +189,6 @@ async def _attached(
         if came.code >= 300:
             return came
         asked = _asked(link, asker, request, named, seated=True)
-        return await _one(hub, link, attrs.evolve(asked, attachments=attachments), topic)
+        return await _one(hub, link, structs.replace(asked, attachments=attachments), topic)
     finally:
         _leave(link)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
+from msgspec import structs
 
 from .. import changes, ids
 from ..access import Level
@@ -322,7 +323,7 @@ class Entrance:
             raise Refused(no.answer, {"what": "auth"}) from None
         _check_state(await self.store.fetch(UserById(identity.user)))
         user = identity.user
-        caller = attrs.evolve(caller, user=user, actor=user, level=identity.level)
+        caller = structs.replace(caller, user=user, actor=user, level=identity.level)
         asked = Asked(caller, acc, "")
         if not acc.scheme:
             raise Refused(MALFORMED)

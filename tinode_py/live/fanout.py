@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import attrs
+import msgspec
 import trio
 
 from ..access import PRES, READ
@@ -29,8 +30,7 @@ PIECE = 262_144  # bytes after which a batch writes what it has, and others get 
 PARTS = 50_000  # the same, in packets for single sessions
 
 
-@attrs.frozen
-class View:
+class View(msgspec.Struct, frozen=True):
     """How some readers see a topic, and in which form they want packets."""
 
     address: str
@@ -38,8 +38,7 @@ class View:
     form: Form
 
 
-@attrs.frozen
-class Bystander:
+class Bystander(msgspec.Struct, frozen=True):
     """A member who is on `me` with sessions that are not attached to the topic."""
 
     user: str

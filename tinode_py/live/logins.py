@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import attrs
+from msgspec import structs
 
 from ..auth.base import Identity
 from ..changes import Batch, Change, DropSession, PutSession
@@ -65,7 +66,7 @@ class Logins:
     async def _resume(self, person: Person, identity: Identity) -> None:
         row = await self._row(identity)
         if row and (self.now() - row.seen > FRESH or row.user_agent != person.user_agent):
-            seen = attrs.evolve(row, seen=self.now(), user_agent=person.user_agent)
+            seen = structs.replace(row, seen=self.now(), user_agent=person.user_agent)
             await self.store.commit(Batch((PutSession(seen),)))
 
     async def _begin(self, person: Person, user: str) -> int:

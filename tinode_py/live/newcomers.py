@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+from msgspec import structs
 
 from .. import ids
 from ..auth.base import Identity, Newcomer
@@ -50,7 +51,7 @@ def _account(name: str, newcomer: Newcomer, env: Env) -> User:
     defaults = DefAcs(newcomer.auth, newcomer.anon)
     desc = SetDesc(defaults, _json(newcomer.public), private=_json(newcomer.private))
     user = account.new_user(name, Acc(desc=desc), None, env)
-    return attrs.evolve(user, tags=tags.normal(newcomer.tags, env.settings))
+    return structs.replace(user, tags=tags.normal(newcomer.tags, env.settings))
 
 
 def _json(text: bytes | None) -> Json | None:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 import attrs
 import msgspec
 import trio
+from msgspec import structs
 
 from ..changes import Batch, DropDevice
 from ..core import push
@@ -268,7 +269,7 @@ def _of_message(job: Published, book: _Book) -> Ready:
         if wrong:
             log.debug("no valid Drafty: %s", wrong, extra={"topic": message.topic})
     silent = push.is_silent(message)
-    to = tuple(attrs.evolve(a, silent=True) for a in job.to) if silent else job.to
+    to = tuple(structs.replace(a, silent=True) for a in job.to) if silent else job.to
     return Ready(payload, book.recipients(to, but=message.sender), job.channel, silent)
 
 

@@ -19,7 +19,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
+import msgspec
 import trio
+from msgspec import structs
 
 from ..changes import Batch, Change, Committed, Conflict, PutAudit
 from ..core.decision import (
@@ -73,8 +75,7 @@ OFF_DELAY = 4000  # ms for which nobody must be here before others are told
 PAUSE = 1.0  # seconds between attempts at what is due, while they fail
 
 
-@attrs.frozen
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """What waits in an inbox: an event, and the link of the session that asked, if one did."""
 
     event: Event
@@ -121,7 +122,7 @@ def gone_together(items: list[Item]) -> list[Item]:
     if len(gone) < 2:
         return items
     first = gone[0]
-    together = Item(attrs.evolve(first, others=tuple(event.sid for event in gone[1:])))
+    together = Item(structs.replace(first, others=tuple(event.sid for event in gone[1:])))
     return [
         together if item.event is first else item
         for item in items

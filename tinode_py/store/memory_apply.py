@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
+from msgspec import structs
 
 from ..changes import (
     AppendMessage,
@@ -138,7 +138,7 @@ def _append_message(tables: Tables, change: AppendMessage) -> None:
     if topic is None or message.seq != topic.seq + 1 or key in tables.messages.rows:
         raise Refused(Stale())
     touched = max(topic.touched, message.ts)
-    tables.topics.put(topic.name, attrs.evolve(topic, seq=message.seq, touched=touched))
+    tables.topics.put(topic.name, structs.replace(topic, seq=message.seq, touched=touched))
     tables.messages.put(key, message)
     tables.places.put(key, tables.next_event())
     for user in change.inboxes:
@@ -147,7 +147,7 @@ def _append_message(tables: Tables, change: AppendMessage) -> None:
 
 def _give_place(tables: Tables, user: str, item: InboxItem) -> None:
     page = tables.inboxes.rows.get(user, InboxPage(1, 0))
-    placed = attrs.evolve(item, n=page.last + 1)
+    placed = structs.replace(item, n=page.last + 1)
     tables.inboxes.put(user, InboxPage(page.first, placed.n, (*page.items, placed)))
 
 
@@ -163,7 +163,7 @@ def _put_session(tables: Tables, change: PutSession) -> None:
 def _revoke_sessions(tables: Tables, change: RevokeSessions) -> None:
     for key, item in list(tables.sessions.rows.items()):
         if item.user == change.user and item.n != change.keep and not item.revoked:
-            tables.sessions.put(key, attrs.evolve(item, revoked=change.now))
+            tables.sessions.put(key, structs.replace(item, revoked=change.now))
 
 
 def _drop_session(tables: Tables, change: DropSession) -> None:
@@ -213,14 +213,14 @@ def _set_marks(tables: Tables, change: SetMarks) -> None:
     sub = tables.subscriptions.rows.get(key)
     if sub is not None:
         read, recv = max(sub.read, change.read), max(sub.recv, change.recv)
-        tables.subscriptions.put(key, attrs.evolve(sub, read=read, recv=recv))
+        tables.subscriptions.put(key, structs.replace(sub, read=read, recv=recv))
 
 
 def _delete_messages(tables: Tables, change: DeleteMessages) -> None:
     topic = tables.topics.rows.get(change.topic)
     if topic is None or topic.delid > change.delid:
         raise Refused(Stale())
-    tables.topics.put(topic.name, attrs.evolve(topic, delid=change.delid))
+    tables.topics.put(topic.name, structs.replace(topic, delid=change.delid))
     if change.ranges:
         key = (change.topic, change.user, change.delid)
         known = tables.deletions.rows.get(key, ())
@@ -243,7 +243,7 @@ def _raise_clear(tables: Tables, change: DeleteMessages) -> None:
         else:
             meant = sub.topic == change.topic and not sub.deleted
         if meant and sub.clear < change.delid:
-            tables.subscriptions.put(key, attrs.evolve(sub, clear=change.delid))
+            tables.subscriptions.put(key, structs.replace(sub, clear=change.delid))
 
 
 def _delete_topic(tables: Tables, change: DeleteTopic) -> None:
@@ -303,11 +303,11 @@ def _blank_user(tables: Tables, user: str, now: int) -> None:
         if sub.user != user:
             continue
         if not sub.deleted:
-            sub = attrs.evolve(sub, deleted=now, updated=now)
-        tables.subscriptions.put(key, attrs.evolve(sub, private=None))
+            sub = structs.replace(sub, deleted=now, updated=now)
+        tables.subscriptions.put(key, structs.replace(sub, private=None))
     account = tables.users.rows.get(user)
     if account is not None:
-        blank = attrs.evolve(
+        blank = structs.replace(
             account,
             updated=now,
             state=State.DELETED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-import attrs
+from msgspec import structs
 
 from ..ids import Kind, channel_of, group_of, kind_of, p2p_peer, p2p_users
 from ..queries import (
@@ -303,10 +303,10 @@ def _answer_to(tables: Tables, query: AnswerTo) -> Published | None:
 def _inbox(tables: Tables, query: InboxOf) -> InboxPage:
     page = tables.inboxes.rows.get(query.user, InboxPage(1, 0))
     if query.since < 1 or query.limit < 1:
-        return attrs.evolve(page, items=())
+        return structs.replace(page, items=())
     found = [item for item in page.items if item.n >= query.since][: query.limit]
-    items = tuple(attrs.evolve(i, message=_visible(tables, query.user, i)) for i in found)
-    return attrs.evolve(page, items=items)
+    items = tuple(structs.replace(i, message=_visible(tables, query.user, i)) for i in found)
+    return structs.replace(page, items=items)
 
 
 def _visible(tables: Tables, user: str, item: InboxItem) -> Message | None:

@@ -14,10 +14,15 @@ import attrs
 import click
 
 from tinode_py.config import ConfigError, Settings, database
+from tinode_py.errors import StoreError
+from tinode_py.runtime import is_live, overlaid
 from tinode_py.settings import MAX_NUMBER
+from tinode_py.store.browse import browsing
+from tinode_py.store.migrate import SchemaError
 
+from .config_set import set_, unset
 from .options import json_option, read_settings, settings_options
-from .output import facts, show, tell
+from .output import aside, facts, show, tell
 
 _VARIABLE = re.compile(r"TINODE_([A-Z0-9_]+?__[A-Z0-9_]+)")
 
@@ -41,7 +46,7 @@ class Key:
 
 @click.group()
 def config() -> None:
-    """Settings: check, show with their sources, explain."""
+    """Settings: check, show with their sources, explain, change at run time."""
 
 
 @config.command("check")
@@ -78,8 +83,8 @@ def show_(
     as_json: bool,
 ) -> None:
     """The settings that are set, and from where; PREFIX (`limits`) narrows. Secrets stay hidden."""
-    settings = _read(data, store, config, sets)
-    given = sources(config, sets, data, store)
+    settings, kept = _with_stored(_read(data, store, config, sets))
+    given = {**sources(config, sets, data, store), **dict.fromkeys(kept, "store")}
     rows = (
         {"key": key.name, "value": key.shown, "source": _source(given, key.name)}
         for key in keys(settings)
@@ -102,7 +107,9 @@ def explain(
     as_json: bool,
 ) -> None:
     """What one key means, its bounds, its default, its value, and how to set it."""
-    found = {key.name: key for key in keys(_read(data, store, config, sets))}
+    settings, kept = _with_stored(_read(data, store, config, sets))
+    given = {**sources(config, sets, data, store), **dict.fromkeys(kept, "store")}
+    found = {key.name: key for key in keys(settings)}
     if name not in found:
         near = [other for other in found if name in other]
         more = f": is it {', '.join(near[:5])}?" if near else ", `config show --all` lists all"
@@ -121,7 +128,8 @@ def explain(
             "to": high if number and high != MAX_NUMBER else None,
             "default": _plain(key.field.default),
             "value": key.shown,
-            "source": _source(sources(config, sets, data, store), name),
+            "source": _source(given, name),
+            "at run time": "yes" if is_live(name) else "needs a restart",
             "variable": f"TINODE_{name.upper().replace('.', '__')}",
         },
         as_json=as_json,
@@ -184,6 +192,20 @@ def _read(
     return read_settings(config, sets, {"server.data": data, "server.store": store})
 
 
+def _with_stored(settings: Settings) -> tuple[Settings, list[str]]:
+    """With what was set at run time, where there is a database; and the keys of that."""
+    path = database(settings)
+    if path is None or not path.exists():
+        return settings, []
+    try:
+        with browsing(path) as browser:
+            stored = browser.settings()
+    except (SchemaError, StoreError) as error:
+        aside(f"without what was set at run time: {error}")
+        return settings, []
+    return overlaid(settings, stored), list(stored)
+
+
 def _check_files(settings: Settings) -> None:
     """Files and folders that are named must be there."""
     tls, web = settings.web.tls, settings.web
@@ -208,3 +230,7 @@ def _type(hint: Any) -> str:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+config.add_command(set_)
+config.add_command(unset)

@@ -90,9 +90,10 @@ class Door:
 
 
 @contextlib.asynccontextmanager
-async def acting(settings: Settings) -> AsyncIterator[Door]:
+async def acting(settings: Settings, *, bare: bool = False) -> AsyncIterator[Door]:
     """A door to the data that the settings name; the folder is made if there is none.
 
+    `bare`: where no server runs, settings that the store holds do not count.
     LockedError or Unusable if the folder is held by something that has no control socket.
     """
     path = file_of(settings)
@@ -105,19 +106,20 @@ async def acting(settings: Settings) -> AsyncIterator[Door]:
         async with _connected(folder, path, held) as door:
             yield door
         return
-    async with _serving_nobody(settings), _connected(folder, path, None) as door:
+    async with _serving_nobody(settings, bare=bare), _connected(folder, path, None) as door:
         yield door
 
 
 @contextlib.asynccontextmanager
-async def _serving_nobody(settings: Settings) -> AsyncIterator[None]:
+async def _serving_nobody(settings: Settings, *, bare: bool) -> AsyncIterator[None]:
     """A server without a port, in this process."""
     from tinode_py.server import Parts, running  # slow to import, and others need it not
 
     server = attrs.evolve(settings.server, listen=())
     web = attrs.evolve(settings.web, tls=Tls(), static="")
     with _quiet(logging.getLogger("tinode_py")):
-        async with running(attrs.evolve(settings, server=server, web=web), Parts(inline=True)):
+        nobody = attrs.evolve(settings, server=server, web=web)
+        async with running(nobody, Parts(inline=True, bare=bare)):
             yield
 
 

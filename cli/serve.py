@@ -6,12 +6,13 @@ collector, the switch interval, the number of open files.
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import resource
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -46,29 +47,29 @@ def serve(
     """
     if workers != 1:
         raise ConfigError("--workers", "only 1 is possible")
-    settings = read_settings(
-        config,
-        sets,
-        {
-            "server.data": data,
-            "server.store": store,
-            "server.listen": listen,
-            "log.level": log_level,
-        },
-    )
+    options = {
+        "server.data": data,
+        "server.store": store,
+        "server.listen": listen,
+        "log.level": log_level,
+    }
+    reread = functools.partial(read_settings, config, sets, options)
+    settings = reread()
     log.configure(settings.log.level, settings.log.format)
     tune_process()
-    trio.run(serve_until_signal, settings)
+    trio.run(serve_until_signal, settings, reread)
 
 
-async def serve_until_signal(settings: Settings) -> None:
+async def serve_until_signal(
+    settings: Settings, reread: Callable[[], Settings] | None = None
+) -> None:
     """Serve; the first SIGTERM or SIGINT lets it drain, a second one ends the process."""
     from tinode_py.server import serve  # slow to import, and other commands need it not
 
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, stop)
-        await serve(settings, stop, on_ready=_ready)
+        await serve(settings, stop, on_ready=_ready, reread=reread)
         nursery.cancel_scope.cancel()
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import attrs
 
 from tinode_py.config import Settings
+from tinode_py.runtime import is_live
 from tinode_py.settings import MAX_NUMBER
 
 HERE = Path(__file__).parent
@@ -29,6 +30,14 @@ rising precedence:
 3. `--set limits.message_size=65536`, and options of their own such as `--listen`
 
 A value from the environment or from `--set` is read as TOML if it parses, else as text.
+4. `tinode-py config set limits.message_size=65536`: at run time, at once, kept in the store
+   until `config unset`
+
+The column *Run time* says which keys may be set at run time; the others are read when the
+server starts. Limits of connections count for those that begin afterwards. On SIGHUP the
+server reads its file and the store again: keys that may change at run time do, and the log
+names those that have changed and need a restart. Secrets that are set so are in the database.
+
 An unknown key, a wrong type or a number out of bounds ends the command with exit code 2 and
 a line that names the key. An empty text or list means "none".
 """
@@ -47,21 +56,24 @@ def _section(cls: type, path: str) -> Iterator[str]:
         if attrs.has(hints[field.name]):
             tables.append(field)
         else:
-            rows.append(_row(field, hints[field.name]))
+            rows.append(_row(field, hints[field.name], path))
     if rows:
-        yield "\n| Key | Type | Default | Meaning |\n|---|---|---|---|\n" + "".join(rows)
+        yield "\n| Key | Type | Default | Run time | Meaning |\n|---|---|---|---|---|\n" + "".join(
+            rows
+        )
     for field in tables:
         dotted = f"{path}.{field.name}" if path else field.name
         yield f"\n{'#' * (2 + dotted.count('.'))} `[{dotted}]`\n\n{field.metadata['about']}\n"
         yield from _section(hints[field.name], dotted)
 
 
-def _row(field: attrs.Attribute[Any], hint: Any) -> str:
+def _row(field: attrs.Attribute[Any], hint: Any, path: str) -> str:
     about = field.metadata["about"].replace("|", "\\|")
     unit = f" In {field.metadata['unit']}." if field.metadata["unit"] else ""
     bounds = _bounds(field) if hint in (int, float) else ""
     default = _toml(field.default)
-    return f"| `{field.name}` | {_type(hint)} | {default} | {about}{unit}{bounds} |\n"
+    live = "yes" if is_live(f"{path}.{field.name}") else "restart"
+    return f"| `{field.name}` | {_type(hint)} | {default} | {live} | {about}{unit}{bounds} |\n"
 
 
 def _bounds(field: attrs.Attribute[Any]) -> str:

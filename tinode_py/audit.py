@@ -24,6 +24,8 @@ Action = Literal[
     "message.delete",
     "message.edit",
     "message.send",
+    "setting.set",
+    "setting.unset",
     "topic.change",
     "topic.create",
     "topic.delete",
@@ -61,7 +63,7 @@ class Actor:
 @attrs.frozen
 class AuditEntry:
     """One thing done at `ts`. `target` is a user, a topic, a key's id, a webhook's number, a
-    tag, or empty for everybody.
+    tag, the name of a setting, or empty for everybody.
 
     `detail` is a JSON object, None if there is nothing more to say. `n` counts entries from 1;
     0: not stored yet.

@@ -322,6 +322,13 @@ class PutKey(msgspec.Struct, frozen=True):
     key: ApiKey
 
 
+class PutSetting(msgspec.Struct, frozen=True):
+    """Keep a setting made at run time, as JSON; None forgets it."""
+
+    key: str
+    value: bytes | None
+
+
 class PutScheduled(msgspec.Struct, frozen=True):
     """Keep a message that is to be sent later."""
 
@@ -390,6 +397,7 @@ Change = (
     | DropUploads
     | PurgeUploaded
     | PutKey
+    | PutSetting
     | PutScheduled
     | DropScheduled
     | PutAudit

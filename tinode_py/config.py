@@ -26,7 +26,7 @@ from . import ids
 from . import settings as sections
 from .settings import table
 
-S = TypeVar("S")
+S = TypeVar("S", bound=attrs.AttrsInstance)
 _VARIABLE = re.compile(r"TINODE_[A-Z0-9]+(?:_[A-Z0-9]+)*(?:__[A-Z0-9]+(?:_[A-Z0-9]+)*)+")
 _NAMES: dict[type, str] = {
     bool: "true or false",
@@ -133,12 +133,16 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _put(tree: dict[str, Any], dotted: str, raw: str) -> None:
+    _place(tree, dotted, _Text(_toml(raw), raw))
+
+
+def _place(tree: dict[str, Any], dotted: str, value: Any) -> None:
     *path, last = dotted.split(".")
     for name in path:
         if not isinstance(tree.get(name), dict):
             tree[name] = {}
         tree = tree[name]
-    tree[last] = _Text(_toml(raw), raw)
+    tree[last] = value
 
 
 def _toml(raw: str) -> Any:
@@ -149,21 +153,45 @@ def _toml(raw: str) -> Any:
     return parsed["value"] if len(parsed) == 1 else raw
 
 
+def read_item(item: str) -> tuple[str, Any]:
+    """The name and the value of `key=value`, for `with_values`."""
+    name, equals, raw = item.partition("=")
+    if not equals:
+        raise ConfigError(name.strip(), "wants key=value")
+    raw = raw.strip()
+    return name.strip(), _Text(_toml(raw), raw)
+
+
+def with_values(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """The settings with some keys, given by their dotted names, changed: checked as in a file."""
+    tree: dict[str, Any] = {}
+    for dotted, value in values.items():
+        _place(tree, dotted, value)
+    return _over(settings, tree, "")
+
+
 def _section(cls: type[S], given: object, path: str) -> S:
+    return _over(cls(), given, path)
+
+
+def _over(section: S, given: object, path: str) -> S:
     if isinstance(given, _Text):
         given = given.value
     if not isinstance(given, Mapping):
         raise ConfigError(path, "wants a table")
-    hints = typing.get_type_hints(cls)
-    fields = {field.name: field for field in attrs.fields(cls)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(type(section))
+    fields = {field.name: field for field in attrs.fields(type(section))}
     values = {}
     for name, value in given.items():
         dotted = f"{path}.{name}" if path else str(name)
         if name not in fields:
             raise ConfigError(_leaf(dotted, value), _unknown(str(name), path, fields))
-        values[name] = _value(hints[name], value, dotted)
+        if attrs.has(hints[name]):
+            values[name] = _over(getattr(section, name), value, dotted)
+        else:
+            values[name] = _value(hints[name], value, dotted)
         _within(fields[name], values[name], dotted)
-    return cls(**values)
+    return attrs.evolve(section, **values)  # type: ignore[misc]
 
 
 def _leaf(path: str, value: object) -> str:

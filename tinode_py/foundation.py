@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 import trio
 
+from .auth.anonymous import Anonymous
 from .auth.checker import Hasher
 from .auth.made import made_schemes
 from .auth.rest import Rest
@@ -36,6 +37,7 @@ from .live.newcomers import Newcomers
 from .live.proofs import Proofs
 from .live.pushing import Pushing, pushing_to
 from .live.session import Session
+from .live.standing import Follower, Standing, looking
 from .live.upkeep import keep_up
 from .mail.base import Courier
 from .mail.hook import Hook
@@ -69,6 +71,7 @@ class Parts:
     couriers: Mapping[str, Courier] = attrs.field(factory=dict)  # in place of the settings'
     around_store: Callable[[Store], Store] = lambda store: store
     on_session: Callable[[Session], None] = lambda session: None
+    bare: bool = False  # without the settings that the store holds
 
 
 @contextlib.asynccontextmanager
@@ -116,13 +119,14 @@ async def notifying(
 
 @contextlib.asynccontextmanager
 async def topics(
-    settings: Settings,
+    standing: Standing,
     store: Store,
     parts: Parts,
     pushing: Pushing | None,
     before: Before | None,
 ) -> AsyncIterator[Hub]:
     """The tasks of topics: they end by themselves once their inboxes are empty."""
+    settings = standing.settings
     async with trio.open_nursery() as nursery:
         couriers = Couriers({**_couriers(settings), **parts.couriers})
         nursery.start_soon(couriers.run)
@@ -141,8 +145,8 @@ async def topics(
             before,
         )
         collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
-        days = (settings.inbox.days, settings.events.days, settings.audit.days)
-        nursery.start_soon(keep_up, store, parts.now, *days, collector)
+        standing.follow(looking(hub), looking(collector))
+        nursery.start_soon(keep_up, store, parts.now, collector)
         try:
             yield hub
         finally:
@@ -170,14 +174,15 @@ async def make_sys(store: Store, now: int) -> None:
 
 
 def entrance_of(
-    settings: Settings, parts: Parts, store: Store, secrets: Secrets, hub: Hub, rest: Rest | None
+    standing: Standing, parts: Parts, store: Store, secrets: Secrets, hub: Hub, rest: Rest | None
 ) -> Entrance:
     """How sessions come in."""
+    settings = standing.settings
     tokens = TokenKeeper(
         secrets.token_key, serial=settings.auth.token.serial, expire=settings.auth.token.expire
     )
     schemes = made_schemes(settings, store, tokens, rest, parts.hasher, inline=parts.inline)
-    return Entrance(
+    entrance = Entrance(
         settings,
         store,
         schemes,
@@ -199,6 +204,25 @@ def entrance_of(
         (rest.forget,) if rest else (),
         _lobby(settings, store, hub),
     )
+    standing.follow(_follower(entrance, hub))
+    return entrance
+
+
+def _follower(entrance: Entrance, hub: Hub) -> Follower:
+    """Of the entrance, and of what it has made of settings."""
+
+    def ready(settings: Settings) -> Callable[[], None]:
+        def put_in_force() -> None:
+            entrance.settings = settings
+            entrance.logins.policy = settings.sessions
+            entrance.lobby = _lobby(settings, entrance.store, hub)
+            for scheme in entrance.schemes.values():
+                if isinstance(scheme, Anonymous):
+                    scheme.allowed = settings.auth.anonymous
+
+        return put_in_force
+
+    return ready
 
 
 def _lobby(settings: Settings, store: Store, hub: Hub) -> Lobby | None:

@@ -34,6 +34,11 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Say what is of this level and above. For the process as a whole, as `configure`."""
     logging.getLogger("tinode_py").setLevel(level.upper())
 
 

@@ -433,5 +433,10 @@ class AuditBefore(Query[tuple[AuditEntry, ...]]):
 
 
 @attrs.frozen
+class StoredSettings(Query[tuple[tuple[str, bytes], ...]]):
+    """The settings made at run time: keys in order, each with its value as JSON."""
+
+
+@attrs.frozen
 class SecretNamed(Query[bytes | None]):
     name: str

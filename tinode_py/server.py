@@ -12,6 +12,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -21,16 +22,18 @@ from .auth.made import authenticator
 from .auth.rest import Rest
 from .auth.secrets import Secrets
 from .config import ConfigError, Settings, database
-from .errors import SHUTDOWN
+from .errors import SHUTDOWN, StoreError
 from .foundation import Parts, build, entrance_of, make_sys, notifying, stored, topics
-from .hooks.before import before_of
+from .hooks.before import Before, before_of
 from .live.entrance import Entrance
 from .live.events import Events, events_of
 from .live.hub import Hub
 from .live.outbox import ConnectionInfo, Outlet
 from .live.session import Session
+from .live.standing import Follower, Standing, looking, standing_on
 from .live.uploads import Uploads, uploads_of
 from .live.visitors import Visitors
+from .log import set_level
 from .store.base import Store
 from .store.watched import News
 from .web.app import Site, make_app
@@ -44,6 +47,7 @@ from .web.listen import AddressError, open_listeners, url_of
 from .web.longpoll import longpoll_route
 from .web.metrics import Sources, metrics_routes
 from .web.polled import PolledSessions
+from .web.set_settings import settings_routes
 from .web.tls import TlsContext
 from .web.v1.backend import Backend
 from .web.v1.due import send_when_due
@@ -62,6 +66,7 @@ class Server:
     """A server that runs."""
 
     settings: Settings
+    standing: Standing
     hub: Hub
     store: Store
     front: Front
@@ -69,6 +74,7 @@ class Server:
     entrance: Entrance
     events: Events
     uploads: Uploads
+    doors: Doors
     urls: list[str] = attrs.field(factory=list)
     ready: bool = False
     tls: TlsContext | None = None
@@ -91,6 +97,15 @@ class Server:
         )
         self.on_session(session)
         return session
+
+    def ready_for(self, settings: Settings) -> Callable[[], None]:
+        """What lets other settings hold, for sessions that begin afterwards."""
+
+        def put_in_force() -> None:
+            self.settings = settings
+            self.wire = wire_limits(settings)
+
+        return put_in_force
 
     def figures(self) -> dict[str, dict[str, int]]:
         """Counters and counts of now, by the part of the server that keeps them."""
@@ -138,14 +153,18 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     async with (
         stored(settings, parts, news) as (store, secrets),
         authenticator(settings) as (settings, rest),
+        standing_on(settings, store, bare=parts.bare) as (settings, standing),
         before_of(settings.webhooks.before, wire_limits(settings), parts.now) as before,
         notifying(settings, store, parts) as pushing,
         events_of(store, news, settings, parts.now, parts.random_bytes) as events,
         uploads_of(settings, store, parts.now, parts.random_bytes, inline=parts.inline) as uploads,
-        topics(settings, store, parts, pushing, before) as hub,
+        topics(standing, store, parts, pushing, before) as hub,
     ):
         await make_sys(store, parts.now())
-        server = _assembled(settings, parts, store, secrets, hub, rest, events, uploads)
+        server = _assembled(standing, parts, store, secrets, hub, rest, events, uploads)
+        standing.follow(looking(uploads), _events_follower(events), events.webhooks.ready_for)
+        if before is not None:
+            standing.follow(_before_follower(before))
         server.on_session = parts.on_session
         async with _sending_later(server), _controlled(server), _listening(server):
             server.ready = True
@@ -157,11 +176,21 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
 
 
 async def serve(
-    settings: Settings, stop: trio.Event, *, on_ready: Callable[[list[str]], None] | None = None
+    settings: Settings,
+    stop: trio.Event,
+    *,
+    on_ready: Callable[[list[str]], None] | None = None,
+    reread: Callable[[], Settings] | None = None,
 ) -> None:
-    """Serve until `stop` is set; then drain. SIGHUP reads the TLS files again."""
+    """Serve until `stop` is set; then drain. For a process of its own: it sets the log's level.
+
+    SIGHUP reads the TLS files again, what was set at run time, and, by `reread`, what the
+    settings came from.
+    """
     async with running(settings) as server, trio.open_nursery() as nursery:
-        nursery.start_soon(_watch_hangups, server)
+        set_level(server.settings.log.level)
+        server.standing.follow(lambda new: partial(set_level, new.log.level))
+        nursery.start_soon(_watch_hangups, server, reread)
         log.info("ready")
         if on_ready is not None:
             on_ready(server.urls)
@@ -169,13 +198,25 @@ async def serve(
         nursery.cancel_scope.cancel()
 
 
-async def _watch_hangups(server: Server) -> None:
+async def _watch_hangups(server: Server, reread: Callable[[], Settings] | None) -> None:
     with trio.open_signal_receiver(signal.SIGHUP) as signals:
         async for _ in signals:
-            _reload(server)
+            _reload_tls(server)
+            await _read_again(server.standing, reread)
 
 
-def _reload(server: Server) -> None:
+async def _read_again(standing: Standing, reread: Callable[[], Settings] | None) -> None:
+    try:
+        live, late = await standing.read_again(reread() if reread else None)
+    except (ConfigError, StoreError) as error:
+        log.error("the settings cannot be used, the old ones stay: %s", error)
+        return
+    log.info("the settings were read again, changed: %s", ", ".join(live) or "none")
+    if late:
+        log.warning("settings that changed and need a restart: %s", ", ".join(late))
+
+
+def _reload_tls(server: Server) -> None:
     if server.tls is None:
         return
     try:
@@ -186,7 +227,7 @@ def _reload(server: Server) -> None:
 
 
 def _assembled(
-    settings: Settings,
+    standing: Standing,
     parts: Parts,
     store: Store,
     secrets: Secrets,
@@ -195,7 +236,8 @@ def _assembled(
     events: Events,
     uploads: Uploads,
 ) -> Server:
-    entrance = entrance_of(settings, parts, store, secrets, hub, rest)
+    settings = standing.settings
+    entrance = entrance_of(standing, parts, store, secrets, hub, rest)
     tls = _tls(settings)
 
     def new_session(outlet: Outlet, info: ConnectionInfo) -> Session:
@@ -216,15 +258,36 @@ def _assembled(
     gate = Gate(doors.keys, Visitors(entrance), _users_by_sid(polled))
     sources = Sources(hub, store, lambda: front.statistics(), polled.statistics, build())
     routes = [
-        longpoll_route(site, polled, settings.limits.message_size),
+        longpoll_route(site, polled),
         *Files.of(settings, gate, uploads).routes(),
         *business_routes(Backend.over(hub, entrance, events)),
         *metrics_routes(settings.web.metrics, sources, parts.now),
         *admin_routes(settings.web),
     ]
     front = Front(settings, new_session, make_app(site, pages, routes), doors, tls)
-    server = Server(settings, hub, store, front, polled, entrance, events, uploads, tls=tls)
+    server = Server(
+        settings, standing, hub, store, front, polled, entrance, events, uploads, doors, tls=tls
+    )
+    standing.follow(server.ready_for, doors.ready_for, front.ready_for, polled.ready_for)
     return server
+
+
+def _events_follower(events: Events) -> Follower:
+    def ready(settings: Settings) -> Callable[[], None]:
+        return lambda: setattr(events.streams, "total_tokens", settings.events.readers)
+
+    return ready
+
+
+def _before_follower(before: Before) -> Follower:
+    def ready(settings: Settings) -> Callable[[], None]:
+        def put_in_force() -> None:
+            before.rules = settings.webhooks.before
+            before.limits = wire_limits(settings)
+
+        return put_in_force
+
+    return ready
 
 
 def _users_by_sid(polled: PolledSessions) -> Callable[[str], str | None]:
@@ -269,7 +332,8 @@ async def _controlled(server: Server) -> AsyncIterator[None]:
         yield
         return
     business = business_routes(Backend.of_operator(server.hub, server.entrance, server.events))
-    desk = Desk(server.hub, server.store, server.figures, business)
+    routes = (*business, *settings_routes(server.standing, server.hub.now))
+    desk = Desk(server.hub, server.store, server.figures, routes)
     folder = Path(server.settings.server.data)
     async with controlled(folder, server.settings, desk, server.new_session):
         yield

@@ -131,12 +131,17 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     (
         "Settings",
-        "",
+        "`config set` changes settings while the server runs, and for later starts: which may be,"
+        " [configuration.md](configuration.md) says. They are kept in the store, before all other"
+        " sources. A secret is given as `KEY=-` and a line of standard input.",
         (
             "config check",
             "config check --set limits.tagz=1",
             "config show --set limits.tags=8",
             "config explain limits.tags --set limits.tags=8",
+            "config set limits.tags=5 log.level=debug",
+            "config set server.listen=127.0.0.1:80",
+            "config unset log.level limits.tags",
         ),
     ),
     (
@@ -226,7 +231,8 @@ class Player:
         for at, arg in enumerate(args):
             if arg in ("copy", "all.jsonl", "moved"):
                 args[at] = str(self.folder / arg)
-        if args[0] != "config" and "verify" not in args and "--data" not in args:
+        looks = args[0] == "config" and args[1] not in ("set", "unset")
+        if not looks and "verify" not in args and "--data" not in args:
             args += ["--data", str(self.folder / "tinode-data")]
         if args[0] == "user":
             args += CHEAP

@@ -212,6 +212,9 @@ change = st.one_of(
         st.sampled_from([None, b"{}"]),
     ).map(c.PutAudit),
     st.builds(c.PurgeAudit, times),
+    st.builds(
+        c.PutSetting, st.sampled_from(("a.b", "a.ä")), st.sampled_from((b'"\xc3\xa4"', b"1", None))
+    ),
     st.builds(c.PutSecret, st.just("key"), st.binary(max_size=3)),
 )
 batches = st.lists(st.lists(change, max_size=4), max_size=12)
@@ -272,6 +275,7 @@ QUERIES: list[q.Query[Any]] = [
     *(q.AuditBefore(n, limit) for n in (2, 99) for limit in (1, 9)),
     *(q.KeyById(name) for name in "ab"),
     *(q.KeysAfter(after, limit) for after in ("", "a") for limit in (1, 9)),
+    q.StoredSettings(),
     q.SecretNamed("key"),
 ]
 

@@ -91,6 +91,7 @@ QUERIES = [
     q.KeyById("a"),
     q.KeysAfter("", 100),
     q.AuditBefore(9, 100),
+    q.StoredSettings(),
     q.SecretNamed("a"),
 ]
 CHANGES: list[c.Change] = [
@@ -139,6 +140,8 @@ CHANGES: list[c.Change] = [
     c.PutKey(ApiKey("a", "n", "d", ("s",), (), (), 0, 5)),
     c.PutAudit(AuditEntry(5, Actor("key", "a"), "user.change", ANN, b"{}")),
     c.PurgeAudit(6),
+    c.PutSetting("limits.tags", b"3"),
+    c.PutSetting("limits.tags", None),
     c.PutSecret("a", b"b"),
 ]
 # What may be walked through from end to end: lists given with the statement, and results.

@@ -15,14 +15,14 @@ class Anonymous:
     level = Level.ANON
 
     def __init__(self, *, allowed: bool = True) -> None:
-        self._allowed = allowed
+        self.allowed = allowed
 
     async def log_in(self, secret: bytes, origin: Origin, now: int) -> Identity:
         raise Refused(errors.NOT_IMPLEMENTED)
 
     async def enroll(self, user: str, secret: bytes, origin: Origin) -> Login | None:
         """None: nothing is kept. Refused if the operator does not want such accounts."""
-        if not self._allowed:
+        if not self.allowed:
             raise Refused(errors.DENIED)
         return None
 

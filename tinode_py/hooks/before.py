@@ -42,7 +42,7 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True):
 _READER = msgspec.json.Decoder(_Answer)
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Before:
     """Asks the service."""
 

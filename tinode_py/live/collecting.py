@@ -33,7 +33,7 @@ PAGE = 100  # accounts looked at in one go
 DAY = 86_400_000  # ms
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Collector:
     """Looks through the accounts. `live` tells a user's sessions, `submit` reaches his `me`."""
 

@@ -67,7 +67,7 @@ class Change:
     event: Asked | NewLogin
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Entrance:
     """How people come in: shared by all sessions of a server."""
 

@@ -98,7 +98,7 @@ class Hub:
     def env(self) -> Env:
         """What a decision may know of the world, as of now."""
         now, env = self.now(), self._env
-        if env is None or env.now != now:
+        if env is None or env.now != now or env.settings is not self.settings:
             pushing = self.pushing is not None
             online = self._online.__contains__
             env = Env(self.settings, now, online, pushing, self.random_bytes)

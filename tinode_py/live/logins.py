@@ -29,7 +29,7 @@ MOST = 2**14 - 1  # what the token has room for
 FRESH = 3_600_000  # ms for which a row's `seen` is good enough
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Logins:
     """The numbers of a server's logins. `live` tells a user's sessions, `kick` ends one."""
 

@@ -30,18 +30,16 @@ async def purge_inboxes(store: Store, before: int) -> None:
 async def keep_up(
     store: Store,
     now: Callable[[], int],
-    inbox_days: int,
-    event_days: int,
-    audit_days: int,
     collector: Collector,
 ) -> None:
     """Do the rounds until cancelled; a round that the store fails is tried again at the next."""
     while True:
         try:
-            await purge_inboxes(store, now() - inbox_days * DAY)
+            days = collector.settings
+            await purge_inboxes(store, now() - days.inbox.days * DAY)
             at = now()
-            events = PurgeEvents(at - event_days * DAY, at)
-            audit = PurgeAudit(at - audit_days * DAY)
+            events = PurgeEvents(at - days.events.days * DAY, at)
+            audit = PurgeAudit(at - days.audit.days * DAY)
             await store.commit(Batch((PurgeIdem(at - DAY), events, audit)))
             await collector.collect()
         except StoreError:

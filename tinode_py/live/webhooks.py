@@ -20,6 +20,7 @@ import attrs
 import trio
 
 from ..changes import Batch, Change, DropWebhook, PutWebhook
+from ..config import Settings
 from ..hooks.address import Network
 from ..queries import DeadCount, WebhooksAfter
 from ..records import Webhook
@@ -63,6 +64,16 @@ class Webhooks:
     _tasks: dict[int, _Task] = attrs.field(factory=dict)
     _replays: dict[int, _Task] = attrs.field(factory=dict)
     _lock: trio.Lock = attrs.field(factory=trio.Lock)
+
+    def ready_for(self, settings: Settings) -> Callable[[], None]:
+        """What lets other settings hold, also for deliveries that have begun."""
+
+        def put_in_force() -> None:
+            self.rules = settings.webhooks
+            for delivery in self._hooks.values():
+                delivery.tools = self._tools()
+
+        return put_in_force
 
     async def begin(self) -> None:
         """Go on with all that are stored."""

@@ -49,6 +49,7 @@ from ..changes import (
     PutScheduled,
     PutSecret,
     PutSession,
+    PutSetting,
     PutSubscription,
     PutTopic,
     PutUpload,
@@ -73,6 +74,7 @@ from .keys import put_key
 from .read import answer
 from .scheduled import drop_scheduled, put_scheduled
 from .sessions import drop_session, put_session, revoke_sessions
+from .settings import put_setting
 from .sql import Statements
 from .uploads import (
     drop_uploads,
@@ -334,6 +336,7 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
     PutKey: put_key,
+    PutSetting: put_setting,
     PutScheduled: put_scheduled,
     DropScheduled: drop_scheduled,
     PutAudit: put_audit,

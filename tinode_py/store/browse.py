@@ -40,6 +40,11 @@ class Browser:
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Found | None:
         return next(self.rows(sql, parameters), None)
 
+    def settings(self) -> dict[str, bytes]:
+        """What was set at run time: values as JSON, by key."""
+        found = self.connection.execute("SELECT key, value FROM setting ORDER BY key")
+        return {str(key): str(value).encode() for key, value in found}
+
     # --- users ---------------------------------------------------------------------------
 
     def user_named(self, name: str) -> str | None:

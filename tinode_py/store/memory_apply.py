@@ -45,6 +45,7 @@ from ..changes import (
     PutScheduled,
     PutSecret,
     PutSession,
+    PutSetting,
     PutSubscription,
     PutTopic,
     PutUpload,
@@ -65,6 +66,7 @@ from .memory_events import purge_events, put_event, put_offline, put_online
 from .memory_keys import put_key
 from .memory_read import answer
 from .memory_scheduled import drop_scheduled, put_scheduled
+from .memory_settings import put_setting
 from .memory_uploads import (
     drop_uploads,
     forget_uploader,
@@ -375,6 +377,7 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
     PutKey: put_key,
+    PutSetting: put_setting,
     PutScheduled: put_scheduled,
     DropScheduled: drop_scheduled,
     PutAudit: put_audit,

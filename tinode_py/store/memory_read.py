@@ -46,6 +46,7 @@ from ..queries import (
     SessionAt,
     SessionsOf,
     SilencedBy,
+    StoredSettings,
     SubscriptionOf,
     TopicByName,
     TopicsAfter,
@@ -82,6 +83,7 @@ from .memory_events import events_after, online_after
 from .memory_keys import key_by_id, keys_after
 from .memory_lists import edits_of, topics_after, users_after
 from .memory_scheduled import due_scheduled, scheduled_after
+from .memory_settings import stored_settings
 from .memory_uploads import loose_uploads, upload_by_id, uploaded_by
 from .memory_webhooks import dead_count, dead_letters_of, webhooks_after
 from .tables import Tables
@@ -322,6 +324,7 @@ def _inbox_users(tables: Tables, query: InboxUsers) -> tuple[str, ...]:
 
 ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     KeyById: key_by_id,
+    StoredSettings: stored_settings,
     DueScheduled: due_scheduled,
     ScheduledAfter: scheduled_after,
     AuditBefore: audit_before,

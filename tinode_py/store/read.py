@@ -48,6 +48,7 @@ from ..queries import (
     SessionAt,
     SessionsOf,
     SilencedBy,
+    StoredSettings,
     SubscriptionOf,
     TopicByName,
     TopicsAfter,
@@ -72,6 +73,7 @@ from .keys import key_by_id, keys_after
 from .lists import edits_of, topics_after, users_after
 from .scheduled import due_scheduled, scheduled_after
 from .sessions import session_at, sessions_of
+from .settings import stored_settings
 from .sql import Row, Statements
 from .uploads import loose_uploads, upload_by_id, uploaded_by
 from .webhooks import dead_count, dead_letters_of, webhooks_after
@@ -231,6 +233,7 @@ def _secret(db: Statements, query: SecretNamed) -> bytes | None:
 
 ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     KeyById: key_by_id,
+    StoredSettings: stored_settings,
     DueScheduled: due_scheduled,
     ScheduledAfter: scheduled_after,
     AuditBefore: audit_before,

@@ -80,6 +80,7 @@ class Tables:
         self.uploaded: Table[tuple[str, int], int] = Table(self._undo)  # who, day
         self.scheduled: Table[str, Scheduled] = Table(self._undo)
         self.keys: Table[str, ApiKey] = Table(self._undo)
+        self.settings: Table[str, bytes] = Table(self._undo)
         self.secrets: Table[str, bytes] = Table(self._undo)
         self.places: Table[tuple[str, int], int] = Table(self._undo)  # of messages in the log
         self.events: Table[int, Event] = Table(self._undo)  # messages left out

@@ -43,6 +43,10 @@ class ApiKeys:
             raise ValueError(f"not base64: {error}") from None
         self._listed = tuple(key.encode() for key in listed)
 
+    def become(self, other: ApiKeys) -> None:
+        """Let in whom `other` lets in, and nobody else."""
+        self._salt, self._listed = other._salt, other._listed
+
     def make(self) -> str:
         """A key that is valid here, as long as there is a salt."""
         return make_key(self._salt)

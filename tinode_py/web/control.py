@@ -66,7 +66,7 @@ class Desk:
     hub: Hub
     store: Store
     figures: Callable[[], Mapping[str, Any]]
-    business: Sequence[BaseRoute] = ()  # the business API, without a key
+    more: Sequence[BaseRoute] = ()  # the business API, without a key, and the settings
 
     @property
     def door(self) -> Door:
@@ -112,7 +112,7 @@ class Desk:
                 Route("/statistics", self.statistics),
                 Route("/sessions", self.sessions),
                 Route("/level", self.level, methods=["POST"]),
-                *self.business,
+                *self.more,
             ]
         )
 

@@ -49,14 +49,17 @@ class Files:
 
     gate: Gate
     uploads: Uploads
-    bounds: Bounds
     cors: Cors
 
     @classmethod
     def of(cls, settings: Settings, gate: Gate, uploads: Uploads) -> Files:
         """As the settings say."""
-        bounds = Bounds(settings.limits.file_size, settings.limits.upload_time)
-        return cls(gate, uploads, bounds, Cors(settings.web.cors_origins))
+        return cls(gate, uploads, Cors(settings.web.cors_origins))
+
+    @property
+    def bounds(self) -> Bounds:
+        limits = self.uploads.settings.limits
+        return Bounds(limits.file_size, limits.upload_time)
 
     def routes(self) -> list[BaseRoute]:
         taking = _Endpoint(self, self._upload, ("POST", "PUT", "HEAD"))

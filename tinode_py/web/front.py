@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 
 import attrs
@@ -115,6 +115,16 @@ class Front:
             slow_by_bytes=self._slow["bytes"],
             slow_by_time=self._slow["time"],
         )
+
+    def ready_for(self, settings: Settings) -> Callable[[], None]:
+        """What lets other limits hold, for websockets that are opened afterwards."""
+
+        def put_in_force() -> None:
+            self._limits = settings.limits
+            if self._nursery is not None:
+                self._terms = self._socket_terms(self._nursery)
+
+        return put_in_force
 
     async def serve(
         self,

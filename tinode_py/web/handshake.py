@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs
 
 import attrs
 
+from ..config import ConfigError, Settings
 from ..errors import DENIED, KEY_REQUIRED, NOT_ALLOWED, Answer
 from ..settings import Web
 from .apikey import ApiKeys, find_key
@@ -23,7 +24,7 @@ _VERSION = "13"
 _NONCE = 16  # bytes
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Doors:
     """What a client must show: a key, and, where `origins` are listed, one of these."""
 
@@ -35,6 +36,19 @@ class Doors:
         """As the settings say. ValueError if the salt is not base64."""
         origins = frozenset(origin.lower().rstrip("/") for origin in web.origins)
         return cls(ApiKeys(web.api_salt, web.api_keys), origins)
+
+    def ready_for(self, settings: Settings) -> Callable[[], None]:
+        """What makes these the doors of other settings. ConfigError if they make no sense."""
+        try:
+            new = Doors.of(settings.web)
+        except ValueError as error:
+            raise ConfigError("web.api_salt", str(error)) from None
+
+        def put_in_force() -> None:
+            self.keys.become(new.keys)
+            self.origins = new.origins
+
+        return put_in_force
 
     def refusal(self, head: RequestHead, form: Mapping[str, str]) -> Answer | None:
         """Why `head` opens no websocket; None: it does."""

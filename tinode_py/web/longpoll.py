@@ -40,9 +40,9 @@ _LEVEL = 5
 _LONGEST_ID = 256  # characters, as in packets
 
 
-def longpoll_route(site: Site, sessions: PolledSessions, message_size: int) -> Route:
+def longpoll_route(site: Site, sessions: PolledSessions) -> Route:
     """The route; `sessions` must be running when it is asked."""
-    app = GZipMiddleware(_LongPoll(site, sessions, message_size), _COMPRESSED, _LEVEL)
+    app = GZipMiddleware(_LongPoll(site, sessions), _COMPRESSED, _LEVEL)
     return Route(PATH, app)
 
 
@@ -97,7 +97,6 @@ class _Asked:
 class _LongPoll:
     site: Site
     sessions: PolledSessions
-    message_size: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = _Asked(Request(scope, receive), scope["state"]["head"])
@@ -135,7 +134,7 @@ class _LongPoll:
     async def _form(self, asked: _Asked) -> Mapping[str, str]:
         """The fields of a form; none if it is no form, or too long."""
         try:
-            body = await asked.read(self.message_size)
+            body = await asked.read(self.sessions.message_size)
         except _TooLong:
             if not self.site.doors.keys.valid(key_of(asked.head, {})):
                 return {}
@@ -160,7 +159,7 @@ class _LongPoll:
         return Response(body, errors.CREATED.code, self._headers(asked))
 
     async def _post(self, asked: _Asked, session: PolledSession) -> Response:
-        body = await asked.read(self.message_size)
+        body = await asked.read(self.sessions.message_size)
         try:
             packet = body.decode()
         except UnicodeDecodeError:

@@ -199,7 +199,7 @@ class PolledSessions:
         self.new_session = new_session
         self.life_seconds = chosen.life_seconds
         self.poll_seconds = min(chosen.poll_seconds, chosen.life_seconds)
-        self.terms = PollTerms(settings.limits.outbox, self._evicted, self._count_slow)
+        self._obey(settings)
         self.expired = 0
         self._now = now
         self._most, self._most_of_one = chosen.sessions, chosen.per_address
@@ -210,6 +210,14 @@ class PolledSessions:
         self._nursery: trio.Nursery | None = None  # while it serves
         self._emptied = trio.lowlevel.ParkingLot()
         self._opened = self._refused = self._slow = 0
+
+    def ready_for(self, settings: Settings) -> Callable[[], None]:
+        """What lets other settings hold, for sessions that begin afterwards."""
+        return lambda: self._obey(settings)
+
+    def _obey(self, settings: Settings) -> None:
+        self.message_size = settings.limits.message_size
+        self.terms = PollTerms(settings.limits.outbox, self._evicted, self._count_slow)
 
     def statistics(self) -> PolledStatistics:
         return PolledStatistics(

@@ -103,7 +103,6 @@ class KeyGate:
     store: Store
     entrance: Entrance
     now: Callable[[], int]
-    own_rate: int  # requests of one user's token in a second
     rates: Rates = attrs.field(factory=Rates)
 
     async def authorized(self, request: Request, scope: str) -> Caller:
@@ -117,11 +116,15 @@ class KeyGate:
         elif scope not in caller.scopes:
             lack = f"the key lacks the scope {scope}" if caller.key else "this needs a key"
             raise Problem(403, lack)
-        rate = caller.key.rate if caller.key else self.own_rate
+        rate = caller.key.rate if caller.key else self._own_rate()
         if wait := self.rates.take(caller.name, rate, self.now()):
             after = {"Retry-After": str(math.ceil(wait))}
             raise Problem(429, f"at most {rate} requests in a second", headers=after)
         return caller
+
+    def _own_rate(self) -> int:
+        """Requests of one user's token in a second."""
+        return self.entrance.settings.limits.packets_per_second
 
     async def _key(self, shown: str) -> Caller:
         ident = id_of(shown)

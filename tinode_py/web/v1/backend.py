@@ -23,7 +23,6 @@ from .access import Caller, Gate, KeyGate, OperatorGate
 class Backend:
     """The server, as handlers see it."""
 
-    settings: Settings
     hub: Hub
     store: Store
     entrance: Entrance
@@ -32,10 +31,14 @@ class Backend:
     now: Callable[[], int]
     random_bytes: Callable[[int], bytes]
 
+    @property
+    def settings(self) -> Settings:
+        """Those of now."""
+        return self.hub.settings
+
     @classmethod
     def over(cls, hub: Hub, entrance: Entrance, events: Events) -> Backend:
-        rate = hub.settings.limits.packets_per_second
-        return cls._with(hub, entrance, events, KeyGate(hub.store, entrance, hub.now, rate))
+        return cls._with(hub, entrance, events, KeyGate(hub.store, entrance, hub.now))
 
     @classmethod
     def of_operator(cls, hub: Hub, entrance: Entrance, events: Events) -> Backend:
@@ -45,7 +48,7 @@ class Backend:
 
     @classmethod
     def _with(cls, hub: Hub, entrance: Entrance, events: Events, gate: Gate) -> Backend:
-        return cls(hub.settings, hub, hub.store, entrance, events, gate, hub.now, hub.random_bytes)
+        return cls(hub, hub.store, entrance, events, gate, hub.now, hub.random_bytes)
 
 
 @attrs.frozen

@@ -1,0 +1,18 @@
+"""Settings made at run time, in the store in memory."""
+
+from __future__ import annotations
+
+from ..changes import PutSetting
+from ..queries import StoredSettings
+from .tables import Tables
+
+
+def put_setting(tables: Tables, change: PutSetting) -> None:
+    if change.value is None:
+        tables.settings.drop(change.key)
+    else:
+        tables.settings.put(change.key, change.value)
+
+
+def stored_settings(tables: Tables, query: StoredSettings) -> tuple[tuple[str, bytes], ...]:
+    return tuple(sorted(tables.settings.rows.items()))

@@ -28,6 +28,8 @@ from .settings import table
 
 S = TypeVar("S", bound=attrs.AttrsInstance)
 _VARIABLE = re.compile(r"TINODE_[A-Z0-9]+(?:_[A-Z0-9]+)*(?:__[A-Z0-9]+(?:_[A-Z0-9]+)*)+")
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s?#@]+/?")
+_ADDRESS = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
 _NAMES: dict[type, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -78,11 +80,22 @@ class Settings:
             )
         if self.users.lobby and not ids.is_group(self.users.lobby):
             raise ConfigError("users.lobby", "wants a group, as `grp…`")
+        _check_web(self.web)
 
     @classmethod
     def of(cls, **given: Mapping[str, Any]) -> Settings:
         """Settings for embedding: `Settings.of(limits={"message_size": 4096})`."""
         return _section(cls, given, "")
+
+
+def _check_web(web: sections.Web) -> None:
+    for name, origins in (("web.origins", web.origins), ("web.cors_origins", web.cors_origins)):
+        for origin in origins:
+            known = origin == "*" and name == "web.cors_origins"
+            if not known and not _ORIGIN.fullmatch(origin):
+                raise ConfigError(name, f"{origin!r} is no origin, as `https://chat.example`")
+    if web.public_url and not _ADDRESS.fullmatch(web.public_url):
+        raise ConfigError("web.public_url", "wants an address, as `https://chat.example`")
 
 
 @attrs.frozen

@@ -272,7 +272,17 @@ class Metrics:
 @attrs.frozen
 class Web:
     origins: tuple[str, ...] = key((), "Origins that may open a session; none: any.")
-    cors_origins: tuple[str, ...] = key((), "Origins whose pages may use files and the API.")
+    cors_origins: tuple[str, ...] = key(
+        (),
+        "Origins whose pages may use files and the API; `*`: any, without cookies"
+        " (docs/protocol.md).",
+    )
+    public_url: str = key(
+        "",
+        "Where clients reach the server from outside, `https://chat.example`, with a path if a"
+        " proxy adds one. Tickets name it, and its pages are the server's own. Empty: what the"
+        " request was sent to.",
+    )
     forwarded_for: bool = key(
         False, "Whether `X-Forwarded-For` tells the client's address: only behind a proxy."
     )

@@ -334,6 +334,36 @@ async def test_all_origins_are_welcome():
         assert "access-control-allow-credentials" not in answer.headers
 
 
+async def test_a_strangers_page_cannot_upload_with_a_users_cookies():
+    listed = ["https://ours.example"]
+    web = {"cors_origins": listed, "public_url": "https://chat.example/tinode"}
+    async with opened(web=web) as site:
+        cookies = {**WITH_KEY, "Cookie": f"auth=token; secret={site.token}"}
+        for sent_by, status in (
+            ({}, 200),  # no page
+            ({"Origin": "http://example"}, 200),  # the `Host` of these requests
+            ({"Origin": "https://ours.example"}, 200),
+            ({"Origin": "https://chat.example"}, 200),
+            ({"Sec-Fetch-Site": "same-origin"}, 200),
+            ({"Origin": "https://evil.example"}, 401),
+            ({"Origin": "https://chat.example.evil"}, 401),
+            ({"Origin": "null"}, 401),
+            ({"Sec-Fetch-Site": "cross-site"}, 401),
+            ({"Sec-Fetch-Site": "same-site"}, 401),
+        ):
+            answer = await site.upload(NOTE, headers={**cookies, **sent_by})
+            assert answer.status == status, sent_by
+        told = {"Origin": "https://evil.example", **site.auth}  # not by cookies: it knows him
+        assert (await site.upload(NOTE, headers=told)).status == 200
+
+
+async def test_everybodys_pages_bring_no_cookies():
+    async with opened(web={"cors_origins": ["*"]}) as site:
+        cookies = {"Cookie": f"auth=token; secret={site.token}", "Origin": "https://a.example"}
+        headers = {**WITH_KEY, **cookies}
+        assert (await site.upload(NOTE, headers=headers)).status == 401
+
+
 # --- too much ----------------------------------------------------------------------------
 
 

@@ -45,9 +45,12 @@ def of_head(head: RequestHead) -> Credentials | None:
     return _pair(query_of(head))
 
 
-def of_request(head: RequestHead, form: Mapping[str, str] = _NO_FORM) -> Credentials | None:
-    """What the request says, the form included."""
-    return of_head(head) or _pair(form) or _pair(cookies_of(head))
+def of_request(
+    head: RequestHead, form: Mapping[str, str] = _NO_FORM, *, cookies: bool = True
+) -> Credentials | None:
+    """What the request says, the form included, and cookies if they count."""
+    found = of_head(head) or _pair(form)
+    return found or (_pair(cookies_of(head)) if cookies else None)
 
 
 def query_of(head: RequestHead) -> Mapping[str, str]:

@@ -54,7 +54,8 @@ class Files:
     @classmethod
     def of(cls, settings: Settings, gate: Gate, uploads: Uploads) -> Files:
         """As the settings say."""
-        return cls(gate, uploads, Cors(settings.web.cors_origins))
+        web = settings.web
+        return cls(gate, uploads, Cors(web.cors_origins, web.public_url))
 
     @property
     def bounds(self) -> Bounds:
@@ -77,7 +78,7 @@ class Files:
         return Response(body, answer.code, {"content-type": JSON, **closing})
 
     async def _upload(self, request: Request, head: RequestHead) -> Response:
-        incoming = Incoming(request, head, self.gate, self.uploads, self.bounds)
+        incoming = Incoming(request, head, self.gate, self.uploads, self.bounds, self.cors)
         try:
             if head.method == "HEAD":
                 await incoming.probe()

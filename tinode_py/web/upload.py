@@ -20,6 +20,7 @@ from ..errors import Refused
 from ..live.uploads import Sender, Uploads
 from ..media.transit import Draft
 from ..records import Upload
+from .cors import Cors
 from .credentials import of_head, of_request, query_of
 from .form import Form, MalformedForm, form_of
 from .gate import Gate
@@ -47,6 +48,7 @@ class Incoming:
     gate: Gate
     uploads: Uploads
     bounds: Bounds
+    cors: Cors
     user: str = ""
     fields: Mapping[str, str] = attrs.field(factory=dict)  # of the form, once it was read
     _no: Refused | None = None  # what the head alone says
@@ -92,7 +94,8 @@ class Incoming:
 
     async def _whoever(self) -> str:
         sid = self._query.get("sid") or self.fields.get("sid", "")
-        found = of_request(self.head, self.fields)
+        cookies = self.cors.may_use_cookies(self.head)
+        found = of_request(self.head, self.fields, cookies=cookies)
         return await self.gate.user(found, sid, self.gate.address(self.request))
 
     def _check_user(self) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 
+import httpx
 import pytest
 import trio
 import trio_websocket
 
 from tests.web.v1.conftest import key_for
 from tinode_py.client import connect
+from tinode_py.testing import running_server
 
 
 @contextlib.asynccontextmanager
@@ -122,3 +124,52 @@ async def test_a_user_who_was_suspended_meanwhile(server, api):
     await api("PATCH", f"/users/{alice.user}", {"state": "susp"})
     code, closed = await refused(server, url)
     assert (code, closed) == (403, 1008)
+
+
+async def test_of_many_at_once_one_comes_in(server, api):
+    """One ticket, twenty sockets that are all open before any of them is greeted."""
+    alice = await server.user("alice")
+    url = (await api("POST", "/tickets", {"user": alice.user}))["url"]
+    codes: list[int] = []
+    ready = trio.Event()
+
+    async def come(task_status=trio.TASK_STATUS_IGNORED):
+        task_status.started()
+        await ready.wait()
+        async with opened(server, url) as socket:
+            with contextlib.suppress(trio_websocket.ConnectionClosed):  # turned out already
+                await socket.send_message('{"hi":{"id":"1","ver":"0.25"}}')
+            ctrl = json.loads(await socket.get_message())["ctrl"]
+            codes.append(ctrl["code"])
+            if ctrl["code"] == 201:
+                assert ctrl["params"]["user"] == alice.user
+            else:
+                with pytest.raises(trio_websocket.ConnectionClosed):
+                    await socket.get_message()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            await nursery.start(come)
+        ready.set()
+    assert sorted(codes) == [201] + [401] * 19
+
+
+async def test_the_address_is_the_public_one():
+    for public, start in (
+        ("https://chat.example", "wss://chat.example/v0/channels?apikey="),
+        ("http://chat.example:8080/tinode/", "ws://chat.example:8080/tinode/v0/channels?apikey="),
+    ):
+        async with running_server(web={"public_url": public}) as server:
+            alice = await server.user("alice")
+            key = await key_for(server)
+            async with httpx.AsyncClient(base_url=server.url) as http:
+                answer = await http.post(
+                    "/v1/tickets",
+                    json={"user": alice.user},
+                    headers={"Authorization": f"Bearer {key}", "Host": "inside:6060"},
+                )
+            url = answer.json()["url"]
+            assert url.startswith(start), url
+            async with opened(server, url.replace("/tinode", "")) as socket:
+                await socket.send_message('{"hi":{"id":"1","ver":"0.25"}}')
+                assert json.loads(await socket.get_message())["ctrl"]["code"] == 201

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import attrs
 import msgspec
@@ -13,13 +14,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from ...errors import INTERNAL, Refused, StoreError
+from ..cors import Cors, Shared
 from . import openapi
 from .access import Caller
 from .backend import Backend, Call, Handler
 from .contract import OPERATIONS
 from .handlers import HANDLERS
 from .members import sent
-from .operation import OPEN, Operation
+from .operation import OPEN, Method, Operation
 from .problem import Problem, refused
 from .reading import read_body, read_query
 
@@ -53,7 +55,8 @@ def business_routes(
         },
     )
     app.router.redirect_slashes = False
-    return [Mount(PREFIX, app)]
+    cors = Cors(backend.settings.web.cors_origins, backend.settings.web.public_url)
+    return [Mount(PREFIX, Shared(app, cors, ", ".join(get_args(Method))))]
 
 
 async def _not_built(call: Call) -> None:

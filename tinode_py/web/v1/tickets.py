@@ -52,12 +52,13 @@ async def _by_external(call: Call, wanted: NewTicket) -> User:
 
 
 def _url(call: Call, ticket: str) -> str:
-    """Where this request came to, as a websocket's address."""
+    """The server's public address, else where this request came to, as a websocket's."""
     web = call.backend.settings.web
     key = web.api_keys[0] if web.api_keys else ApiKeys(web.api_salt).make()
-    scheme = "wss" if call.request.scope["scheme"] == "https" else "ws"
-    host = call.request.headers.get("host", "localhost")
-    return f"{scheme}://{host}{PATH}?" + urlencode({"apikey": key, "ticket": ticket})
+    scheme, host = call.request.scope["scheme"], call.request.headers.get("host", "localhost")
+    base = (web.public_url or f"{scheme}://{host}").rstrip("/")
+    fields = urlencode({"apikey": key, "ticket": ticket})
+    return f"ws{base.removeprefix('http')}{PATH}?{fields}"
 
 
 HANDLERS: Mapping[str, Handler] = {"createTicket": create_ticket}

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
-import msgspec
 from msgspec import structs
 
 from .. import ids
 from ..access import DELETE, FULL, PRES, READ, WRITE
 from ..changes import AppendMessage, Change, DeleteMessages, PutIdem, SetMarks
 from ..errors import (
-    ACCEPTED,
     ATTACH_FIRST,
     DENIED,
     MALFORMED,
@@ -24,8 +22,8 @@ from ..errors import (
 from ..ids import Kind
 from ..queries import AnswerTo, MessageAt, MessagesIn, Query, SeqSince
 from ..records import Message, Range, Subscription
-from ..wire.packets import Del, Info, Note, Pres, Pub, Time
-from . import calls, heads, inbox, presence, push, ranges, uploads
+from ..wire.packets import Del, Info, Note, Pres, Pub
+from . import calls, heads, inbox, presence, publications, push, ranges, uploads
 from .decision import (
     NOTHING,
     Asked,
@@ -36,7 +34,6 @@ from .decision import (
     Effect,
     Env,
     Facts,
-    Publish,
     Reply,
     Tell,
     ctrl,
@@ -46,7 +43,6 @@ from .seats import seat
 from .state import HEARS, TopicState
 
 TYPING = frozenset({"kp", "kpa", "kpv", "data"})
-OURS = ("sender", "idem")  # members of a head that do not travel as they came
 MARKS = frozenset({"read", "recv"})
 
 
@@ -77,15 +73,18 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
         return Decision(effects=(reply(env, DENIED, asked),))
     key = heads.idem(request.head)
     if key and (earlier := facts[AnswerTo(state.name, caller.user, key)]):
-        return Decision(effects=_accepted(asked, env, earlier.seq, earlier.ts))
+        return Decision(effects=publications.accepted(asked, env, earlier.seq, earlier.ts))
     call = calls.check(state, request, env)
-    head = _head(request, caller.user, caller.actor)
+    head = publications.head(request, caller)
     if heads.is_ephemeral(head):
-        return _ephemeral(asked, _message(state, asked, 0, head, env), env)
+        return publications.passing(state.name, asked, env)
     if target := heads.replaced(head):
         _check_edit(facts[MessageAt(state.name, target)], caller.user, env)
-    message = _message(state, asked, state.record.seq + 1, head, env)
-    effects = [*_accepted(asked, env, message.seq), _to_readers(asked, message)]
+    message = publications.message(state.name, asked, state.record.seq + 1, head, env)
+    effects = [
+        *publications.accepted(asked, env, message.seq),
+        publications.to_readers(asked, message),
+    ]
     if call:
         effects.append(calls.opened(message, call, caller.sid, env))
     owners = inbox.owners(state)
@@ -94,37 +93,6 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     if asked.attachments:
         changes += uploads.linked(state.name, message.seq, asked.attachments)
     return Decision(changes, tuple(effects))
-
-
-def _message(state: TopicState, asked: Asked, seq: int, head: bytes | None, env: Env) -> Message:
-    request = asked.request
-    assert isinstance(request, Pub)
-    return Message(
-        topic=state.name,
-        seq=seq,
-        sender=asked.caller.user,
-        ts=env.now,
-        head=head,
-        content=request.content if request.content is not None else b"null",
-    )
-
-
-def _accepted(asked: Asked, env: Env, seq: int, ts: int = 0) -> tuple[Effect, ...]:
-    """The answer to the sender, who asked for one if his packet has an id."""
-    request = asked.request
-    assert isinstance(request, Pub)
-    if not request.id:
-        return ()
-    packet = ctrl(env, ACCEPTED, asked, params={"seq": seq} if seq else None)
-    if ts:  # a repeat is answered as the first time
-        packet = attrs.evolve(packet, ts=Time(ts))
-    return (Reply(asked.caller.sid, packet),)
-
-
-def _to_readers(asked: Asked, message: Message) -> Publish:
-    request = asked.request
-    assert isinstance(request, Pub)
-    return Publish(message, asked.caller.sid if request.noecho else "")
 
 
 def _stored(
@@ -137,11 +105,6 @@ def _stored(
     if key:
         changes += (PutIdem(state.name, message.sender, key, message.seq, message.ts),)
     return changes
-
-
-def _ephemeral(asked: Asked, message: Message, env: Env) -> Decision:
-    """A publication for those who are here now: it has no number and is not kept."""
-    return Decision(effects=(*_accepted(asked, env, 0), _to_readers(asked, message)))
 
 
 def _as_known(state: TopicState, asked: Asked, item: Attached | None) -> Asked:
@@ -160,23 +123,6 @@ def _may_write(state: TopicState, asked: Asked, item: Attached | None) -> bool:
     if asked.unseated == "system" and state.kind is Kind.GROUP:
         return True
     return bool(state.mode(item) & WRITE)
-
-
-def _head(request: Pub, user: str, actor: str) -> bytes | None:
-    """The head without what only the server may say; with the real sender if root acts."""
-    head = request.head
-    if head and actor == user and len(head) > 2 and not _is_ours(head):
-        return head
-    found = heads.fields(head)
-    for name in OURS:
-        found.pop(name, None)
-    if actor != user:
-        found["sender"] = msgspec.Raw(msgspec.json.encode(actor))
-    return msgspec.json.encode(found) if found else None
-
-
-def _is_ours(head: bytes) -> bool:
-    return any(heads.may_hold(head, name) for name in OURS)
 
 
 def _check_edit(original: Message | None, user: str, env: Env) -> None:

@@ -1,0 +1,74 @@
+"""What every publication has in common, kept or not: its head, the answer to its author, its way
+to the readers.
+"""
+
+from __future__ import annotations
+
+import attrs
+import msgspec
+
+from ..errors import ACCEPTED
+from ..records import Message
+from ..wire.packets import Pub, Time
+from . import heads
+from .decision import Asked, Caller, Decision, Effect, Env, Publish, Reply, ctrl
+
+OURS = ("sender", "idem")  # members of a head that do not travel as they came
+
+
+def head(request: Pub, caller: Caller) -> bytes | None:
+    """The head without what only the server may say; with the real sender if root acts."""
+    text, actor = request.head, caller.actor
+    if text and actor == caller.user and len(text) > 2 and not _is_ours(text):
+        return text
+    found = heads.fields(text)
+    for name in OURS:
+        found.pop(name, None)
+    if actor != caller.user:
+        found["sender"] = msgspec.Raw(msgspec.json.encode(actor))
+    return msgspec.json.encode(found) if found else None
+
+
+def _is_ours(text: bytes) -> bool:
+    return any(heads.may_hold(text, name) for name in OURS)
+
+
+def message(topic: str, asked: Asked, seq: int, head: bytes | None, env: Env) -> Message:
+    """What a {pub} says; `seq` 0: it has no number and is not kept."""
+    request = asked.request
+    assert isinstance(request, Pub)
+    return Message(
+        topic=topic,
+        seq=seq,
+        sender=asked.caller.user,
+        ts=env.now,
+        head=head,
+        content=request.content if request.content is not None else b"null",
+    )
+
+
+def accepted(asked: Asked, env: Env, seq: int, ts: int = 0) -> tuple[Effect, ...]:
+    """The answer to the sender, who asked for one if his packet has an id."""
+    request = asked.request
+    assert isinstance(request, Pub)
+    if not request.id:
+        return ()
+    packet = ctrl(env, ACCEPTED, asked, params={"seq": seq} if seq else None)
+    if ts:  # a repeat is answered as the first time
+        packet = attrs.evolve(packet, ts=Time(ts))
+    return (Reply(asked.caller.sid, packet),)
+
+
+def to_readers(asked: Asked, message: Message) -> Publish:
+    """To all who may read, but for the sender's session if it asked to be left out."""
+    request = asked.request
+    assert isinstance(request, Pub)
+    return Publish(message, asked.caller.sid if request.noecho else "")
+
+
+def passing(topic: str, asked: Asked, env: Env) -> Decision:
+    """A publication for those who are here now: it has no number and is not kept."""
+    request = asked.request
+    assert isinstance(request, Pub)
+    said = message(topic, asked, 0, head(request, asked.caller), env)
+    return Decision(effects=(*accepted(asked, env, 0), to_readers(asked, said)))

@@ -32,7 +32,7 @@ def key() -> None:
     "--scope", "scopes", multiple=True, required=True, type=click.Choice([*SCOPES, "all"]),
     help="What it may do; may be repeated.",
 )  # fmt: skip
-@click.option("--topic", "topics", multiple=True, help="Only with this group (grp…).")
+@click.option("--topic", "topics", multiple=True, help="Only with this group or room (grp…, tmp…).")
 @click.option("--tag", "tags", multiple=True, help="Only with users and groups so tagged.")
 @click.option("--rate", type=click.IntRange(0), default=0, help="Requests per second; 0: any.")
 @json_option

@@ -61,6 +61,9 @@ class Settings:
     sessions: sections.Sessions = table(sections.Sessions, "How often a user may be there.")
     users: sections.Users = table(sections.Users, "What becomes of new users.")
     clients: sections.Clients = table(sections.Clients, "What is left to the back end.")
+    rooms: sections.Rooms = table(
+        sections.Rooms, "Rooms, of which nothing is kept (docs/rooms.md)."
+    )
     validators: sections.Validators = table(sections.Validators, "Credentials to be confirmed.")
     calls: sections.Calls = table(sections.Calls, "Voice and video calls.")
     inbox: sections.Inbox = table(sections.Inbox, "The durable inbox on `me`.")

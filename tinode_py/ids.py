@@ -9,6 +9,7 @@ Inside the server every topic has one *routable* name, whoever speaks of it:
     usrX   the `me` topic of user X       p2pXY  the conversation of two users
     grpX   a group (also a channel)       fndX   the search topic of user X
     slfX   the notes of user X to himself sys    the operators' mailbox
+    tmpN   a room, which is there while somebody is in it; N is a name that somebody chose
 
 Clients use relative names (`me`, `usrY`, `chnX`); the session translates them on the way in
 and each reader's view translates them on the way out.
@@ -22,8 +23,10 @@ import functools
 from collections.abc import Callable
 
 BODY_LENGTH = 11
+ROOM_LENGTH = 64  # characters of a room's name, `tmp` included: what a packet may hold
 CACHED = 16_384  # conversations whose names need not be made again
 _ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+_ROOM = _ALPHABET | frozenset(".:")
 _LAST = frozenset("AEIMQUYcgkosw048")  # the characters whose two low bits are zero
 
 
@@ -36,6 +39,7 @@ class Kind(enum.Enum):
     FIND = "fnd"
     SELF = "slf"
     SYS = "sys"
+    ROOM = "tmp"
 
 
 _KINDS = {kind.value: kind for kind in Kind}
@@ -69,6 +73,11 @@ def is_group(name: str) -> bool:
 
 def is_channel(name: str) -> bool:
     return name.startswith("chn") and is_body(name[3:])
+
+
+def is_room(name: str) -> bool:
+    """Whether a room may be called so: `tmp` and 1 to 61 letters, digits, or `-_.:`."""
+    return name.startswith("tmp") and 3 < len(name) <= ROOM_LENGTH and _ROOM.issuperset(name)
 
 
 def kind_of(routable: str) -> Kind:
@@ -145,4 +154,6 @@ def seen_by(routable: str, user: str, *, reader: bool = False) -> str:
         return channel_of(routable) if reader else routable
     if kind is Kind.ME:
         return "me"
+    if kind is Kind.ROOM:
+        return routable
     return str(kind.value)

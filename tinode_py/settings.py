@@ -203,6 +203,25 @@ class Clients:
 
 
 @attrs.frozen
+class Rooms:
+    clients: Literal["none", "join", "create"] = key(
+        "none",
+        "What clients may do about rooms (`tmp…`) by themselves: nothing, join those in which"
+        " somebody is, or make new ones by joining. A back end may always (docs/rooms.md).",
+    )
+    most: int = key(10000, "Rooms at a time; one more is answered 422.", low=1)
+    members: int = key(10000, "Users in one room; one more is answered 422.", low=1)
+    per_user: int = key(
+        100,
+        "Rooms that a user may be in when he joins by himself; one more is answered 422.",
+        low=1,
+    )
+    told: int = key(
+        100, "In a room of up to so many users they are told who comes, goes and types."
+    )
+
+
+@attrs.frozen
 class IceServer:
     """A server that helps two callers to find each other."""
 
@@ -344,7 +363,7 @@ class BeforeHook:
     on_failure: Literal["allow", "refuse"] = key(
         "allow", "What becomes of a message where the service is down, late or answers nonsense."
     )
-    topics: tuple[Literal["p2p", "grp", "slf", "sys"], ...] = key(
+    topics: tuple[Literal["p2p", "grp", "slf", "sys", "tmp"], ...] = key(
         ("p2p", "grp"), "Kinds of topics in which messages are asked about."
     )
 

@@ -27,6 +27,8 @@ Scope = Literal[
     "messages:read",
     "messages:send",
     "messages:write",
+    "rooms:read",
+    "rooms:write",
     "server:read",
     "tickets:write",
     "topics:read",

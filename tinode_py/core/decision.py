@@ -26,6 +26,14 @@ from ..wire.packets import Ctrl, Data, Info, Meta, Pres, Request, Time
 Facts = Mapping[Query[Any], Any]
 
 
+def _none() -> int:
+    return 0
+
+
+def _in_none(user: str) -> int:
+    return 0
+
+
 def _no_chance(length: int) -> bytes:
     raise RuntimeError("a decision left to chance was given none")
 
@@ -35,7 +43,8 @@ class Env(msgspec.Struct, frozen=True):
 
     `now` is milliseconds since 1970; `online` tells whether a user (`usr…`) or a group
     (`grp…`) is online as far as this server knows. `pushing`: somebody takes notifications, so
-    that it is worth while to make some. `random_bytes` gives so many of them.
+    that it is worth while to make some. `random_bytes` gives so many of them. `rooms`: in how
+    many rooms there is somebody now; `rooms_of`: in how many of them a user is.
     """
 
     settings: Settings
@@ -43,6 +52,8 @@ class Env(msgspec.Struct, frozen=True):
     online: Callable[[str], bool]
     pushing: bool = False
     random_bytes: Callable[[int], bytes] = _no_chance
+    rooms: Callable[[], int] = _none
+    rooms_of: Callable[[str], int] = _in_none
 
 
 # --- events: what reaches a topic --------------------------------------------------------
@@ -182,6 +193,12 @@ class InboxGrew(msgspec.Struct, frozen=True):
     """On `me`: the user's inbox has new items."""
 
 
+class Brought(msgspec.Struct, frozen=True):
+    """A back end brings a session into a room. If that cannot be, nobody is told."""
+
+    caller: Caller
+
+
 class NewLogin(msgspec.Struct, frozen=True):
     """{acc} of a session that may change this account: what the scheme made of its secret."""
 
@@ -203,6 +220,7 @@ Notice = (
     | TopicEnded
     | Confirmed
     | InboxGrew
+    | Brought
     | NewLogin
 )
 Event = Asked | Notice

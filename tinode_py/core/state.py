@@ -71,6 +71,15 @@ class Attachments:
         return sum(not self.by_sid[sid].background for sid in self.of(user))
 
     @property
+    def users(self) -> tuple[str, ...]:
+        """Users who are here, in the order in which they came."""
+        return tuple(self._of)
+
+    @property
+    def count_users(self) -> int:
+        return len(self._of)
+
+    @property
     def anyone_online(self) -> bool:
         return self._foreground > 0
 

@@ -156,9 +156,10 @@ async def _must_attach(hub: Hub, asker: Asker, topic: str, named: str, answers: 
     """Whether {sub} would help, and make nobody a member who is none: only private chats begin
     so.
     """
-    if asker.system and ids.kind_of(topic) is not Kind.P2P:
+    kind = ids.kind_of(topic)
+    if kind is Kind.ROOM or (asker.system and kind is not Kind.P2P):
         return False
-    if ids.kind_of(topic) is Kind.P2P and answers.ctrl.get("text") in _UNSEATED:
+    if kind is Kind.P2P and answers.ctrl.get("text") in _UNSEATED:
         return True
     reader = ids.is_channel(named)
     row = await hub.store.fetch(SubscriptionOf(named if reader else topic, asker.user))

@@ -17,7 +17,7 @@ import trio
 
 from ..access import PRES, READ
 from ..core import push
-from ..core.decision import Addressee, Deliver, Page
+from ..core.decision import Addressee, Attached, Deliver, Page
 from ..core.meta import to_data
 from ..core.state import Attachments, TopicState
 from ..records import Message
@@ -46,12 +46,27 @@ class Bystander(msgspec.Struct, frozen=True):
     here: frozenset[str]
 
 
-class FanOut:
-    """The links of one topic's attached sessions, grouped for sending."""
+class Readership(Protocol):
+    """What tells who may read. `version` grows whenever a mode in force changes."""
 
-    def __init__(self, state: TopicState) -> None:
+    attached: Attachments
+    version: int
+
+    def mode(self, attached: Attached) -> int: ...
+
+    def address(self, user: str, *, reader: bool = False) -> str: ...
+
+
+class FanOut:
+    """The links of one topic's attached sessions, grouped for sending.
+
+    `members` are those who hear of messages without being attached; a room has none.
+    """
+
+    def __init__(self, state: Readership, members: TopicState | None = None) -> None:
         self.links: dict[str, Link] = {}
         self._state = state
+        self._members = members
         self._stamp = (-1, -1)
         self._groups: list[tuple[View, list[Link]]] = []
         self._bystander_stamp = (-1, -1, -1)
@@ -78,16 +93,20 @@ class FanOut:
         """Those with P and R who must hear of a message on `me`: members, and readers of whom
         another session is here.
         """
-        state = self._state
+        state = self._members
+        if state is None:
+            return []
         stamp = (state.version, state.attached.version, on_me.version)
         if stamp != self._bystander_stamp:
             self._bystander_stamp = stamp
-            self._bystanders = [*self._find_bystanders(on_me)]
+            self._bystanders = _bystanders(state, on_me)
         return self._bystanders
 
     def addressees(self) -> tuple[Addressee, ...]:
         """Members who are notified of a message."""
-        state = self._state
+        state = self._members
+        if state is None:
+            return ()
         stamp = (state.version, state.attached.version)
         if stamp != self._addressee_stamp:
             self._addressee_stamp = stamp
@@ -97,20 +116,20 @@ class FanOut:
     @property
     def channel(self) -> str:
         """The channel whose readers are notified, "" if there is none."""
-        return push.channel_of(self._state)
+        return push.channel_of(self._members) if self._members is not None else ""
 
-    def _find_bystanders(self, on_me: OnMe) -> list[Bystander]:
-        state, found = self._state, []
-        for sub, reader in state.present():
-            sids = on_me.sids.get(sub.user)
-            if not sids or sub.mode & (READ | PRES) != READ | PRES:
-                continue
-            here = sids & state.attached.by_sid.keys()
-            if len(here) < len(sids):
-                found.append(
-                    Bystander(sub.user, state.address(sub.user, reader=reader), frozenset(here))
-                )
-        return found
+
+def _bystanders(state: TopicState, on_me: OnMe) -> list[Bystander]:
+    found = []
+    for sub, reader in state.present():
+        sids = on_me.sids.get(sub.user)
+        if not sids or sub.mode & (READ | PRES) != READ | PRES:
+            continue
+        here = sids & state.attached.by_sid.keys()
+        if len(here) < len(sids):
+            address = state.address(sub.user, reader=reader)
+            found.append(Bystander(sub.user, address, frozenset(here)))
+    return found
 
 
 @attrs.define

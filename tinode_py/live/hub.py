@@ -16,7 +16,7 @@ import trio
 from .. import ids
 from ..access import READ
 from ..config import Settings
-from ..core import find, me, me_topic, state, topic
+from ..core import find, me, me_topic, room, state, topic
 from ..core.decision import (
     Confirmed,
     EndSessions,
@@ -30,6 +30,7 @@ from ..core.decision import (
     Woken,
 )
 from ..core.find_state import FindState
+from ..core.room_state import RoomState
 from ..errors import EVICTED
 from ..hooks.before import Before
 from ..ids import Kind
@@ -41,6 +42,7 @@ from .fanout import FanOut, OnMe, word_of
 from .inbox import Inbox
 from .link import Link
 from .pushing import Pushing
+from .rooms import Rooms, rooms_in
 from .runner import Item, Rules, Runner, gone_together
 from .tally import Tally
 from .tickets import Tickets
@@ -50,6 +52,7 @@ log = logging.getLogger(__name__)
 _CONVERSATION = Rules(topic.rows, topic.needs, topic.decide, topic.is_plain, gone_together)
 _ME = Rules(me.rows, me_topic.needs, me_topic.decide)
 _FIND = Rules(find.rows, find.needs, find.decide)
+_ROOM = Rules(room.rows, room.needs, room.decide, room.is_plain, gone_together)
 
 
 @attrs.frozen
@@ -59,6 +62,7 @@ class HubStatistics:
     topics: int
     sessions: int
     users: int
+    rooms: int
     dropped: int
 
 
@@ -81,6 +85,7 @@ class Hub:
     _of_user: dict[str, dict[str, Link]] = attrs.field(factory=dict)
     _agents: dict[str, str] = attrs.field(factory=dict)
     on_me: OnMe = attrs.field(factory=OnMe)
+    rooms: Rooms = attrs.field(factory=Rooms)
     tally: Tally = attrs.field(factory=Tally)
     tickets: Tickets = attrs.field(factory=Tickets)
     scheduled: trio.Event = attrs.field(factory=trio.Event)  # more is to be sent later
@@ -92,7 +97,11 @@ class Hub:
 
     def statistics(self) -> HubStatistics:
         return HubStatistics(
-            len(self._runners), len(self._sessions), len(self._of_user), self._dropped
+            len(self._runners),
+            len(self._sessions),
+            len(self._of_user),
+            self.rooms.count(),
+            self._dropped,
         )
 
     def env(self) -> Env:
@@ -101,7 +110,8 @@ class Hub:
         if env is None or env.now != now or env.settings is not self.settings:
             pushing = self.pushing is not None
             online = self._online.__contains__
-            env = Env(self.settings, now, online, pushing, self.random_bytes)
+            rooms = (self.rooms.count, lambda user: len(self.rooms_of(user)))
+            env = Env(self.settings, now, online, pushing, self.random_bytes, *rooms)
             self._env = env
         return env
 
@@ -122,17 +132,22 @@ class Hub:
         limits = self.settings.limits
         kind = ids.kind_of(name)
         inbox: Inbox[Item] = Inbox(limits.inbox)
-        fanout = None
+        fanout: FanOut | None = None
         if kind is Kind.ME:
             runner = Runner(me.MeState(name), _ME, inbox, self.store, self, None, limits.batch)
         elif kind is Kind.FIND:
             runner = Runner(FindState(name), _FIND, inbox, self.store, self, None, limits.batch)
+        elif kind is Kind.ROOM:
+            place = RoomState(name)
+            fanout = FanOut(place)
+            runner = Runner(place, _ROOM, inbox, self.store, self, fanout, limits.batch)
         else:
             conversation = state.TopicState(name)
-            fanout = FanOut(conversation)
+            fanout = FanOut(conversation, conversation)
             runner = Runner(
                 conversation, _CONVERSATION, inbox, self.store, self, fanout, limits.batch
             )
+        if fanout is not None:
             runner.links = fanout.links
         self._runners[name] = runner
         self.nursery.start_soon(runner.run, name=f"topic {name}")
@@ -165,12 +180,16 @@ class Hub:
     def attached(self, topic: str, sid: str) -> None:
         if topic.startswith("usr"):
             self.on_me.add(topic, sid)
+        elif topic.startswith("tmp"):
+            self.rooms.came(topic)
 
     def detached(self, topic: str, sid: str) -> None:
         if topic.startswith("usr"):
             self.on_me.remove(topic, sid)
             if self._agents.get(topic) == sid:
                 del self._agents[topic]
+        elif topic.startswith("tmp"):
+            self.rooms.went(topic)
 
     def published(self, fanout: FanOut, effect: Publish) -> None:
         """Tell members who are on `me` but not in the topic of a new message that is kept."""
@@ -252,6 +271,10 @@ class Hub:
     def sessions_of(self, user: str) -> list[Link]:
         """The live sessions of a user."""
         return list(self._of_user.get(user, {}).values())
+
+    def rooms_of(self, user: str) -> set[str]:
+        """The rooms in which a session of the user is, on this server."""
+        return rooms_in(self.sessions_of(user))
 
     def logged_in_links(self) -> Iterator[tuple[str, Link]]:
         """Each user who is there, with each of his sessions."""

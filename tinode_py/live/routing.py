@@ -45,6 +45,8 @@ def routable(named: str, user: str) -> str:
         return named
     if ids.is_channel(named):
         return ids.group_of(named)
+    if ids.is_room(named):
+        return named
     return ""
 
 

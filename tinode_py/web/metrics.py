@@ -98,6 +98,7 @@ def _topics(sources: Sources) -> Iterator[Metric]:
     hub = sources.hub.statistics()
     depths = [runner.inbox.waiting for runner in sources.hub.runners()]
     yield GaugeMetricFamily("tinode_topics", "Loaded topics.", hub.topics)
+    yield GaugeMetricFamily("tinode_rooms", "Rooms with somebody in them.", hub.rooms)
     yield GaugeMetricFamily("tinode_inbox_waiting", "Requests waiting for topics.", sum(depths))
     yield GaugeMetricFamily(
         "tinode_inbox_deepest", "Requests waiting for the busiest topic.", max(depths, default=0)

@@ -14,7 +14,7 @@ import { brief, inWords } from './words.js';
 const KEY = 'admin.token';
 const STEP = 2_000; // ms between two looks at the figures
 const ROWS = 50;
-const FIGURES = { sessions: 'Sessions', users: 'Users online', topics: 'Topics loaded', dropped: 'Notices dropped' };
+const FIGURES = { sessions: 'Sessions', users: 'Users online', topics: 'Topics loaded', rooms: 'Rooms', dropped: 'Notices dropped' };
 
 class Office {
   #api = null;

@@ -78,6 +78,10 @@ class Caller:
             return True
         return topic.name in self.key.topics or not set(self.key.tags).isdisjoint(topic.tags)
 
+    def may_room(self, room: str) -> bool:
+        """Whether the key's limits let it do something with a room: by its name."""
+        return self.key is None or not self.narrow or room in self.key.topics
+
 
 class Gate(Protocol):
     """Who asks, and whether he may."""

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from . import shape_audit, shape_events, shape_messages, shape_server, shape_topics, shape_users
+from . import (
+    shape_audit,
+    shape_events,
+    shape_messages,
+    shape_rooms,
+    shape_server,
+    shape_topics,
+    shape_users,
+)
 from .operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -10,6 +18,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *shape_messages.OPERATIONS,
     *shape_users.OPERATIONS,
     *shape_topics.OPERATIONS,
+    *shape_rooms.OPERATIONS,
     *shape_events.OPERATIONS,
     *shape_audit.OPERATIONS,
 )

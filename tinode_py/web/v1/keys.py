@@ -70,6 +70,7 @@ async def read_server(call: Call) -> ServerState:
         found.topics,
         found.sessions,
         found.users,
+        found.rooms,
         found.dropped,
         ServerLimits(
             limits.message_size,

@@ -24,6 +24,7 @@ _REF = "#/components/schemas/{name}"
 _PATH_MEMBERS = {
     "user": ("A user: `usr…`, or `ext:` and the back end's own id.", "string"),
     "topic": ("A topic by its own name, `grp…` or `p2p…`.", "string"),
+    "room": ("A room by its name, `tmp…`.", "string"),
     "seq": ("A message's number.", "integer"),
     "id": ("What the list calls it.", "string"),
     "number": ("A login's number.", "integer"),

@@ -93,22 +93,29 @@ class _Message:
 
     @classmethod
     def of(cls, backend: Backend, wanted: Send | OwnSend) -> _Message:
-        content, head, idem = wanted.content, wanted.head, wanted.idem
-        limit = backend.settings.limits.message_size
-        if len(bytes(content)) + len(bytes(head)) > limit:
-            raise Problem(413, f"content and head are longer than {limit} bytes")
-        members: dict[str, msgspec.Raw] = {}
-        if bytes(head) != b"null":
-            try:
-                members = msgspec.json.decode(head, type=dict[str, msgspec.Raw])
-            except msgspec.ValidationError:
-                raise Problem.field("head", "must be an object") from None
+        content, idem = wanted.content, wanted.idem
+        members = checked_head(backend, content, wanted.head)
         if idem:
             if len(idem) > IDEM:
                 raise Problem.field("idem", f"longer than {IDEM} characters")
             members["idem"] = msgspec.Raw(msgspec.json.encode(idem))
         kept = msgspec.json.encode(members) if members else None
         return cls(bytes(content), kept, wanted.attachments)
+
+
+def checked_head(
+    backend: Backend, content: msgspec.Raw, head: msgspec.Raw
+) -> dict[str, msgspec.Raw]:
+    """The members of a head; 413 if the message is too long, 400 if the head is no object."""
+    limit = backend.settings.limits.message_size
+    if len(bytes(content)) + len(bytes(head)) > limit:
+        raise Problem(413, f"content and head are longer than {limit} bytes")
+    if bytes(head) == b"null":
+        return {}
+    try:
+        return msgspec.json.decode(head, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError:
+        raise Problem.field("head", "must be an object") from None
 
 
 async def send(call: Call, wanted: Send) -> Sent:

@@ -9,7 +9,7 @@ import msgspec
 
 from ...auth.keys import Scope
 from .operation import OPEN, Operation
-from .types import NULL, ExternalId, GroupId, Json, Moment, Page, Short, Tags, UserId
+from .types import NULL, ExternalId, GroupOrRoom, Json, Moment, Page, Short, Tags, UserId
 
 
 @attrs.frozen
@@ -18,14 +18,14 @@ class NewKey:
 
     - `name`: what it is called in lists.
     - `scopes`: what it may do.
-    - `topics`: the only groups that it may do it with; empty: no such limit.
+    - `topics`: the only groups and rooms that it may do it with; empty: no such limit.
     - `tags`: the only users and groups are those who carry one of these; empty: no such limit.
     - `rate`: requests in a second, a second's worth at once; 0: any number.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     scopes: Annotated[tuple[Scope, ...], msgspec.Meta(min_length=1, max_length=32)]
-    topics: Annotated[tuple[GroupId, ...], msgspec.Meta(max_length=100)] = ()
+    topics: Annotated[tuple[GroupOrRoom, ...], msgspec.Meta(max_length=100)] = ()
     tags: Tags = ()
     rate: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
 
@@ -130,6 +130,7 @@ class ServerState:
     - `topics`: topics that are loaded.
     - `sessions`: live sessions.
     - `users`: users who have one.
+    - `rooms`: rooms with somebody in them.
     - `dropped`: notices that found a full inbox, since the start.
     - `limits`: bounds.
     """
@@ -140,6 +141,7 @@ class ServerState:
     topics: int
     sessions: int
     users: int
+    rooms: int
     dropped: int
     limits: ServerLimits
 

@@ -1,4 +1,4 @@
-"""Requests and answers about topics, their members, and ephemeral channels."""
+"""Requests and answers about topics and their members."""
 
 from __future__ import annotations
 

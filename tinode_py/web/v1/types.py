@@ -21,6 +21,9 @@ UserId = Annotated[str, msgspec.Meta(pattern="^usr[A-Za-z0-9_-]{11}$")]
 UserRef = Annotated[str, msgspec.Meta(pattern="^(usr[A-Za-z0-9_-]{11}|ext:.{1,128})$")]
 Sender = Annotated[str, msgspec.Meta(pattern="^(usr[A-Za-z0-9_-]{11}|ext:.{1,128})?$")]
 TopicId = Annotated[str, msgspec.Meta(pattern="^(grp[A-Za-z0-9_-]{11}|p2p[A-Za-z0-9_-]{22})$")]
+GroupOrRoom = Annotated[
+    str, msgspec.Meta(pattern="^(grp[A-Za-z0-9_-]{11}|tmp[A-Za-z0-9_.:-]{1,61})$")
+]
 GroupId = Annotated[str, msgspec.Meta(pattern="^grp[A-Za-z0-9_-]{11}$")]
 Users = Annotated[tuple[UserRef, ...], msgspec.Meta(max_length=ITEMS)]
 Attachments = Annotated[

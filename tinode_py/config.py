@@ -60,6 +60,7 @@ class Settings:
     auth: sections.Auth = table(sections.Auth, "Accounts and logging in.")
     sessions: sections.Sessions = table(sections.Sessions, "How often a user may be there.")
     users: sections.Users = table(sections.Users, "What becomes of new users.")
+    topics: sections.Topics = table(sections.Topics, "Conversations of two, groups and channels.")
     clients: sections.Clients = table(sections.Clients, "What is left to the back end.")
     rooms: sections.Rooms = table(
         sections.Rooms, "Rooms, of which nothing is kept (docs/rooms.md)."

@@ -194,6 +194,16 @@ class Users:
 
 
 @attrs.frozen
+class Topics:
+    detached_set_delay: float = key(
+        10.0,
+        "How long others in a topic go on with a member's old mode after he changed it without"
+        " being attached, as they do in the reference, there without an end; 0: not at all.",
+        unit="seconds",
+    )
+
+
+@attrs.frozen
 class Clients:
     publish: bool = key(
         True,

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from tests.core.world import GROUP, PAIR, USERS, World
 from tinode_py import ids
+from tinode_py.core.decision import Woken
 from tinode_py.core.me import MeState
 from tinode_py.core.state import TopicState
 from tinode_py.wire.packets import (
@@ -93,14 +94,24 @@ def play(world: World, name: str, users: tuple[str, ...], todo: list[Step]) -> N
             continue  # the session refuses that
         world.ask(user, asked, name, sid=sid)
         compare(world, name, users)
+        assert not any(map(world.conversation(name).attached.of, world.conversation(name).promises))
+    world.now = max(world.now, world.conversation(name).wake_at)
+    while world.conversation(name).promises:
+        world.handle(name, Woken())
+        world.now += 1
+    compare(world, name, users)
 
 
 def compare(world: World, name: str, users: tuple[str, ...]) -> None:
     applied, stored = world.conversation(name), world.fresh(name)
     assert isinstance(stored, TopicState)
     assert applied.topic == stored.topic
-    assert applied.subs == stored.subs
+    promises = applied.promises
+    rows = {u: promises[u].kept(row) if u in promises else row for u, row in applied.subs.items()}
+    assert rows == stored.subs
     for user in users:
+        if user in promises:
+            continue  # his `me` is told when it comes into force
         mine, kept = world.state(user), world.fresh(user)
         assert isinstance(mine, MeState)
         assert isinstance(kept, MeState)

@@ -367,6 +367,21 @@ class Forget(msgspec.Struct, frozen=True):
     user: str
 
 
+class Deferred(msgspec.Struct, frozen=True):
+    """A member's row has new modes, but those that he had stay in force until a moment."""
+
+    user: str
+    want: int
+    given: int
+    until: int  # ms
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """The modes in a member's row are in force from now on."""
+
+    user: str
+
+
 class Told(msgspec.Struct, frozen=True):
     """On `me`: the sessions here were told that a contact is online, or no longer."""
 
@@ -458,6 +473,8 @@ Effect = (
     | CallIs
     | Silenced
     | Forget
+    | Deferred
+    | Settled
     | Told
     | Contacts
     | Agent

@@ -18,20 +18,18 @@ from ..errors import (
     DENIED,
     MALFORMED,
     NOT_ALLOWED,
-    NOT_FOUND,
     NOT_MODIFIED,
     OK,
-    Answer,
     Refused,
 )
 from ..ids import Kind
 from ..queries import OwnerOfTag, Query, SubscriptionOf
-from ..records import Subscription, Topic
+from ..records import Topic
 from ..wire.packets import DefAcs, Pres, Set, SetDesc, SetQuery
-from . import membership, presence, push, tags, uploads
+from . import membership, presence, tags, uploads
 from .decision import Asked, Decision, Effect, Env, Facts, reply
 from .merge import DELETE, merge
-from .modes import acs, parse_mode
+from .modes import parse_mode
 from .seats import seat
 from .state import TopicState
 
@@ -85,69 +83,6 @@ def set_part(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decisio
     if request.cred is not None:
         raise Refused(NOT_ALLOWED)
     return _aux(state, asked, request, env)
-
-
-def from_outside(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
-    """{set} without being attached: one's own mode and `private`, nothing else."""
-    request = cast(Set, asked.request)
-    if (no := refusal_outside(request, asked.caller.user)) is not NOT_FOUND:
-        raise Refused(no)
-    address = asked.named if asked.named.startswith("chn") else state.name
-    sub: Subscription | None = facts[SubscriptionOf(address, asked.caller.user)]
-    if sub is None or sub.deleted or state.topic is None:
-        raise Refused(NOT_FOUND)
-    new = sub
-    if request.sub and request.sub.mode:
-        change = membership.own_mode(state, sub, parse_mode(request.sub.mode), env)
-        if change.topic is not None or change.subscription.mode & OWNER != sub.mode & OWNER:
-            raise Refused(DENIED)
-        new = change.subscription
-    private_set = False
-    if request.desc and request.desc.private is not None:
-        private, private_set = merge(new.private, request.desc.private)
-        new = structs.replace(new, private=private, updated=env.now)
-    moded = (new.want, new.given) != (sub.want, sub.given)
-    if not moded and not private_set:
-        raise Refused(NOT_MODIFIED)
-    effects = [*_outside_notices(state, asked, sub, new, private_set=private_set)]
-    if moded and not new.mode & JOIN:
-        effects.extend(membership.evict(state, new.user, env, unsub=False))
-    params = {"acs": acs(new)} if moded else None
-    effects.append(reply(env, OK, asked, params=params))
-    return Decision((PutSubscription(new),), tuple(effects))
-
-
-def refusal_outside(request: Set, user: str = "") -> Answer:
-    """Why a {set} from outside comes to nothing; NOT_FOUND if only for want of a subscription."""
-    if request.tags is not None or request.cred is not None or request.aux is not None:
-        return DENIED
-    if request.desc is None and request.sub is None:
-        return MALFORMED
-    mode = request.sub.mode if request.sub else ""
-    if mode and request.sub and request.sub.user not in ("", user):
-        return DENIED
-    private = request.desc.private if request.desc else None
-    return NOT_FOUND if mode or private is not None else NOT_MODIFIED
-
-
-def _outside_notices(
-    state: TopicState, asked: Asked, old: Subscription, new: Subscription, *, private_set: bool
-) -> Iterator[Effect]:
-    """The user's other sessions learn of it. Nobody else does: whom he blocks, or no longer
-    follows, is not told.
-    """
-    sid, user = asked.caller.sid, asked.caller.user
-    reader = asked.named.startswith("chn")
-    if (old.want, old.given) != (new.want, new.given):
-        what = presence.dacs(old, new)
-        yield from presence.on_topic(state, state.attached.of(user), "acs", dacs=what)
-        pres = Pres(topic="me", what="acs", dacs=what)
-        yield presence.on_me(state, user, pres, always=True, skip_sid=sid, reader=reader)
-        yield presence.contact_changed(state, new, reader=reader, quiet=True)
-        if reader:
-            yield from push.follow(old, new)
-    if private_set:
-        yield updated_for_owner(state, user, sid, reader=reader)
 
 
 def updated_for_owner(state: TopicState, user: str, sid: str, *, reader: bool = False) -> Effect:

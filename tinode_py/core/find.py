@@ -47,7 +47,7 @@ from ..wire.packets import (
     SubRow,
     Time,
 )
-from . import describe, fitting, rewrite, tags
+from . import describe, fitting, outside, rewrite, tags
 from . import query as language
 from .decision import (
     NOTHING,
@@ -285,7 +285,7 @@ def _set(state: FindState, asked: Asked, env: Env) -> Decision:
 def _set_outside(state: FindState, asked: Asked, env: Env) -> Decision:
     """{set} without being attached: the private query and the own mode."""
     request = cast(Set, asked.request)
-    no = describe.refusal_outside(request, asked.caller.user)
+    no = outside.refusal(request, asked.caller.user)
     if no is not NOT_FOUND:
         raise Refused(no)
     changes: list[Change] = []

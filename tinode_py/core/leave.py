@@ -83,7 +83,7 @@ def unsubscribe(state: TopicState, asked: Asked, env: Env) -> Decision:
         raise Refused(DENIED)
     item = state.attached.get(caller.sid)
     reader = item.reader if item else wants_reader(asked)
-    sub = state.readers.get(caller.user) if reader else state.member(caller.user)
+    sub = state.readers.get(caller.user) if reader else state.stored(caller.user)
     if sub is None:
         raise Refused(ATTACH_FIRST)
     done = structs.replace(sub, deleted=env.now, updated=env.now)

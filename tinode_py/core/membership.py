@@ -99,7 +99,7 @@ def _transfer(state: TopicState, sub: Subscription, asked: int, env: Env) -> Cha
     """The chosen successor accepts: the old owner keeps all rights but this one."""
     new = structs.replace(sub, want=asked, updated=env.now)
     topic = structs.replace(state.record, owner=sub.user)
-    old = state.member(state.record.owner)
+    old = state.stored(state.record.owner)
     if old is None:
         return Change((new,), topic)
     after = structs.replace(old, want=old.want & ~OWNER, given=old.given & ~OWNER, updated=env.now)
@@ -178,7 +178,7 @@ def _set_other(state: TopicState, asked: Asked, part: SetSub, facts: Facts, env:
         raise Refused(DENIED)
     if state.kind is Kind.P2P and part.user not in ids.p2p_users(state.name):
         raise Refused(DENIED)
-    old = state.member(part.user)
+    old = state.stored(part.user)
     if old is None:
         new = _invited(state, part, facts, env)
     else:
@@ -256,7 +256,7 @@ def remove(state: TopicState, asked: Asked, target: str, env: Env) -> Decision:
         raise Refused(DENIED)
     if not ids.is_user(target) or target in (caller.user, state.record.owner):
         raise Refused(DENIED)
-    sub = state.member(target)
+    sub = state.stored(target)
     if sub is None:
         return Decision(effects=(reply(env, NO_ACTION, asked),))
     if not sub.want & JOIN:

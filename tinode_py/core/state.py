@@ -25,7 +25,19 @@ from ..changes import (
 )
 from ..ids import Kind
 from ..records import Subscription, Topic
-from .decision import Attach, Attached, Call, CallIs, Detach, Effect, Forget, Online, Silenced
+from .decision import (
+    Attach,
+    Attached,
+    Call,
+    CallIs,
+    Deferred,
+    Detach,
+    Effect,
+    Forget,
+    Online,
+    Settled,
+    Silenced,
+)
 
 HEARS = READ | PRES  # who has both is told who comes and goes
 
@@ -94,12 +106,25 @@ class Attachments:
         return len(self.by_sid)
 
 
+@attrs.frozen
+class Promise:
+    """Modes that are in a member's row, and in force here only later (decisions/0004)."""
+
+    want: int
+    given: int
+    until: int  # ms
+
+    def kept(self, sub: Subscription) -> Subscription:
+        return structs.replace(sub, want=self.want, given=self.given)
+
+
 @attrs.define
 class TopicState:
     """A topic and its subscriptions. `topic` None: it does not exist (yet, or any more).
 
-    `subs` holds members by user; for a p2p conversation also rows that have ended. `readers`
-    holds only the readers of a channel who are attached.
+    `subs` holds members by user, with the modes in force; for a p2p conversation also rows that
+    have ended. `readers` holds only the readers of a channel who are attached. Nobody of whom a
+    session is attached has a promise.
     """
 
     name: str
@@ -112,6 +137,7 @@ class TopicState:
     version: int = 0  # of the modes in force
     call: Call | None = None
     silenced: frozenset[str] = frozenset()  # suspended users, see `is_silent`
+    promises: dict[str, Promise] = attrs.field(factory=dict)  # by user
     kind: Kind = attrs.field(init=False)
     _hearing: dict[str, Attached] = attrs.field(factory=dict, eq=False)
     _hearing_at: int = attrs.field(default=-1, eq=False)  # the version for which that holds
@@ -129,7 +155,8 @@ class TopicState:
     def wake_at(self) -> int:
         """When something is due here; 0: nothing is."""
         rings_until = self.call.ends_at if self.call else 0
-        return min((at for at in (self.off_at, rings_until) if at), default=0)
+        kept = min((promise.until for promise in self.promises.values()), default=0)
+        return min((at for at in (self.off_at, rings_until, kept) if at), default=0)
 
     @property
     def is_silent(self) -> bool:
@@ -145,6 +172,7 @@ class TopicState:
         self.topic = topic
         self.silenced = frozenset(silenced)
         self.subs = {sub.user: sub for sub in subs}
+        self.promises.clear()
         self.version += 1
 
     @property
@@ -157,6 +185,11 @@ class TopicState:
         """The subscription in force of a member (not of a channel's reader)."""
         sub = self.subs.get(user)
         return None if sub is None or sub.deleted else sub
+
+    def stored(self, user: str) -> Subscription | None:
+        """A member's subscription with the modes of its row, if they are not yet in force too."""
+        sub, promise = self.member(user), self.promises.get(user)
+        return promise.kept(sub) if sub and promise else sub
 
     def members(self) -> Iterator[Subscription]:
         return (sub for sub in self.subs.values() if not sub.deleted)
@@ -226,7 +259,12 @@ class TopicState:
                 self.silenced -= {effect.user}
             case Forget():
                 self.subs.pop(effect.user, None)
+                self.promises.pop(effect.user, None)
                 self.version += 1
+            case Deferred():
+                self._defer(effect)
+            case Settled():
+                self._settle(effect.user)
             case _:
                 pass  # the rest concerns others
 
@@ -241,6 +279,18 @@ class TopicState:
         self._hearing.pop(sid, None)
         if item is not None and item.reader and not self.attached.of(item.user):
             self.readers.pop(item.user, None)
+
+    def _defer(self, effect: Deferred) -> None:
+        row = self.subs[effect.user]
+        self.promises[effect.user] = Promise(row.want, row.given, effect.until)
+        self.subs[effect.user] = structs.replace(row, want=effect.want, given=effect.given)
+        self.version += 1
+
+    def _settle(self, user: str) -> None:
+        promise = self.promises.pop(user, None)
+        if promise is not None:
+            self.subs[user] = promise.kept(self.subs[user])
+            self.version += 1
 
     # --- applying changes ----------------------------------------------------------------
 
@@ -284,6 +334,8 @@ class TopicState:
     def _put(self, sub: Subscription) -> None:
         rows = self._rows(sub.topic)
         self.version += 1
+        if rows is self.subs:
+            self.promises.pop(sub.user, None)
         if rows is self.readers and sub.user not in rows:
             return  # of readers only those are kept who are attached
         if sub.deleted and self.kind is not Kind.P2P:

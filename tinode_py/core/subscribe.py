@@ -26,7 +26,7 @@ from ..errors import (
 from ..ids import Kind
 from ..queries import Query, SubscriptionOf, UserById
 from ..records import State, Subscription, Topic, User
-from ..wire.packets import Get, SetQuery, Sub
+from ..wire.packets import Get, Pres, SetQuery, Sub
 from . import membership, meta, presence, tags, uploads
 from .decision import (
     NOTHING,
@@ -168,11 +168,17 @@ def _new_group(state: TopicState, asked: Asked, env: Env) -> Decision:
 
 
 def _group(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
-    sub = state.member(asked.caller.user)
+    sub = _who_returns(state, asked.caller.user)
     if sub is None:
         return _join(state, asked, facts, env)
     restored = sub.given | _default(state.record, asked) & ~OWNER
     return _return(state, asked, env, sub, restored)
+
+
+def _who_returns(state: TopicState, user: str) -> Subscription | None:
+    """His row: as it is stored, but that who gave up `J` and comes back in time did not."""
+    sub = state.stored(user)
+    return sub if sub and sub.want & JOIN else state.member(user)
 
 
 def _return(
@@ -202,8 +208,21 @@ def _attach_again(
 ) -> Decision:
     new = _with_private(change.subscription, asked, env)
     params = {"acs": acs(new)} if (new.want, new.given) != (sub.want, sub.given) else None
-    changes: tuple[Change, ...] = change.changes_with(new) if new != sub else ()
-    return Decision(changes) + _attach(state, asked, env, new, params=params, old=sub, more=change)
+    stored = state.stored(new.user)  # perhaps with a mode that was not yet in force
+    changes: tuple[Change, ...] = ()
+    if new != sub or new.user in state.promises:
+        changes = change.changes_with(new)
+    attach = _attach(state, asked, env, new, params=params, old=sub, more=change)
+    return Decision(changes, tuple(_taken_back(state, asked, stored, sub))) + attach
+
+
+def _taken_back(
+    state: TopicState, asked: Asked, stored: Subscription | None, sub: Subscription
+) -> Iterator[Effect]:
+    """His other sessions were told of a mode that does not come into force."""
+    if stored is not None and (stored.want, stored.given) != (sub.want, sub.given):
+        pres = Pres(topic="me", what="acs", dacs=presence.dacs(stored, sub))
+        yield presence.on_me(state, sub.user, pres, always=True, skip_sid=asked.caller.sid)
 
 
 def _default(topic: Topic, asked: Asked) -> int:
@@ -281,7 +300,7 @@ def _reader(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
 
 
 def _p2p(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
-    sub = state.member(asked.caller.user)
+    sub = _who_returns(state, asked.caller.user)
     if facts[UserById(ids.p2p_peer(state.name, asked.caller.user))] is None:
         raise Refused(USER_NOT_FOUND)
     if sub is None:

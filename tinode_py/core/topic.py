@@ -50,6 +50,7 @@ from .decision import (
     Online,
     Presence,
     Retire,
+    Settled,
     Silenced,
     Suspended,
     Tell,
@@ -171,7 +172,7 @@ def _is_deletion(asked: Asked) -> bool:
 
 def _set(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
     if seat(state, asked) is None:
-        return describe.from_outside(state, asked, facts, env)
+        return outside.set_own(state, asked, facts, env)
     first, rest = describe.split(asked)
     try:
         decision = describe.set_part(state, first, facts, env)
@@ -241,6 +242,8 @@ def _without(state: TopicState, sids: Iterable[str], env: Env) -> Decision:
 
 def _woken(state: TopicState, env: Env) -> Decision:
     """Nobody has answered, or nobody has been here for a while: say so, and unload."""
+    if due := [user for user, promise in state.promises.items() if promise.until <= env.now]:
+        return Decision(effects=tuple(_settled(state, due)))
     if state.call is not None:
         return calls.overdue(state, env)
     if not state.off_at or env.now < state.off_at or len(state.attached):
@@ -250,6 +253,14 @@ def _woken(state: TopicState, env: Env) -> Decision:
         effects.append(Online(False))
         effects.extend(presence.members_notice(state, "off"))
     return Decision(effects=(*effects, Retire()))
+
+
+def _settled(state: TopicState, users: Iterable[str]) -> Iterator[Effect]:
+    """What they changed without being attached is in force now."""
+    for user in users:
+        yield Settled(user)
+        if (sub := state.stored(user)) is not None:
+            yield presence.contact_changed(state, sub, quiet=True)
 
 
 def _presence(state: TopicState, event: Presence) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .. import ids
-from ..core import describe, meta
+from ..core import meta, outside
 from ..errors import (
     ATTACH_FIRST,
     DENIED,
@@ -64,7 +64,7 @@ def nowhere(request: Sub | Leave | Pub | Get | Set | Del | Note) -> Answer:
         case Get():
             return _nothing_known(request)
         case Set():
-            return describe.refusal_outside(request)
+            return outside.refusal(request)
         case Del():
             return MALFORMED
         case _:

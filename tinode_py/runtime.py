@@ -25,6 +25,7 @@ LIVE = (
         "sessions",
         "users",
         "clients",
+        "rooms",
         "calls",
         "events",
         "inbox",

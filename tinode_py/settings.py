@@ -189,7 +189,7 @@ class Users:
     lobby: str = key(
         "",
         "A group (`grp…`) that everyone joins on registration; empty: none. Its members count:"
-        " raise `limits.topic_subscribers`.",
+        " raise `limits.topic_subscribers`. The log says who did not get in, and why.",
     )
 
 

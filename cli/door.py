@@ -78,6 +78,9 @@ class Door:
     async def post(self, path: str, body: Packet) -> Any:
         return await self._http("POST", path, json=body)
 
+    async def patch(self, path: str, body: Packet) -> Any:
+        return await self._http("PATCH", path, json=body)
+
     async def delete(self, path: str) -> None:
         await self._http("DELETE", path)
 

@@ -95,6 +95,26 @@ def set_owner(settings: Settings, name: str, who: str, as_json: bool) -> None:
     tell(told, f"{group} is owned by {user}, before by {owner}, {door.where}", as_json=as_json)
 
 
+@topic.command("publish")
+@click.argument("name", metavar="TOPIC")
+@click.argument("who", type=click.Choice(["clients", "backend"]))
+@json_option
+@with_settings
+def publish(settings: Settings, name: str, who: str, as_json: bool) -> None:
+    """Say who publishes in a group or a conversation: its clients, or the back end alone."""
+    with looking(settings) as browser:
+        found = topic_of(browser, name)
+
+    async def work(door: Door) -> None:
+        with refusals():
+            await door.patch(f"/v1/topics/{found}", {"publish": who == "clients"})
+
+    door, _ = through(settings, work)
+    told: dict[str, Any] = {"done": "publishing", "topic": found, "by": who, **door.told}
+    done = "clients publish" if who == "clients" else "the back end alone publishes"
+    tell(told, f"in {found} {done} {door.where}", as_json=as_json)
+
+
 @topic.command("delete")
 @click.argument("name", metavar="TOPIC")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -110,6 +110,7 @@ class Topic(msgspec.Struct, frozen=True):
     seq: int = 0  # number of the last message
     delid: int = 0  # number of the last deletion, hard or soft
     readers: int = 0  # subscriptions to the channel address
+    publish: bool = True  # whether clients may; else messages come from a back end
 
     def with_message(self, seq: int, ts: int) -> Topic:
         """The topic after a message. Written out: every publication comes here, and
@@ -118,7 +119,7 @@ class Topic(msgspec.Struct, frozen=True):
         return Topic(
             self.name, self.created, self.updated, ts, self.owner, self.state, self.channel,
             self.auth, self.anon, self.public, self.trusted, self.aux, self.tags, seq,
-            self.delid, self.readers,
+            self.delid, self.readers, self.publish,
         )  # fmt: skip
 
 

@@ -53,6 +53,16 @@ def world(run: Run, tmp_path: Path) -> World:
     return trio.run(live)
 
 
+def test_publishing_is_left_to_the_back_end(world: World) -> None:
+    for who, on in (("backend", 0), ("clients", 1)):
+        (told,) = world.json("topic", "publish", world.group, who)
+        assert (told["topic"], told["by"]) == (world.group, who)
+        (shown,) = world.json("topic", "show", world.group)
+        assert shown["publish"] == on
+    assert "backend" in world.fails("topic", "publish", world.group, "nobody")
+    assert "grpAAAAAAAAAAE" in world.fails("topic", "publish", "grpAAAAAAAAAAE", "clients")
+
+
 def test_topics_are_listed_and_shown(world: World) -> None:
     found = world.json("topic", "list")
     assert {row["topic"][:3] for row in found} == {"sys", "grp", "p2p"}

@@ -87,6 +87,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "topic members {grp}",
             "topic set-owner {grp} bobby",
             "topic set-owner {grp} bobby",
+            "topic publish {grp} backend",
             "topic delete {grp} --yes",
         ),
     ),

@@ -73,6 +73,7 @@ class Caller(msgspec.Struct, frozen=True):
     number: int = 0  # of his login
     language: str = ""
     by: Actor | None = None  # who has more than the user's own rights here, for the audit
+    backend: bool = False  # a back end speaks for him
 
     @property
     def is_root(self) -> bool:
@@ -206,6 +207,13 @@ class NewLogin(msgspec.Struct, frozen=True):
     login: Login
 
 
+class PublishIs(msgspec.Struct, frozen=True):
+    """Whether clients may publish in the topic from now on, as a back end asks it."""
+
+    asked: Asked
+    on: bool
+
+
 Notice = (
     Gone
     | Awake
@@ -222,6 +230,7 @@ Notice = (
     | InboxGrew
     | Brought
     | NewLogin
+    | PublishIs
 )
 Event = Asked | Notice
 

@@ -15,7 +15,7 @@ from ..audit import Action, AuditEntry
 from ..changes import Change, DeleteTopic, PutTopic
 from ..wire.packets import Acc, Del, Leave, Pub, Set, SetDesc, Sub
 from . import heads
-from .decision import Asked, Event, NewLogin
+from .decision import Asked, Event, NewLogin, PublishIs
 
 _Told = tuple[Action, dict[str, Any]]
 _DESCRIBED = ("public", "trusted", "private")
@@ -23,12 +23,14 @@ _DESCRIBED = ("public", "trusted", "private")
 
 def deed(topic: str, event: Event, changes: tuple[Change, ...], now: int) -> AuditEntry | None:
     """The entry for an event that made `changes` in a topic; None if there is none to make."""
-    asked = event.asked if isinstance(event, NewLogin) else event
+    asked = event.asked if isinstance(event, NewLogin | PublishIs) else event
     if not isinstance(asked, Asked) or asked.caller.by is None or not changes:
         return None
     if asked.caller.by.door == "root" and _is_his_own(topic, asked):
         return None
     found = _told(asked, changes)
+    if isinstance(event, PublishIs):
+        found = "topic.change", {"publish": event.on}
     if found is None:
         return None
     action, detail = found

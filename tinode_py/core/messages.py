@@ -10,13 +10,15 @@ from msgspec import structs
 
 from .. import ids
 from ..access import DELETE, FULL, PRES, READ, WRITE
-from ..changes import AppendMessage, Change, DeleteMessages, PutIdem, SetMarks
+from ..changes import AppendMessage, Change, DeleteMessages, PutIdem, PutTopic, SetMarks
 from ..errors import (
     ATTACH_FIRST,
     DENIED,
     MALFORMED,
     NOT_ALLOWED,
+    NOT_MODIFIED,
     OK,
+    TOPIC_NOT_FOUND,
     Refused,
 )
 from ..ids import Kind
@@ -34,6 +36,7 @@ from .decision import (
     Effect,
     Env,
     Facts,
+    PublishIs,
     Reply,
     Tell,
     ctrl,
@@ -69,7 +72,7 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     if item is None and state.kind is not Kind.SYS:
         raise Refused(ATTACH_FIRST)
     asked = _as_known(state, asked, item)
-    if not _may_write(state, asked, item):
+    if not (_may_write(state, asked, item) and _is_open(state, asked)):
         return Decision(effects=(reply(env, DENIED, asked),))
     key = heads.idem(request.head)
     if key and (earlier := facts[AnswerTo(state.name, caller.user, key)]):
@@ -93,6 +96,22 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     if asked.attachments:
         changes += uploads.linked(state.name, message.seq, asked.attachments)
     return Decision(changes, tuple(effects))
+
+
+def _is_open(state: TopicState, asked: Asked) -> bool:
+    """Whether messages may come from here: from root and from back ends in any case."""
+    caller = asked.caller
+    return state.record.publish or caller.backend or caller.is_root or caller.by is not None
+
+
+def publish_is(state: TopicState, event: PublishIs, env: Env) -> Decision:
+    """Leave publishing to the back end, or give it back to the clients."""
+    if state.topic is None:
+        raise Refused(TOPIC_NOT_FOUND)
+    if state.record.publish is event.on:
+        return Decision(effects=(reply(env, NOT_MODIFIED, event.asked),))
+    topic = structs.replace(state.record, publish=event.on, updated=env.now)
+    return Decision((PutTopic(topic),), (reply(env, OK, event.asked),))
 
 
 def _stored(

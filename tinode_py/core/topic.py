@@ -49,6 +49,7 @@ from .decision import (
     Gone,
     Online,
     Presence,
+    PublishIs,
     Retire,
     Settled,
     Silenced,
@@ -120,6 +121,8 @@ def decide(state: TopicState, event: Event, facts: Facts, env: Env) -> Decision:
             return _woken(state, env)
         case Presence():
             return _presence(state, event)
+        case PublishIs():
+            return messages.publish_is(state, event, env)
         case UserEnded():
             return _user_ended(state, event)
         case Suspended():

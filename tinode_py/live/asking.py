@@ -18,12 +18,12 @@ from msgspec import structs
 from .. import ids
 from ..access import JOIN, Level
 from ..audit import Actor
-from ..core.decision import Asked, Caller, Gone
+from ..core.decision import Asked, Caller, Gone, PublishIs
 from ..errors import ATTACH_FIRST, TOPIC_NOT_FOUND, UNAVAILABLE, Answer, Refused
 from ..ids import Kind
 from ..queries import SubscriptionOf
 from ..wire.codec import Form
-from ..wire.packets import Request, Sub
+from ..wire.packets import Request, Set, Sub
 from .hub import Hub
 from .link import Link
 from .runner import Item
@@ -65,6 +65,7 @@ class Asker:
     actor: str = ""  # empty: the user himself
     system: bool = False  # may write everywhere
     by: Actor | None = None  # whose deed it is in the audit; None: it is none
+    own: bool = False  # he asks himself, with no more than a client may
 
 
 @attrs.frozen
@@ -124,6 +125,13 @@ async def ask(
     return answers
 
 
+async def set_publish(hub: Hub, asker: Asker, topic: str, *, on: bool) -> Answers:
+    """Say whether clients may publish in a topic; 304 if it was so before."""
+    link = _link(hub)
+    asked = _asked(link, asker, Set(id=NAME, topic=topic), topic, seated=False)
+    return await _one(hub, link, PublishIs(asked, on), topic)
+
+
 def _link(hub: Hub) -> Link:
     link = Link(ids.new_body(hub.random_bytes), _Gathered())
     link.form = Form.JSON_LINE
@@ -132,13 +140,21 @@ def _link(hub: Hub) -> Link:
 
 def _asked(link: Link, asker: Asker, request: Request, named: str, *, seated: bool) -> Asked:
     actor = asker.actor or asker.user
-    caller = Caller(link.sid, asker.user, asker.level, actor, background=True, by=asker.by)
+    caller = Caller(
+        link.sid,
+        asker.user,
+        asker.level,
+        actor,
+        background=True,
+        by=asker.by,
+        backend=not asker.own,
+    )
     door: Literal["", "user", "system"] = "system" if asker.system else "user"
     return Asked(caller, request, named, unseated="" if seated else door)
 
 
-async def _one(hub: Hub, link: Link, asked: Asked, topic: str) -> Answers:
-    if not hub.submit(topic, Item(asked, link)):
+async def _one(hub: Hub, link: Link, event: Asked | PublishIs, topic: str) -> Answers:
+    if not hub.submit(topic, Item(event, link)):
         raise Refused(UNAVAILABLE)
     await link.wait_unanswered(0)
     return _taken(link)

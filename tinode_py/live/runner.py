@@ -42,6 +42,7 @@ from ..core.decision import (
     Online,
     Page,
     Publish,
+    PublishIs,
     Push,
     Reply,
     Retire,
@@ -299,7 +300,7 @@ class Runner:
         """
         if isinstance(item.event, Gone):
             return Decision(effects=tuple(map(Detach, item.event.sids)))
-        asked = item.event.asked if isinstance(item.event, NewLogin) else item.event
+        asked = item.event.asked if isinstance(item.event, NewLogin | PublishIs) else item.event
         if not isinstance(asked, Asked) or item.link is None:
             return Decision()
         if answer is INTERNAL and isinstance(asked.request, Note):

@@ -195,7 +195,7 @@ FROM account AS a LEFT JOIN login AS l ON l.user = a.id AND l.scheme = 'basic'""
 _TOPICS = """
 SELECT t.name AS topic, t.public ->> '$.fn' AS name, t.owner, t.state,
     (SELECT count(*) FROM subscription AS s WHERE s.topic = t.name AND s.deleted = 0) AS members,
-    t.readers, n.seq, t.created, n.touched
+    t.readers, n.seq, t.created, n.touched, t.publish
 FROM topic AS t CROSS JOIN topic_tail AS n ON n.topic = t.name"""
 # What of a person is exported: everything but what opens doors (hashes, codes).
 _PERSON = {

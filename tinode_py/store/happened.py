@@ -36,7 +36,7 @@ _ACCOUNT = {
     "tags": ("tags",),
     "defacs": ("auth", "anon"),
 }
-_TOPIC = {**_ACCOUNT, "aux": ("aux",), "owner": ("owner",), "state": ("state",)}
+_TOPIC = {**_ACCOUNT, **{name: (name,) for name in ("aux", "owner", "state", "publish")}}
 
 _FACTS: Mapping[type[Change], Callable[[Any], Query[Any]]] = {
     PutUser: lambda change: UserById(change.user.id),

@@ -25,7 +25,7 @@ USER_COLUMNS = (
 LOGIN_COLUMNS = ("scheme", "name", "user", "secret", "level", "expires")
 TOPIC_COLUMNS = (
     *("name", "created", "updated", "owner", "state", "channel", "auth", "anon"),
-    *("public", "trusted", "aux", "tags", "readers"),
+    *("public", "trusted", "aux", "tags", "readers", "publish"),
 )
 TAIL_COLUMNS = ("topic", "seq", "touched", "delid")
 SUBSCRIPTION_COLUMNS = (
@@ -101,7 +101,7 @@ def topic_row(topic: Topic) -> Row:
     return (
         *(topic.name, topic.created, topic.updated, topic.owner, topic.state.value),
         *(int(topic.channel), topic.auth, topic.anon, text(topic.public), text(topic.trusted)),
-        *(text(topic.aux), encoded(topic.tags), topic.readers),
+        *(text(topic.aux), encoded(topic.tags), topic.readers, int(topic.publish)),
     )
 
 
@@ -125,9 +125,10 @@ def topic_of(row: Row) -> Topic:
         aux=row[10],
         tags=_TAGS.decode(row[11]),
         readers=row[12],
-        seq=row[14],
-        touched=row[15],
-        delid=row[16],
+        publish=bool(row[13]),
+        seq=row[15],
+        touched=row[16],
+        delid=row[17],
     )
 
 

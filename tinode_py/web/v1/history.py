@@ -156,7 +156,7 @@ async def edit_own_message(call: Call) -> Edited:
     row = await _message_at(call.backend, own_topic_of(caller.user, named), call.path["seq"])
     if row.sender != caller.user:
         raise Problem(403, "only its author may edit a message")
-    return await _edited(call, Asker(caller.user, caller.level), named, row)
+    return await _edited(call, Asker(caller.user, caller.level, own=True), named, row)
 
 
 async def _edited(call: Call, asker: Asker, named: str, row: Message) -> Edited:
@@ -195,7 +195,7 @@ async def delete_own_message(call: Call) -> DeletedMessages:
     caller, named = call.caller, call.path["topic"]
     topic = own_topic_of(caller.user, named)
     row = await _message_at(call.backend, topic, call.path["seq"])
-    asker = Asker(caller.user, caller.level)
+    asker = Asker(caller.user, caller.level, own=True)
     return await _deleted(call.backend, asker, topic, named, row.seq, hard=call.query.hard)
 
 

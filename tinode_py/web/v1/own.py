@@ -26,7 +26,7 @@ Row = Mapping[str, msgspec.Raw]
 
 async def _on_me(call: Call, request: Get | Set) -> Answers:
     caller = call.caller
-    asker = Asker(caller.user, caller.level)
+    asker = Asker(caller.user, caller.level, own=True)
     return await ask(call.backend.hub, asker, caller.user, "me", request)
 
 
@@ -82,7 +82,7 @@ async def list_members(call: Call) -> Members:
     caller, page, named = call.caller, call.query, call.path["topic"]
     topic = own_topic_of(caller.user, named)
     request = Get(id=NAME, topic=named, what="sub")
-    asker = Asker(caller.user, caller.level)
+    asker = Asker(caller.user, caller.level, own=True)
     if not await _is_member(call, asker, topic, named):
         raise Problem(403, "the user is no member of this topic")
     answers = await ask(call.backend.hub, asker, topic, named, request)

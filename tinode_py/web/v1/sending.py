@@ -50,7 +50,7 @@ async def send_own(call: Call) -> Sent:
     if (wanted.user is None) is (wanted.topic is None):
         raise Problem.field("topic", "give `topic` or `user`, not both")
     named = wanted.user or wanted.topic or ""
-    asker = Asker(call.caller.user, call.caller.level)
+    asker = Asker(call.caller.user, call.caller.level, own=True)
     message = _Message.of(call.backend, wanted)
     topic = own_topic(asker.user, named)
     result = await _publish(call.backend, asker, topic, named, message, vet=True)

@@ -22,6 +22,7 @@ class NewTopic:
     - `channel`: whether it can be read as a channel.
     - `auth`, `anon`: what users who join may do; empty: the usual.
     - `members`: who is in it from the start, beside the owner.
+    - `publish`: whether clients may publish there; if not, messages come from the back end.
     """
 
     owner: UserRef
@@ -33,6 +34,7 @@ class NewTopic:
     auth: Mode = ""
     anon: Mode = ""
     members: Users = ()
+    publish: bool = True
 
 
 @attrs.frozen
@@ -42,6 +44,7 @@ class TopicChange:
     - `public`, `trusted`: merged into what is there.
     - `tags`: what it is found by, instead of those it has.
     - `auth`, `anon`: what users who join may do.
+    - `publish`: whether clients may publish there. This alone can be changed of a private chat.
     """
 
     public: Json = NULL
@@ -49,6 +52,7 @@ class TopicChange:
     tags: Tags | None = None
     auth: Mode | None = None
     anon: Mode | None = None
+    publish: bool | None = None
 
 
 @attrs.frozen
@@ -65,6 +69,7 @@ class OneTopic:
     - `auth`, `anon`: what users who join may do.
     - `members`: how many, readers of the channel included.
     - `online`: how many users are attached to it.
+    - `publish`: whether clients may publish there.
     """
 
     name: str
@@ -81,6 +86,7 @@ class OneTopic:
     anon: str
     members: int
     online: int
+    publish: bool
 
 
 @attrs.frozen

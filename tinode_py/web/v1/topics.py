@@ -10,7 +10,7 @@ import attrs
 from ... import access, ids
 from ...access import Level
 from ...errors import Refused
-from ...live.asking import NAME, Answers, Asker, ask
+from ...live.asking import NAME, Answers, Asker, ask, set_publish
 from ...live.routing import new_group
 from ...queries import ContactsOf, MembersOf, SubscriptionOf, TopicByName, TopicsAfter
 from ...records import Contact, Subscription, Topic
@@ -49,6 +49,7 @@ def shown(backend: Backend, topic: Topic, members: int) -> OneTopic:
         access.text(topic.anon),
         members,
         len(backend.hub.users_in(topic.name)),
+        topic.publish,
     )
 
 
@@ -94,6 +95,8 @@ async def create_topic(call: Call) -> OneTopic:
     by = call.caller.by
     asker = Asker(owner.id, Level.ROOT, by=by)
     (await ask(backend.hub, asker, topic, named, request)).checked()
+    if not wanted.publish:
+        await _set_publish(call, topic, on=False)
     for user in members.values():
         if user is not None and user.id != owner.id:
             invitation = Set(id=NAME, topic=topic, sub=SetSub(user=user.id))
@@ -132,6 +135,10 @@ def _owner(call: Call, topic: Topic) -> Asker:
 async def change_topic(call: Call) -> OneTopic:
     wanted: TopicChange = call.body
     topic, backend = await topic_of(call, call.path["topic"]), call.backend
+    if wanted.publish is not None:
+        await _set_publish(call, topic.name, on=wanted.publish)
+        if attrs.evolve(wanted, publish=None) == TopicChange():  # a private chat has nothing else
+            return await _again(backend, topic.name)
     asker = _owner(call, topic)
     defaults = DefAcs(wanted.auth or "", wanted.anon or "")
     public, trusted = optional(wanted.public), optional(wanted.trusted)
@@ -142,6 +149,11 @@ async def change_topic(call: Call) -> OneTopic:
         request = Set(id=NAME, topic=topic.name, tags=wanted.tags)
         _changed(await _ask(backend, asker, topic.name, request))
     return await _again(backend, topic.name)
+
+
+async def _set_publish(call: Call, topic: str, *, on: bool) -> None:
+    asker = Asker("", Level.ROOT, by=call.caller.by)
+    _changed(await set_publish(call.backend.hub, asker, topic, on=on))
 
 
 def _changed(answers: Answers) -> None:

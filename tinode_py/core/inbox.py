@@ -7,6 +7,7 @@ strictly by number, whatever the order in which topics announce them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
@@ -14,7 +15,6 @@ import msgspec
 from msgspec import structs
 
 from .. import ids
-from ..access import JOIN, READ
 from ..changes import PutNotice
 from ..errors import MALFORMED, Refused
 from ..ids import Kind
@@ -115,13 +115,22 @@ def grew(state: MeState, facts: Facts, env: Env) -> Decision:
 
 def owners(state: TopicState) -> tuple[str, ...]:
     """In whose inboxes a message of this topic takes a place: both sides of a p2p topic."""
-    if state.kind is not Kind.P2P:
-        return ()
-    return tuple(s.user for s in state.members() if s.mode & (JOIN | READ) == JOIN | READ)
+    return state.who_read() if state.kind is Kind.P2P else ()
 
 
-def grown(users: Iterable[str]) -> tuple[Tell, ...]:
-    return tuple(Tell(user, InboxGrew()) for user in users)
+def grown(users: tuple[str, ...]) -> tuple[Tell, ...]:
+    """Word to each user's `me` that his inbox has grown."""
+    return _grown_pair(users) if len(users) < 3 else tuple(map(_grown, users))
+
+
+@functools.lru_cache(maxsize=ids.CACHED)
+def _grown_pair(users: tuple[str, ...]) -> tuple[Tell, ...]:
+    """For both sides of a conversation, who hear it with every message."""
+    return tuple(map(_grown, users))
+
+
+def _grown(user: str) -> Tell:
+    return Tell(user, InboxGrew())
 
 
 def notices(

@@ -56,6 +56,8 @@ def pub_needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
     """What an edit replaces, and what an earlier try of the same publication was answered."""
     request, user = asked.request, asked.caller.user
     assert isinstance(request, Pub)
+    if request.head is None:
+        return ()
     found: list[Query[Any]] = []
     if target := heads.replaced(request.head):
         found.append(MessageAt(state.name, target))

@@ -13,7 +13,7 @@ import attrs
 from msgspec import structs
 
 from .. import ids
-from ..access import PRES, READ
+from ..access import JOIN, PRES, READ
 from ..changes import (
     AppendMessage,
     Change,
@@ -141,6 +141,8 @@ class TopicState:
     kind: Kind = attrs.field(init=False)
     _hearing: dict[str, Attached] = attrs.field(factory=dict, eq=False)
     _hearing_at: int = attrs.field(default=-1, eq=False)  # the version for which that holds
+    _reading: tuple[str, ...] = attrs.field(default=(), eq=False)
+    _reading_at: int = attrs.field(default=-1, eq=False)  # as above
 
     @kind.default
     def _kind(self) -> Kind:
@@ -208,6 +210,14 @@ class TopicState:
     def mode(self, attached: Attached) -> int:
         sub = self.subscription(attached)
         return sub.mode if sub else 0
+
+    def who_read(self) -> tuple[str, ...]:
+        """Members with J and R. For topics of few members: kept until a mode changes."""
+        if self._reading_at != self.version:
+            self._reading_at = self.version
+            need = JOIN | READ
+            self._reading = tuple(sub.user for sub in self.members() if sub.mode & need == need)
+        return self._reading
 
     def address(self, user: str, *, reader: bool = False) -> str:
         """The topic as `user` calls it."""

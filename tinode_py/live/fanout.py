@@ -21,7 +21,7 @@ from ..core.decision import Addressee, Attached, Deliver, Page
 from ..core.meta import to_data
 from ..core.state import Attachments, TopicState
 from ..records import Message
-from ..wire.codec import Form, encode, encode_messages
+from ..wire.codec import Form, encode, encode_message, encode_messages
 from ..wire.packets import Info, Pres, ServerPacket
 from .link import Link
 
@@ -239,6 +239,8 @@ class Emission:
 
 
 def _frame(message: Message, view: View) -> bytes:
+    if view.form is Form.JSON_FRAME:
+        return encode_message(message, view.address, reader=view.reader)
     return encode(to_data(message, view.address, reader=view.reader), view.form)
 
 

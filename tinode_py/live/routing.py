@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from .. import ids
@@ -20,6 +21,7 @@ from ..errors import (
 from ..wire.packets import Del, Get, Leave, Note, Pub, Set, Sub
 
 
+@functools.lru_cache(maxsize=ids.CACHED)
 def routable(named: str, user: str) -> str:
     """The topic that `user` calls `named`, "" if nobody can have a topic of that name; Refused
     if he can have none.

@@ -27,6 +27,10 @@ _AT = f"{_MESSAGE} message AS m WHERE m.topic = ? AND m.seq = ?"
 _NEXT = "SELECT seq, ts FROM message WHERE topic = ? AND seq >= ? ORDER BY seq LIMIT 1"
 _IN_ONE = f"""{_MESSAGE} message AS m
 WHERE m.topic = ?1 AND m.seq >= ?2 AND m.seq < ?3 ORDER BY m.seq DESC LIMIT ?4"""
+_UNTOUCHED = f"""{_MESSAGE} message AS m
+WHERE m.topic = ?1 AND m.seq >= ?2 AND m.seq < ?3
+    AND NOT EXISTS (SELECT 1 FROM hidden AS h WHERE h.topic = ?1 AND h.user = ?5 AND h.low < ?3)
+ORDER BY m.seq DESC LIMIT ?4"""
 _IN_MANY = f"""{_MESSAGE} json_each(?2) AS r CROSS JOIN message AS m
 WHERE m.topic = ?1 AND m.seq >= r.value ->> 0 AND m.seq < r.value ->> 1
 ORDER BY m.seq DESC LIMIT ?3"""
@@ -46,9 +50,27 @@ WHERE topic = ?1 AND user IN ('', ?2) AND delid = ?3"""
 
 
 def messages_in(db: Statements, query: MessagesIn) -> tuple[Message, ...]:
-    found: list[Row] = []
     if not query.ranges or query.limit < 1:
         return ()
+    found = _untouched(db, query) or _between(db, query)
+    return tuple([rows.message_of(row) for row in found])
+
+
+def _untouched(db: Statements, query: MessagesIn) -> list[Row]:
+    """The page of a reader who has deleted nothing below its end: one segment, one statement.
+
+    Nothing also where there is more to look at.
+    """
+    if len(query.ranges) > 1:
+        return []
+    wanted = query.ranges[0]
+    row = (query.topic, wanted.low, wanted.hi, query.limit, query.user)
+    return db.rows(_UNTOUCHED, row)
+
+
+def _between(db: Statements, query: MessagesIn) -> list[Row]:
+    """The page from the segments between what the reader has deleted for himself."""
+    found: list[Row] = []
     hidden = _hidden(db, query.topic, query.user, query.ranges[-1].hi)
     for segments in _shared(without(reversed(query.ranges), hidden)):
         room = query.limit - len(found)
@@ -59,7 +81,7 @@ def messages_in(db: Statements, query: MessagesIn) -> tuple[Message, ...]:
             found += db.rows(_IN_MANY, (query.topic, rows.encoded(segments), room))
         if len(found) >= query.limit:
             break
-    return tuple(map(rows.message_of, found))
+    return found
 
 
 def _shared(segments: Iterator[Range]) -> Iterator[list[tuple[int, int]]]:

@@ -3,7 +3,7 @@
 Exactly one connection writes and checkpoints (two at once can damage the file in the versions
 of SQLite that today's Pythons carry); readers have their own, which cannot write. Bounded
 queries run on the loop's thread: a page of 24 costs less than the hop to another thread.
-Unbounded ones take that hop.
+Unbounded ones take that hop, unless there is little to read (`near`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ..errors import StoreError
 from ..queries import Query
 from .base import UNBOUNDED, Statistics
 from .migrate import migrate, packaged
+from .near import is_small
 from .read import answer
 from .sql import Statements, connect, prepare_reader, prepare_writer
 from .transaction import Transactions
@@ -55,11 +56,11 @@ class SqliteStore:
         self._inline = isinstance(writer, Inline)
 
     async def fetch(self, query: Query[T]) -> T:
-        """Answer from the latest commit; a checkpoint only if the query is unbounded."""
+        """Answer from the latest commit; a checkpoint only if there is much to read."""
         self._counters.queries += 1
         _, near, far = self._statements
         try:
-            if self._inline or type(query) not in UNBOUNDED:
+            if self._inline or type(query) not in UNBOUNDED or is_small(near, query):
                 return answer(near, query)
             return await trio.to_thread.run_sync(answer, far, query, limiter=self._one_reader)
         except sqlite3.Error as error:

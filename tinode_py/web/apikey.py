@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 import struct
@@ -27,7 +26,7 @@ def make_key(salt: bytes, app_id: int = 1, sequence: int = 1, root: bool = False
 
 
 def _signature(salt: bytes, signed: bytes) -> bytes:
-    return hmac.new(salt, signed, hashlib.md5).digest()
+    return hmac.digest(salt, signed, "md5")
 
 
 class ApiKeys:

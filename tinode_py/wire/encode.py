@@ -66,14 +66,17 @@ def encode_messages(messages: Iterable[Message], address: str, *, reader: bool) 
     `address`: the topic as the receiver knows it; a channel's `reader` is not told who wrote.
     """
     topic = _json_text(address)
-    return b"".join(
-        [
-            text_frame(
-                _message_text(topic, "" if reader else m.sender, m.ts, m.seq, m.head, m.content)
-            )
-            for m in messages
-        ]
-    )
+    return b"".join([_message_frame(topic, m, reader=reader) for m in messages])
+
+
+def encode_message(message: Message, address: str, *, reader: bool) -> bytes:
+    """One message as a finished frame, as in `encode_messages`."""
+    return _message_frame(_json_text(address), message, reader=reader)
+
+
+def _message_frame(topic: bytes, m: Message, *, reader: bool) -> bytes:
+    sender = "" if reader else m.sender
+    return text_frame(_message_text(topic, sender, m.ts, m.seq, m.head, m.content))
 
 
 def _data_text(data: packets.Data) -> bytes:
@@ -151,6 +154,8 @@ class _Writer:
 
     def param(self, value: Any) -> Any:
         """A value among `Ctrl.params`, which are free in form."""
+        if type(value) is int or type(value) is str:
+            return value
         if isinstance(value, dict):
             return {name: self.param(member) for name, member in value.items()}
         if isinstance(value, list | tuple):

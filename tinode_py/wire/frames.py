@@ -12,6 +12,9 @@ CONTROL_PAYLOAD = 125  # the most that a control frame may carry
 
 def text_frame(payload: bytes) -> bytes:
     """A text message; `payload` is UTF-8."""
+    length = len(payload)
+    if 125 < length < 65_536:  # as `_frame`, for what is sent most
+        return b"\x81\x7e%b%b" % (length.to_bytes(2, "big"), payload)
     return _frame(_TEXT, payload)
 
 

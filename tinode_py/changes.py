@@ -330,9 +330,15 @@ class PutSetting(msgspec.Struct, frozen=True):
 
 
 class PutScheduled(msgspec.Struct, frozen=True):
-    """Keep a message that is to be sent later."""
+    """Keep a message that is to be sent later.
+
+    Conflict if its key has more than `most` waiting then, or more than `size` bytes of them;
+    0: no bound.
+    """
 
     scheduled: Scheduled
+    most: int = 0
+    size: int = 0
 
 
 class DropScheduled(msgspec.Struct, frozen=True):

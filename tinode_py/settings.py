@@ -66,6 +66,13 @@ class Limits:
     outbox: int = key(
         4194304, "Unsent bytes of one session; a slower reader is cut off.", unit="bytes", low=65536
     )
+    scheduled: int = key(
+        10000, "Messages that one key, or root's token, may have waiting to be sent later.", low=1
+    )
+    scheduled_bytes: int = key(67108864, "What these may take together.", unit="bytes", low=1024)
+    scheduled_days: int = key(
+        366, "How far ahead a message to be sent later may lie.", unit="days", low=1, high=36500
+    )
     write_timeout: float = key(
         10.0, "A session that takes no byte for so long is cut off.", unit="seconds", low=0.1
     )

@@ -199,8 +199,17 @@ change = st.one_of(
         revoked=times,
     ).map(c.PutKey),
     st.builds(c.ClaimTags, users, st.sampled_from([("alias:x",), ("tel:1", "cook")])),
-    st.builds(Scheduled, st.sampled_from("xyz"), st.sampled_from("kl"), times, st.just(b"{}")).map(
-        c.PutScheduled
+    st.builds(
+        c.PutScheduled,
+        st.builds(
+            Scheduled,
+            st.sampled_from("xyz"),
+            st.sampled_from("kl"),
+            times,
+            st.sampled_from([b"{}", b'{"a":"\xc3\xa4"}']),
+        ),
+        st.sampled_from([0, 1, 2]),
+        st.sampled_from([0, 10, 12]),
     ),
     st.builds(c.DropScheduled, st.sampled_from("xyz")),
     st.builds(

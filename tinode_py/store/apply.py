@@ -287,9 +287,12 @@ def _purge_idem(db: Statements, change: PurgeIdem) -> None:
     db.run("DELETE FROM idem WHERE ts < ?", (change.before,))
 
 
-def _put_upload(db: Statements, change: PutUpload) -> None:
-    if not put_upload(db, change):
-        raise BatchRefused(Conflict("quota"))
+def _within_quota(put: Callable[[Statements, Any], bool]) -> Callable[[Statements, Any], None]:
+    def arm(db: Statements, change: Any) -> None:
+        if not put(db, change):
+            raise BatchRefused(Conflict("quota"))
+
+    return arm
 
 
 def _put_secret(db: Statements, change: PutSecret) -> None:
@@ -331,13 +334,13 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     DropDeadLetter: drop_dead_letter,
     PutDevice: put_device,
     DropDevice: drop_device,
-    PutUpload: _put_upload,
+    PutUpload: _within_quota(put_upload),
     LinkUploads: link_uploads,
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
     PutKey: put_key,
     PutSetting: put_setting,
-    PutScheduled: put_scheduled,
+    PutScheduled: _within_quota(put_scheduled),
     DropScheduled: drop_scheduled,
     PutAudit: put_audit,
     PurgeAudit: purge_audit,

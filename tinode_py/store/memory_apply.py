@@ -330,9 +330,12 @@ def _put_find_query(tables: Tables, change: PutFindQuery) -> None:
         tables.find_queries.put(change.user, change.query)
 
 
-def _put_upload(tables: Tables, change: PutUpload) -> None:
-    if not put_upload(tables, change):
-        raise Refused(Conflict("quota"))
+def _within_quota(put: Callable[[Tables, Any], bool]) -> Callable[[Tables, Any], None]:
+    def arm(tables: Tables, change: Any) -> None:
+        if not put(tables, change):
+            raise Refused(Conflict("quota"))
+
+    return arm
 
 
 def _put_secret(tables: Tables, change: PutSecret) -> None:
@@ -372,13 +375,13 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     DropDeadLetter: drop_dead_letter,
     PutDevice: put_device,
     DropDevice: drop_device,
-    PutUpload: _put_upload,
+    PutUpload: _within_quota(put_upload),
     LinkUploads: link_uploads,
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
     PutKey: put_key,
     PutSetting: put_setting,
-    PutScheduled: put_scheduled,
+    PutScheduled: _within_quota(put_scheduled),
     DropScheduled: drop_scheduled,
     PutAudit: put_audit,
     PurgeAudit: purge_audit,

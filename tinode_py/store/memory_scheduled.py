@@ -8,8 +8,16 @@ from ..records import Scheduled
 from .tables import Tables
 
 
-def put_scheduled(tables: Tables, change: PutScheduled) -> None:
-    tables.scheduled.put(change.scheduled.id, change.scheduled)
+def put_scheduled(tables: Tables, change: PutScheduled) -> bool:
+    """False if it is more than its key may have waiting."""
+    wanted = change.scheduled
+    rows = tables.scheduled.rows.values()
+    mine = [row for row in rows if row.key == wanted.key and row.id != wanted.id] + [wanted]
+    size = sum(len(row.request) for row in mine)
+    if 0 < change.most < len(mine) or 0 < change.size < size:
+        return False
+    tables.scheduled.put(wanted.id, wanted)
+    return True
 
 
 def drop_scheduled(tables: Tables, change: DropScheduled) -> None:

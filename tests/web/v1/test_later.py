@@ -75,3 +75,54 @@ async def test_after_a_restart_once(tmp_path):
         (chat,) = (await api("GET", f"/users/{bob}/topics"))["items"]
         got = await api("GET", f"/topics/{chat['name']}/messages")
         assert [it["content"] for it in got["messages"]] == [key[:16]]
+
+
+async def test_as_many_as_may_wait():
+    """In number and in bytes, however many ask at once; one that went makes room."""
+    async with running_server(limits={"scheduled": 3, "scheduled_bytes": 4096}) as server:
+        bob = await server.user("bob")
+        key, other = await key_for(server), await key_for(server)
+        statuses: list[int] = []
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+            api = Api(http, key)
+            wanted = {"user": bob.user, "content": 1, "at": soon(server, 3_600_000)}
+
+            async def ask():
+                statuses.append((await api("POST", "/messages", wanted)).status)
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(8):
+                    nursery.start_soon(ask)
+            assert sorted(statuses) == [202] * 3 + [409] * 5
+            refused = await api("POST", "/messages", wanted)
+            assert "3 messages or 4096 bytes" in refused["detail"]
+            assert (await api("POST", "/messages", wanted, key=other)).status == 202
+            (first, *_) = (await api("GET", "/scheduled"))["items"]
+            assert (await api("DELETE", f"/scheduled/{first['id']}")).status == 204
+            long = wanted | {"content": "a" * 4096}
+            assert (await api("POST", "/messages", long)).status == 409
+            assert (await api("POST", "/messages", wanted)).status == 202
+            batch = {"messages": [wanted, {"user": bob.user, "content": 2}]}
+            got = await api("POST", "/messages/batch", batch)
+            assert [one["results"][0]["status"] for one in got["messages"]] == [409, 202]
+            limits = (await api("GET", "/server"))["limits"]
+            assert (limits["scheduled"], limits["scheduled_bytes"]) == (3, 4096)
+
+
+async def test_too_far_ahead():
+    async with running_server(limits={"scheduled_days": 2}) as server:
+        bob = await server.user("bob")
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+            api = Api(http, await key_for(server))
+            for days, status in ((1.9, 202), (2.1, 400)):
+                at = soon(server, int(days * 86_400_000))
+                got = await api("POST", "/messages", {"user": bob.user, "content": 1, "at": at})
+                assert got.status == status
+            assert got["errors"] == [{"field": "at", "detail": "more than 2 days ahead"}]
+
+
+async def test_too_long_for_later(server, api):
+    bob = await server.user("bob")
+    content = "a" * 131_072
+    wanted = {"user": bob.user, "content": content, "at": soon(server, 60_000)}
+    assert (await api("POST", "/messages", wanted)).status == 413

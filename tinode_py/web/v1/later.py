@@ -8,7 +8,7 @@ import attrs
 import msgspec
 
 from ... import ids
-from ...changes import Batch, DropScheduled, PutScheduled
+from ...changes import Batch, Conflict, DropScheduled, PutScheduled
 from ...queries import ScheduledAfter
 from ...records import Scheduled
 from ...wire.times import parse_time, time_text
@@ -17,7 +17,7 @@ from .members import sent
 from .problem import Problem
 from .shape_messages import OneScheduled, ScheduledList, Send
 
-LATEST = 366 * 86_400_000  # ms from now
+_DAY = 86_400_000  # ms
 
 
 async def schedule(call: Call, wanted: Send) -> str:
@@ -27,14 +27,20 @@ async def schedule(call: Call, wanted: Send) -> str:
         at = parse_time(wanted.at or "")
     except ValueError as error:
         raise Problem.field("at", str(error)) from None
-    if not backend.now() < at <= backend.now() + LATEST:
-        raise Problem.field("at", "must lie ahead, at most a year")
+    limits = backend.settings.limits
+    if at <= backend.now():
+        raise Problem.field("at", "must lie ahead")
+    if at > backend.now() + limits.scheduled_days * _DAY:
+        raise Problem.field("at", f"more than {limits.scheduled_days} days ahead")
     ident = ids.new_body(backend.random_bytes)
     # The key makes it one message even if the server falls between sending and forgetting.
     kept = attrs.evolve(wanted, at=None, idem=wanted.idem or f"later:{ident}")
     request = msgspec.json.encode(sent(kept))
     row = Scheduled(ident, call.caller.name, at, request)
-    await backend.store.commit(Batch((PutScheduled(row),)))
+    change = PutScheduled(row, limits.scheduled, limits.scheduled_bytes)
+    if isinstance(await backend.store.commit(Batch((change,))), Conflict):
+        bounds = f"{limits.scheduled} messages or {limits.scheduled_bytes} bytes"
+        raise Problem(409, f"more than {bounds} wait to be sent later: cancel some, or send now")
     backend.hub.scheduled.set()
     return ident
 

@@ -108,6 +108,9 @@ class ServerLimits:
     - `topic_subscribers`: members of a group.
     - `tags`: tags of a user or a group.
     - `file_size`: bytes of an upload.
+    - `scheduled`: messages of one key that wait to be sent later.
+    - `scheduled_bytes`: what these may take together.
+    - `scheduled_days`: how far ahead they may lie.
     - `items`: items of a list in a request.
     - `page`: rows of an answer.
     """
@@ -116,6 +119,9 @@ class ServerLimits:
     topic_subscribers: int
     tags: int
     file_size: int
+    scheduled: int
+    scheduled_bytes: int
+    scheduled_days: int
     items: int
     page: int
 

@@ -33,9 +33,17 @@ class MemoryPositions:
     _kept: dict[str, dict[str, int]] = attrs.field(factory=dict)
 
     async def load(self, user: str) -> Mapping[str, int]:
-        return dict(self._kept.get(user, {}))
+        return self.read(user)
 
     async def save(self, user: str, positions: Mapping[str, int]) -> None:
+        self.write(user, positions)
+
+    def read(self, user: str) -> Mapping[str, int]:
+        """As `load`, for programs without Trio."""
+        return dict(self._kept.get(user, {}))
+
+    def write(self, user: str, positions: Mapping[str, int]) -> None:
+        """As `save`, for programs without Trio."""
         self._kept[user] = dict(positions)
 
 
@@ -50,12 +58,16 @@ class FilePositions:
     path: Path = attrs.field(converter=Path)
 
     async def load(self, user: str) -> Mapping[str, int]:
-        return dict((await trio.to_thread.run_sync(self._read)).get(user, {}))
+        return await trio.to_thread.run_sync(self.read, user)
 
     async def save(self, user: str, positions: Mapping[str, int]) -> None:
-        await trio.to_thread.run_sync(self._write, user, dict(positions))
+        await trio.to_thread.run_sync(self.write, user, dict(positions))
 
-    def _read(self) -> dict[str, dict[str, int]]:
+    def read(self, user: str) -> Mapping[str, int]:
+        """As `load`, for programs without Trio. Blocks."""
+        return dict(self._all().get(user, {}))
+
+    def _all(self) -> dict[str, dict[str, int]]:
         try:
             found = json.loads(self.path.read_text("utf-8"))
         except FileNotFoundError:
@@ -66,8 +78,9 @@ class FilePositions:
             raise ValueError(f"{self.path} holds no positions")
         return found  # type: ignore[no-any-return]
 
-    def _write(self, user: str, positions: dict[str, int]) -> None:
-        text = json.dumps({**self._read(), user: positions}, indent=1)
+    def write(self, user: str, positions: Mapping[str, int]) -> None:
+        """As `save`, for programs without Trio. Blocks."""
+        text = json.dumps({**self._all(), user: dict(positions)}, indent=1)
         beside = self.path.with_name(self.path.name + ".new")
         with beside.open("w", encoding="utf-8") as file:
             file.write(text)

@@ -28,9 +28,14 @@ def hints_of(cls: type[Any]) -> Mapping[str, Any]:
     return _hints_of(cast(Hashable, cls))
 
 
-def struct_of(cls: type[Any], *, for_schema: bool = False) -> type[msgspec.Struct]:
-    """The struct that reads a class; made once. `for_schema`: the one that describes it."""
-    return _struct_of(cast(Hashable, cls), for_schema)
+def struct_of(
+    cls: type[Any], *, for_schema: bool = False, lenient: bool = False
+) -> type[msgspec.Struct]:
+    """The struct that reads a class; made once. `for_schema`: the one that describes it.
+
+    `lenient`: the one that passes over unknown names, as a client of a newer server must.
+    """
+    return _struct_of(cast(Hashable, cls), for_schema, lenient)
 
 
 @functools.cache
@@ -39,17 +44,18 @@ def _hints_of(cls: Any) -> Mapping[str, Any]:
 
 
 @functools.cache
-def _struct_of(cls: Any, for_schema: bool) -> type[msgspec.Struct]:
+def _struct_of(cls: Any, for_schema: bool, lenient: bool) -> type[msgspec.Struct]:
     meanings = meanings_of(cls) if for_schema else {}
+    kind = _Kind(for_schema, lenient)
     members = [
-        (field.name, *_member(field, hints_of(cls)[field.name], meanings, for_schema=for_schema))
+        (field.name, *_member(field, hints_of(cls)[field.name], meanings, kind))
         for field in attrs.fields(cls)
     ]
     struct = msgspec.defstruct(
         cls.__name__,
         members,
         rename={field.name: wire_name(field.name) for field in attrs.fields(cls)},
-        forbid_unknown_fields=True,
+        forbid_unknown_fields=not lenient,
         kw_only=True,
         module=cls.__module__,
     )
@@ -57,33 +63,44 @@ def _struct_of(cls: Any, for_schema: bool) -> type[msgspec.Struct]:
     return struct
 
 
+@attrs.frozen
+class _Kind:
+    """Which struct of a class."""
+
+    for_schema: bool
+    lenient: bool
+
+
 def _member(
-    field: attrs.Attribute[Any], hint: Any, meanings: Mapping[str, str], *, for_schema: bool
+    field: attrs.Attribute[Any], hint: Any, meanings: Mapping[str, str], kind: _Kind
 ) -> tuple[Any, ...]:
-    read = _read_type(hint, for_schema=for_schema)
-    if for_schema:
+    read = _read_type(hint, kind)
+    if kind.for_schema:
         read = typing.Annotated[read, msgspec.Meta(description=meanings[wire_name(field.name)])]
     if field.default is attrs.NOTHING:
         return (read,)
-    raw = isinstance(field.default, msgspec.Raw) and for_schema
+    made = getattr(field.default, "factory", None)  # of a default that is made each time
+    if made is not None:
+        return (read, msgspec.field(default_factory=made))
+    raw = isinstance(field.default, msgspec.Raw) and kind.for_schema
     return (read, None if raw else field.default)
 
 
-def _read_type(hint: Any, *, for_schema: bool) -> Any:
+def _read_type(hint: Any, kind: _Kind) -> Any:
     """The hint with structs in place of classes."""
     if hint is msgspec.Raw:
-        return Any if for_schema else hint
+        return Any if kind.for_schema else hint
     if isinstance(hint, type) and attrs.has(hint):
-        return struct_of(hint, for_schema=for_schema)
+        return struct_of(hint, for_schema=kind.for_schema, lenient=kind.lenient)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
-        read = _read_type(inner[0], for_schema=for_schema)
+        read = _read_type(inner[0], kind)
         return typing.Annotated[(read, *hint.__metadata__)]
     if origin is tuple:
-        item = _read_type(inner[0], for_schema=for_schema)
+        item = _read_type(inner[0], kind)
         return types.GenericAlias(tuple, (item, ...))
     if origin in (types.UnionType, typing.Union):
-        return typing.Union[tuple(_read_type(one, for_schema=for_schema) for one in inner)]  # noqa: UP007
+        return typing.Union[tuple(_read_type(one, kind) for one in inner)]  # noqa: UP007
     return hint
 
 

@@ -28,6 +28,7 @@ ROWS = {
     "foundation": 5,
     "server": 6,
     "client": 7,
+    "backend": 7,
     "testing": 7,
     "plugin": 7,
     "__main__": 7,

@@ -11,7 +11,7 @@ from tinode_py.config import Settings
 from tinode_py.store.browse import Browser
 
 from .door import Door, refusals, through
-from .failure import Failure
+from .failure import Failure, Unusable
 from .look import account_of, looking, topic_of
 from .options import json_option, with_settings
 from .output import facts, show, tell
@@ -113,6 +113,50 @@ def publish(settings: Settings, name: str, who: str, as_json: bool) -> None:
     told: dict[str, Any] = {"done": "publishing", "topic": found, "by": who, **door.told}
     done = "clients publish" if who == "clients" else "the back end alone publishes"
     tell(told, f"in {found} {done} {door.where}", as_json=as_json)
+
+
+@topic.command("retention")
+@click.argument("name", metavar="TOPIC")
+@click.option("--days", type=click.IntRange(1, 36_500), help="Keep messages for so long.")
+@click.option("--forever", is_flag=True, help="Keep them, whatever the settings say.")
+@click.option("--default", "usual", is_flag=True, help="As `messages.retention_days` says.")
+@json_option
+@with_settings
+def retention(
+    settings: Settings, name: str, days: int | None, forever: bool, usual: bool, as_json: bool
+) -> None:
+    """How long a topic keeps its messages; with an option, from now on.
+
+    Older ones are deleted for all, a few hundred at a time: within the hour, or when the server
+    starts.
+    """
+    given = sum((days is not None, forever, usual))
+    if given > 1:
+        raise Unusable("give one of --days, --forever and --default")
+    with looking(settings) as browser:
+        found = topic_of(browser, name)
+        if found[:3] not in ("grp", "p2p", "slf", "sys"):
+            raise Failure(f"{found} keeps no messages")
+        kept = browser.retention(found)
+    if not given:
+        told = {"topic": found, "days": kept}
+        tell(told, f"{found}: {_kept(kept)}", as_json=as_json)
+        return
+    wanted = None if usual else days or 0
+
+    async def work(door: Door) -> None:
+        with refusals(c404=f"there is no topic {name!r}"):
+            await door.post("/retention", {"topic": found, "days": wanted})
+
+    door, _ = through(settings, work)
+    told = {"done": "retention", "topic": found, "days": wanted, **door.told}
+    tell(told, f"{found}: {_kept(wanted)} {door.where}", as_json=as_json)
+
+
+def _kept(days: int | None) -> str:
+    if days is None:
+        return "messages are kept as messages.retention_days says"
+    return f"messages are kept for {days} days" if days else "messages are kept for ever"
 
 
 @topic.command("delete")

@@ -322,6 +322,13 @@ class PutKey(msgspec.Struct, frozen=True):
     key: ApiKey
 
 
+class PutRetention(msgspec.Struct, frozen=True):
+    """How many days a topic keeps its messages; 0: for ever; None: as the settings say."""
+
+    topic: str
+    days: int | None
+
+
 class PutSetting(msgspec.Struct, frozen=True):
     """Keep a setting made at run time, as JSON; None forgets it."""
 
@@ -403,6 +410,7 @@ Change = (
     | DropUploads
     | PurgeUploaded
     | PutKey
+    | PutRetention
     | PutSetting
     | PutScheduled
     | DropScheduled

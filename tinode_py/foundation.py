@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from .changes import Batch, PutTopic
 from .config import ConfigError, Settings, database
 from .errors import StoreError
 from .hooks.before import Before
+from .live.asking import settle
 from .live.attendance import Attendance
 from .live.collecting import Collector
 from .live.couriers import Couriers
@@ -36,6 +38,7 @@ from .live.logins import Logins
 from .live.newcomers import Newcomers
 from .live.proofs import Proofs
 from .live.pushing import Pushing, pushing_to
+from .live.retention import Retention
 from .live.session import Session
 from .live.standing import Follower, Standing, looking
 from .live.upkeep import keep_up
@@ -145,8 +148,9 @@ async def topics(
             before,
         )
         collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
-        standing.follow(looking(hub), looking(collector))
-        nursery.start_soon(keep_up, store, parts.now, collector)
+        retention = Retention(settings, store, parts.now, partial(settle, hub))
+        standing.follow(looking(hub), looking(collector), looking(retention))
+        nursery.start_soon(keep_up, store, parts.now, collector, retention)
         try:
             yield hub
         finally:

@@ -433,6 +433,29 @@ class AuditBefore(Query[tuple[AuditEntry, ...]]):
 
 
 @attrs.frozen
+class OldestIn(Query[tuple[tuple[int, int], ...]]):
+    """Numbers and times of the oldest messages that a topic still has, at most `limit`."""
+
+    topic: str
+    limit: int
+
+
+@attrs.frozen
+class RetentionOf(Query[int | None]):
+    """How many days a topic keeps its messages; None: nothing is said for it."""
+
+    topic: str
+
+
+@attrs.frozen
+class RetentionsAfter(Query[tuple[tuple[str, int], ...]]):
+    """Topics for which something is said, in order, after `after`, each with its days."""
+
+    after: str
+    limit: int
+
+
+@attrs.frozen
 class StoredSettings(Query[tuple[tuple[str, bytes], ...]]):
     """The settings made at run time: keys in order, each with its value as JSON."""
 

@@ -43,6 +43,7 @@ from .web.files import Files
 from .web.front import Front
 from .web.gate import Gate
 from .web.handshake import Doors
+from .web.keep import retention_routes
 from .web.listen import AddressError, open_listeners, url_of
 from .web.longpoll import longpoll_route
 from .web.metrics import Sources, metrics_routes
@@ -332,7 +333,8 @@ async def _controlled(server: Server) -> AsyncIterator[None]:
         yield
         return
     business = business_routes(Backend.of_operator(server.hub, server.entrance, server.events))
-    routes = (*business, *settings_routes(server.standing, server.hub.now))
+    changing = settings_routes(server.standing, server.hub.now)
+    routes = (*business, *changing, *retention_routes(server.hub))
     desk = Desk(server.hub, server.store, server.figures, routes)
     folder = Path(server.settings.server.data)
     async with controlled(folder, server.settings, desk, server.new_session):

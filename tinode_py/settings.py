@@ -100,6 +100,13 @@ class Messages:
         600, "How long an author may delete a message for all; 0: for ever.", unit="seconds"
     )
     p2p_delete: bool = key(True, "Whether both sides of a private chat may delete for all.")
+    retention_days: int = key(
+        0,
+        "How long messages of groups and private chats are kept, unless `tinode-py topic"
+        " retention` says otherwise for one; older ones are deleted for all, within the hour."
+        " 0: for ever.",
+        unit="days",
+    )
     edit_age: int = key(0, "How long an author may edit a message; 0: for ever.", unit="seconds")
 
 

@@ -169,3 +169,17 @@ def test_a_person_is_exported_with_all_he_wrote(world: World) -> None:
     said = [row["row"]["content"] for row in rows if row["kind"] == "message"]
     assert said == [{"txt": "I play ÄRGER"}, "between us"]
     assert {row["kind"] for row in rows} >= {"account", "login", "session", "subscription", "inbox"}
+
+
+def test_how_long_messages_are_kept(world: World) -> None:
+    assert world.json("topic", "retention", world.group) == [{"topic": world.group, "days": None}]
+    (told,) = world.json("topic", "retention", world.group, "--days", "30")
+    assert (told["done"], told["days"], told["via"]) == ("retention", 30, "store")
+    said = world.run("topic", "retention", world.group).output
+    assert said == f"{world.group}: messages are kept for 30 days\n"
+    assert world.json("topic", "retention", world.group, "--forever")[0]["days"] == 0
+    assert world.json("topic", "retention", world.group, "--default")[0]["days"] is None
+    assert world.json("audit", "list")[0]["detail"] == {"changed": ["retention"]}
+    assert "give one of" in world.fails("topic", "retention", world.group, "--days=1", "--forever")
+    assert "36500" in world.fails("topic", "retention", world.group, "--days", "99999")
+    assert "grpX" in world.fails("topic", "retention", "grpX", "--days", "1")

@@ -85,6 +85,8 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "topic list --kind grp --member alice",
             "topic show {grp}",
             "topic members {grp}",
+            "topic retention {grp}",
+            "topic retention {grp} --days 30",
             "topic set-owner {grp} bobby",
             "topic set-owner {grp} bobby",
             "topic publish {grp} backend",

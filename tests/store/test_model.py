@@ -224,6 +224,7 @@ change = st.one_of(
     st.builds(
         c.PutSetting, st.sampled_from(("a.b", "a.ä")), st.sampled_from((b'"\xc3\xa4"', b"1", None))
     ),
+    st.builds(c.PutRetention, st.sampled_from((GROUP, PAIR)), st.sampled_from((0, 3, None))),
     st.builds(c.PutSecret, st.just("key"), st.binary(max_size=3)),
 )
 batches = st.lists(st.lists(change, max_size=4), max_size=12)
@@ -284,6 +285,9 @@ QUERIES: list[q.Query[Any]] = [
     *(q.AuditBefore(n, limit) for n in (2, 99) for limit in (1, 9)),
     *(q.KeyById(name) for name in "ab"),
     *(q.KeysAfter(after, limit) for after in ("", "a") for limit in (1, 9)),
+    *(q.OldestIn(at, limit) for at in (GROUP, PAIR) for limit in (1, 9)),
+    *(q.RetentionOf(at) for at in (GROUP, PAIR)),
+    *(q.RetentionsAfter(after, 1) for after in ("", GROUP)),
     q.StoredSettings(),
     q.SecretNamed("key"),
 ]

@@ -91,6 +91,9 @@ QUERIES = [
     q.KeyById("a"),
     q.KeysAfter("", 100),
     q.AuditBefore(9, 100),
+    q.OldestIn(GROUP, 100),
+    q.RetentionOf(GROUP),
+    q.RetentionsAfter("", 100),
     q.StoredSettings(),
     q.SecretNamed("a"),
 ]
@@ -140,6 +143,8 @@ CHANGES: list[c.Change] = [
     c.PutKey(ApiKey("a", "n", "d", ("s",), (), (), 0, 5)),
     c.PutAudit(AuditEntry(5, Actor("key", "a"), "user.change", ANN, b"{}")),
     c.PurgeAudit(6),
+    c.PutRetention(GROUP, 3),
+    c.PutRetention(GROUP, None),
     c.PutSetting("limits.tags", b"3"),
     c.PutSetting("limits.tags", None),
     c.PutSecret("a", b"b"),

@@ -173,6 +173,12 @@ class UserEnded(msgspec.Struct, frozen=True):
     user: str
 
 
+class Expire(msgspec.Struct, frozen=True):
+    """Messages of before this time (ms) are to be deleted for all, some at a time."""
+
+    before: int
+
+
 class Suspended(msgspec.Struct, frozen=True):
     """A user's account was suspended, or is in force again."""
 
@@ -225,6 +231,7 @@ Notice = (
     | Introduce
     | UserEnded
     | Suspended
+    | Expire
     | TopicEnded
     | Confirmed
     | InboxGrew

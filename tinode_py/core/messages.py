@@ -209,19 +209,19 @@ def delete(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
         topic=state.name, what="del", src=caller.user, clear=delid, delseq=ranges.to_wire(found)
     )
     effects: tuple[Effect, ...] = (
-        *_deleted_here(state, pres, caller.sid, hard=hard),
-        *_deleted_on_me(state, pres, caller.sid, hard=hard),
+        *deleted_here(state, pres, caller.sid, hard=hard),
+        *deleted_on_me(state, pres, caller.sid, hard=hard),
         reply(env, OK, asked, params={"del": delid}),
     )
     decision = Decision((change,), effects)
     if not hard or not logged:
         return decision
     users = tuple(sub.user for sub in state.members() if sub.mode & READ)
-    told = {"act": caller.user, "clear": delid, "delseq": _as_json(logged)}
+    told = {"act": caller.user, "clear": delid, "delseq": as_json(logged)}
     return inbox.with_notices(decision, state, users, "del", env, **told)
 
 
-def _as_json(found: tuple[Range, ...]) -> list[dict[str, int]]:
+def as_json(found: tuple[Range, ...]) -> list[dict[str, int]]:
     """Ranges as packets write them: `hi` is missing where it is one message."""
     return [{"low": r.low, "hi": r.hi} if r.hi else {"low": r.low} for r in ranges.to_wire(found)]
 
@@ -242,7 +242,7 @@ def _young_enough(
     return young
 
 
-def _deleted_here(state: TopicState, pres: Pres, sid: str, *, hard: bool) -> Iterator[Effect]:
+def deleted_here(state: TopicState, pres: Pres, sid: str, *, hard: bool) -> Iterator[Effect]:
     sids = state.holders(HEARS, skip_sid=sid)
     if not hard:
         own = state.attached.of(pres.src)
@@ -251,7 +251,7 @@ def _deleted_here(state: TopicState, pres: Pres, sid: str, *, hard: bool) -> Ite
         yield Broadcast(pres, sids)
 
 
-def _deleted_on_me(state: TopicState, pres: Pres, sid: str, *, hard: bool) -> Iterator[Effect]:
+def deleted_on_me(state: TopicState, pres: Pres, sid: str, *, hard: bool) -> Iterator[Effect]:
     packet = Pres(topic="me", what="del", clear=pres.clear, act=pres.src)
     for sub, reader in state.present():
         if (hard or sub.user == pres.src) and sub.mode & (READ | PRES) == READ | PRES:

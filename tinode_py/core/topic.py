@@ -32,6 +32,7 @@ from . import (
     meta,
     outside,
     presence,
+    retention,
     subscribe,
 )
 from .decision import (
@@ -44,6 +45,7 @@ from .decision import (
     Effect,
     Env,
     Event,
+    Expire,
     Facts,
     Forget,
     Gone,
@@ -87,6 +89,8 @@ def is_plain(event: Event) -> bool:
 
 def needs(state: TopicState, event: Event, env: Env) -> tuple[Query[Any], ...]:
     """The facts that `decide` will look up."""
+    if isinstance(event, Expire):
+        return (retention.oldest(state),)
     if not isinstance(event, Asked):
         return ()
     match event.request:
@@ -127,6 +131,8 @@ def decide(state: TopicState, event: Event, facts: Facts, env: Env) -> Decision:
             return _user_ended(state, event)
         case Suspended():
             return Decision(effects=(Silenced(event.user, event.on),))
+        case Expire():
+            return retention.expire(state, event, facts, env)
         case TopicEnded():
             return Decision(effects=tuple(_unload(state)))
         case _:

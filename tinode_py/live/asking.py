@@ -18,7 +18,7 @@ from msgspec import structs
 from .. import ids
 from ..access import JOIN, Level
 from ..audit import Actor
-from ..core.decision import Asked, Caller, Gone, PublishIs
+from ..core.decision import Asked, Caller, Event, Gone, PublishIs
 from ..errors import ATTACH_FIRST, TOPIC_NOT_FOUND, UNAVAILABLE, Answer, Refused
 from ..ids import Kind
 from ..queries import SubscriptionOf
@@ -130,6 +130,18 @@ async def set_publish(hub: Hub, asker: Asker, topic: str, *, on: bool) -> Answer
     link = _link(hub)
     asked = _asked(link, asker, Set(id=NAME, topic=topic), topic, seated=False)
     return await _one(hub, link, PublishIs(asked, on), topic)
+
+
+async def settle(hub: Hub, topic: str, event: Event) -> bool:
+    """Hand a topic something that it answers to nobody, and wait until it has dealt with it.
+
+    False if its inbox is full.
+    """
+    link = _link(hub)
+    if not hub.submit(topic, Item(event, link)):
+        return False
+    await link.wait_unanswered(0)
+    return True
 
 
 def _link(hub: Hub) -> Link:

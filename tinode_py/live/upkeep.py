@@ -12,6 +12,7 @@ from ..errors import StoreError
 from ..queries import InboxUsers
 from ..store.base import Store
 from .collecting import DAY, Collector
+from .retention import Retention
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ async def keep_up(
     store: Store,
     now: Callable[[], int],
     collector: Collector,
+    retention: Retention,
 ) -> None:
     """Do the rounds until cancelled; a round that the store fails is tried again at the next."""
     while True:
@@ -42,6 +44,7 @@ async def keep_up(
             audit = PurgeAudit(at - days.audit.days * DAY)
             await store.commit(Batch((PurgeIdem(at - DAY), events, audit)))
             await collector.collect()
+            await retention.sweep()
         except StoreError:
             log.exception("what is old could not be removed")
         await trio.sleep(EVERY)

@@ -46,6 +46,7 @@ from ..changes import (
     PutNotice,
     PutOffline,
     PutOnline,
+    PutRetention,
     PutScheduled,
     PutSecret,
     PutSession,
@@ -72,6 +73,7 @@ from .hot import Hot
 from .inbox import purge_inbox, put_notice
 from .keys import put_key
 from .read import answer
+from .retention import put_retention
 from .scheduled import drop_scheduled, put_scheduled
 from .sessions import drop_session, put_session, revoke_sessions
 from .settings import put_setting
@@ -238,7 +240,9 @@ def _delete_topic(db: Statements, change: DeleteTopic) -> None:
     name = change.topic
     db.run("DELETE FROM tag WHERE owner = ?", (name,))
     db.run("DELETE FROM subscription WHERE topic IN (?, ?)", (name, channel_of(name)))
-    for table in ("membership", "message", "deletion", "hidden", "idem", "topic_tail"):
+    for table in (
+        *("membership", "message", "deletion", "hidden", "idem", "retention", "topic_tail"),
+    ):
         db.run(f"DELETE FROM {table} WHERE topic = ?", (name,))
     db.run("DELETE FROM topic WHERE name = ?", (name,))
     unlink_all(db, name)
@@ -339,6 +343,7 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
     PutKey: put_key,
+    PutRetention: put_retention,
     PutSetting: put_setting,
     PutScheduled: _within_quota(put_scheduled),
     DropScheduled: drop_scheduled,

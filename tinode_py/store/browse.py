@@ -129,6 +129,11 @@ class Browser:
         assert count is not None
         return {**found, **more, **modes, **count, "channel": bool(more["channel"])}
 
+    def retention(self, topic: str) -> int | None:
+        """For how many days a topic keeps messages; 0: for ever; None: nothing is said."""
+        found = self.row("SELECT days FROM retention WHERE topic = ?", (topic,))
+        return None if found is None else int(found["days"])
+
     def members(self, topic: str) -> Iterator[Found]:
         """Members, and readers of its channel (`reader`)."""
         found = self.rows(

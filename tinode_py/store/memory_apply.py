@@ -42,6 +42,7 @@ from ..changes import (
     PutNotice,
     PutOffline,
     PutOnline,
+    PutRetention,
     PutScheduled,
     PutSecret,
     PutSession,
@@ -65,8 +66,9 @@ from .memory_devices import drop_device, drop_devices, put_device
 from .memory_events import purge_events, put_event, put_offline, put_online
 from .memory_keys import put_key
 from .memory_read import answer
+from .memory_retention import put_retention
 from .memory_scheduled import drop_scheduled, put_scheduled
-from .memory_settings import put_setting
+from .memory_settings import put_secret, put_setting
 from .memory_uploads import (
     drop_uploads,
     forget_uploader,
@@ -251,6 +253,7 @@ def _raise_clear(tables: Tables, change: DeleteMessages) -> None:
 def _delete_topic(tables: Tables, change: DeleteTopic) -> None:
     name = change.topic
     tables.topics.drop(name)
+    tables.retentions.drop(name)
     unlink_all(tables, name)
     for sub in list(tables.subscriptions.rows):
         if sub[0] in (name, channel_of(name)):
@@ -338,11 +341,6 @@ def _within_quota(put: Callable[[Tables, Any], bool]) -> Callable[[Tables, Any],
     return arm
 
 
-def _put_secret(tables: Tables, change: PutSecret) -> None:
-    if change.name not in tables.secrets.rows:
-        tables.secrets.put(change.name, change.value)
-
-
 ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     PutUser: _put_user,
     ClaimTags: _claim_tags,
@@ -380,12 +378,13 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
     PutKey: put_key,
+    PutRetention: put_retention,
     PutSetting: put_setting,
     PutScheduled: _within_quota(put_scheduled),
     DropScheduled: drop_scheduled,
     PutAudit: put_audit,
     PurgeAudit: purge_audit,
-    PutSecret: _put_secret,
+    PutSecret: put_secret,
 }
 
 

@@ -37,9 +37,12 @@ from ..queries import (
     MembersOf,
     MessageAt,
     MessagesIn,
+    OldestIn,
     OnlineAfter,
     OwnerOfTag,
     Query,
+    RetentionOf,
+    RetentionsAfter,
     ScheduledAfter,
     SecretNamed,
     SeqSince,
@@ -82,6 +85,7 @@ from .memory_devices import channels_of, device_by_id, devices_of, unread_of
 from .memory_events import events_after, online_after
 from .memory_keys import key_by_id, keys_after
 from .memory_lists import edits_of, topics_after, users_after
+from .memory_retention import oldest_in, retention_of, retentions_after
 from .memory_scheduled import due_scheduled, scheduled_after
 from .memory_settings import stored_settings
 from .memory_uploads import loose_uploads, upload_by_id, uploaded_by
@@ -324,6 +328,9 @@ def _inbox_users(tables: Tables, query: InboxUsers) -> tuple[str, ...]:
 
 ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     KeyById: key_by_id,
+    OldestIn: oldest_in,
+    RetentionOf: retention_of,
+    RetentionsAfter: retentions_after,
     StoredSettings: stored_settings,
     DueScheduled: due_scheduled,
     ScheduledAfter: scheduled_after,

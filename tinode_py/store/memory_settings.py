@@ -1,8 +1,8 @@
-"""Settings made at run time, in the store in memory."""
+"""Settings made at run time, and secrets, in the store in memory."""
 
 from __future__ import annotations
 
-from ..changes import PutSetting
+from ..changes import PutSecret, PutSetting
 from ..queries import StoredSettings
 from .tables import Tables
 
@@ -16,3 +16,8 @@ def put_setting(tables: Tables, change: PutSetting) -> None:
 
 def stored_settings(tables: Tables, query: StoredSettings) -> tuple[tuple[str, bytes], ...]:
     return tuple(sorted(tables.settings.rows.items()))
+
+
+def put_secret(tables: Tables, change: PutSecret) -> None:
+    if change.name not in tables.secrets.rows:
+        tables.secrets.put(change.name, change.value)

@@ -39,9 +39,12 @@ from ..queries import (
     MembersOf,
     MessageAt,
     MessagesIn,
+    OldestIn,
     OnlineAfter,
     OwnerOfTag,
     Query,
+    RetentionOf,
+    RetentionsAfter,
     ScheduledAfter,
     SecretNamed,
     SeqSince,
@@ -71,6 +74,7 @@ from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
 from .keys import key_by_id, keys_after
 from .lists import edits_of, topics_after, users_after
+from .retention import oldest_in, retention_of, retentions_after
 from .scheduled import due_scheduled, scheduled_after
 from .sessions import session_at, sessions_of
 from .settings import stored_settings
@@ -233,6 +237,9 @@ def _secret(db: Statements, query: SecretNamed) -> bytes | None:
 
 ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     KeyById: key_by_id,
+    OldestIn: oldest_in,
+    RetentionOf: retention_of,
+    RetentionsAfter: retentions_after,
     StoredSettings: stored_settings,
     DueScheduled: due_scheduled,
     ScheduledAfter: scheduled_after,

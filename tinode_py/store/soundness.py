@@ -25,6 +25,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     _needs("hidden", "topic", "topic", "name", "topic"),
     _needs("topic_tail", "topic", "topic", "name", "topic"),
     _needs("topic", "name", "topic_tail", "topic", "topic_tail of"),
+    _needs("retention", "topic", "topic", "name", "topic"),
     _needs("login", "user", "account", "id", "account"),
     _needs("credential", "user", "account", "id", "account"),
     _needs("device", "user", "account", "id", "account"),

@@ -81,6 +81,7 @@ class Tables:
         self.scheduled: Table[str, Scheduled] = Table(self._undo)
         self.keys: Table[str, ApiKey] = Table(self._undo)
         self.settings: Table[str, bytes] = Table(self._undo)
+        self.retentions: Table[str, int] = Table(self._undo)  # days
         self.secrets: Table[str, bytes] = Table(self._undo)
         self.places: Table[tuple[str, int], int] = Table(self._undo)  # of messages in the log
         self.events: Table[int, Event] = Table(self._undo)  # messages left out

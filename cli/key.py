@@ -14,7 +14,7 @@ from tinode_py.client import ClientError
 from tinode_py.config import Settings
 
 from .door import Door, acting, refusals
-from .failure import Failure
+from .failure import Failure, Unusable
 from .options import json_option, with_settings
 from .output import show, tell
 
@@ -79,6 +79,33 @@ def list_(settings: Settings, as_json: bool) -> None:
     for row in rows:
         del row["key"]
     show(rows, _COLUMNS, as_json=as_json)
+
+
+@key.command("rotate")
+@click.argument("ident", metavar="[ID]", default="")
+@click.option("--clients", is_flag=True, help="The API keys of clients, all of them.")
+@click.option(
+    "--grace", type=click.FloatRange(0, 720), default=24.0, show_default=True, metavar="HOURS",
+    help="For how long the old secret is good as well.",
+)  # fmt: skip
+@json_option
+@with_settings
+def rotate(settings: Settings, ident: str, clients: bool, grace: float, as_json: bool) -> None:
+    """Give a key another secret, or clients another API key; the new key is shown once.
+
+    With --clients the server's salt is replaced, at run time: `web.api_salt`. Keys that
+    `web.api_keys` lists stay valid.
+    """
+    if bool(ident) == clients:
+        raise Unusable("give the ID of a key, or --clients")
+    path = "/api-salt" if clients else f"/v1/keys/{quote(ident, safe='')}/rotate"
+
+    async def work(door: Door) -> Any:
+        with refusals(c404=f"there is no key {ident!r}", c409=f"the key {ident!r} was revoked"):
+            return await door.post(path, {"grace": int(grace * 3600)})
+
+    made = _done(settings, work)
+    tell(made, made["apikey" if clients else "key"], as_json=as_json)
 
 
 @key.command("revoke")

@@ -18,6 +18,7 @@ Action = Literal[
     "broadcast",
     "key.create",
     "key.revoke",
+    "key.rotate",
     "login.end",
     "member.put",
     "member.remove",

@@ -221,6 +221,8 @@ class ApiKey:
     rate: int
     created: int
     revoked: int = 0
+    former: str = attrs.field(default="", repr=False)  # digest of the secret before the last
+    former_until: int = 0  # until when that one is good
 
 
 @attrs.frozen

@@ -37,7 +37,7 @@ from .log import set_level
 from .store.base import Store
 from .store.watched import News
 from .web.app import Site, make_app
-from .web.chat_page import admin_routes, made_pages
+from .web.chat_page import ChatPage, admin_page, admin_routes, made_pages
 from .web.control import Desk, controlled
 from .web.files import Files
 from .web.front import Front
@@ -245,8 +245,8 @@ def _assembled(
         return server.new_session(outlet, info)
 
     try:
-        doors = Doors.of(settings.web)
-        pages = made_pages(settings.web)
+        doors = Doors.of(settings.web, parts.now)
+        pages, admin = made_pages(settings.web), admin_page(settings.web)
     except ValueError as error:
         raise ConfigError("web.api_salt", str(error)) from None
     site = Site(
@@ -263,13 +263,14 @@ def _assembled(
         *Files.of(settings, gate, uploads).routes(),
         *business_routes(Backend.over(hub, entrance, events)),
         *metrics_routes(settings.web.metrics, sources, parts.now),
-        *admin_routes(settings.web),
+        *admin_routes(admin),
     ]
     front = Front(settings, new_session, make_app(site, pages, routes), doors, tls)
     server = Server(
         settings, standing, hub, store, front, polled, entrance, events, uploads, doors, tls=tls
     )
     standing.follow(server.ready_for, doors.ready_for, front.ready_for, polled.ready_for)
+    standing.follow(*(page.ready_for for page in (pages, admin) if isinstance(page, ChatPage)))
     return server
 
 
@@ -333,7 +334,7 @@ async def _controlled(server: Server) -> AsyncIterator[None]:
         yield
         return
     business = business_routes(Backend.of_operator(server.hub, server.entrance, server.events))
-    changing = settings_routes(server.standing, server.hub.now)
+    changing = settings_routes(server.standing, server.hub.now, server.hub.random_bytes)
     routes = (*business, *changing, *retention_routes(server.hub))
     desk = Desk(server.hub, server.store, server.figures, routes)
     folder = Path(server.settings.server.data)

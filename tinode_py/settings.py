@@ -334,6 +334,10 @@ class Web:
         "Salt that validates API keys, base64; the default fits the official clients. Empty:"
         " only `web.api_keys` are valid.",
     )
+    former_api_salt: str = key(
+        "", "Salt before `api_salt`, whose keys are valid for a time (`tinode-py key rotate`)."
+    )
+    former_api_until: int = key(0, "When they are valid no more.", unit="milliseconds since 1970")
     api_keys: tuple[str, ...] = key((), "API keys that are valid whatever the salt says.")
     page: bool = key(True, "Whether `/` is the chat page that comes with the server.")
     admin: bool = key(

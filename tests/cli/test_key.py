@@ -8,6 +8,8 @@ from tests.cli.test_user import stored
 from tinode_py.auth.keys import SCOPES, fits, id_of
 from tinode_py.queries import KeyById
 from tinode_py.records import ApiKey
+from tinode_py.settings import DEFAULT_API_SALT
+from tinode_py.web.apikey import ApiKeys
 
 
 def test_a_key_is_made_listed_and_revoked(run: Run, tmp_path: Path) -> None:
@@ -16,7 +18,7 @@ def test_a_key_is_made_listed_and_revoked(run: Run, tmp_path: Path) -> None:
     key = made.output.strip()
     row = stored(tmp_path, KeyById(id_of(key)))
     assert isinstance(row, ApiKey)
-    assert fits(key, row)
+    assert fits(key, row, 0)
     assert (row.name, row.scopes, row.rate) == ("back end", ("messages:send",), 5)
     listed = run("key", "list").output.splitlines()[1].split()
     assert listed[:3] == [row.id, "back", "end"]
@@ -26,7 +28,7 @@ def test_a_key_is_made_listed_and_revoked(run: Run, tmp_path: Path) -> None:
     row = stored(tmp_path, KeyById(row.id))
     assert row is not None
     assert row.revoked
-    assert not fits(key, row)
+    assert not fits(key, row, 0)
 
 
 def test_as_json(run: Run) -> None:
@@ -55,3 +57,33 @@ def test_what_is_wrong_is_named(run: Run) -> None:
         done = run("key", *args)
         assert done.exit_code == code, (args, done.output)
         assert word in done.output
+
+
+def test_rotation(run: Run, tmp_path: Path) -> None:
+    made = json.loads(run("key", "create", "n", "--scope", "all", "--json").output)
+    again = json.loads(run("key", "rotate", made["id"], "--grace", "1", "--json").output)
+    row = stored(tmp_path, KeyById(made["id"]))
+    assert isinstance(row, ApiKey)
+    assert fits(again["key"], row, row.former_until)
+    assert fits(made["key"], row, row.former_until - 1)
+    assert not fits(made["key"], row, row.former_until)
+    assert run("key", "rotate", made["id"]).output.startswith(f"tnk_{made['id']}.")
+    for args, word in (((), "--clients"), ((made["id"], "--clients"), "--clients")):
+        done = run("key", "rotate", *args)
+        assert (done.exit_code, word in done.output) == (2, True)
+    assert "there is no key" in run("key", "rotate", "AAAAAAAAAAE").output
+    run("key", "revoke", made["id"])
+    assert "was revoked" in run("key", "rotate", made["id"]).output
+
+
+def test_clients_get_another_key(run: Run) -> None:
+    told = json.loads(run("key", "rotate", "--clients", "--json").output)
+    rows = [json.loads(line) for line in run("config", "show", "web", "--json").output.splitlines()]
+    found = {row["key"]: (row["value"], row["source"]) for row in rows}
+    salt, source = found["web.api_salt"]
+    assert source == "store"
+    former = found["web.former_api_salt"][0], found["web.former_api_until"][0]
+    assert former == (DEFAULT_API_SALT, told["until"])
+    keys = ApiKeys(salt, (), former, lambda: told["until"] - 1)
+    assert keys.valid(told["apikey"])
+    assert keys.valid(ApiKeys(DEFAULT_API_SALT).make())

@@ -105,6 +105,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         (
             "key create shop --scope messages:send --json",
             "key list",
+            "key rotate {key} --grace 48",
             "key revoke {key}",
         ),
     ),

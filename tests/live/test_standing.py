@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 import trio
 
@@ -142,3 +143,11 @@ def test_every_name_of_the_list_is_a_key_or_a_table():
     known = [name for name, _, _ in leaves(Settings())]
     for name in LIVE:
         assert any(key == name or key.startswith(name + ".") for key in known), name
+
+
+async def test_the_page_tells_the_key_that_is_valid_now(server: RunningServer):
+    running = server.server
+    await running.standing.set(['web.api_salt="c2FsdA=="'])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(running.front._app)) as http:
+        got = await http.get("http://server/server.json")
+    assert running.doors.keys.valid(got.json()["apikey"])

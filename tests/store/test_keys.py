@@ -14,7 +14,7 @@ async def test_a_key_comes_back_as_it_was_put(store):
     await put(store, PutKey(KEY))
     assert await store.fetch(KeyById("a")) == KEY
     assert await store.fetch(KeyById("b")) is None
-    later = ApiKey("a", "name", "digest", (), (), (), 0, 7, revoked=9)
+    later = ApiKey("a", "name", "digest", (), (), (), 0, 7, revoked=9, former="x", former_until=8)
     await put(store, PutKey(later))
     assert await store.fetch(KeyById("a")) == later
 

@@ -12,6 +12,22 @@ SALT = base64.b64decode(DEFAULT_API_SALT)
 KEYS = ApiKeys(DEFAULT_API_SALT)
 
 
+def test_keys_of_the_salt_before_are_valid_until_a_time():
+    clock = [10]
+    old, new = (base64.b64encode(text).decode() for text in (b"old", b"new"))
+    keys = ApiKeys(new, (), (old, 20), lambda: clock[0])
+    assert keys.valid(make_key(b"old"))
+    assert keys.valid(make_key(b"new"))
+    assert keys.make() == make_key(b"new")
+    clock[0] = 20
+    assert not keys.valid(make_key(b"old"))
+    assert keys.valid(make_key(b"new"))
+    keys.become(ApiKeys(old))
+    assert keys.valid(make_key(b"old"))
+    assert not keys.valid(make_key(b"new"))
+    assert not ApiKeys("", (), ("", 20), lambda: 0).valid(make_key(b""))
+
+
 def test_the_key_of_the_official_clients_is_what_the_salt_makes():
     assert make_key(SALT) == KEY
     assert KEYS.valid(KEY)

@@ -9,7 +9,7 @@ from tests.web.parts import KEY, NewWorld, Reader, World, request
 from tinode_py.config import ConfigError
 from tinode_py.settings import DEFAULT_API_SALT, Web
 from tinode_py.web.apikey import ApiKeys
-from tinode_py.web.chat_page import FOLDER, ChatPage, admin_routes, made_pages, page_key
+from tinode_py.web.chat_page import FOLDER, ChatPage, admin_page, admin_routes, made_pages, page_key
 from tinode_py.web.pages import Pages
 
 FILES = sorted(path.name for path in FOLDER.iterdir())
@@ -91,7 +91,7 @@ def test_what_is_at_the_root(tmp_path):
 async def test_the_operators_page_has_an_address_of_its_own(serving: NewWorld, tmp_path):
     (tmp_path / "index.html").write_text("another client")
     for pages in (None, page(), Pages(str(tmp_path))):
-        async with serving(pages=pages, routes=admin_routes(Web())) as world:
+        async with serving(pages=pages, routes=admin_routes(admin_page(Web()))) as world:
             status, headers, _ = await ask(world, "GET", "/admin")
             assert (status, headers["location"]) == (307, "admin/")
             for name, file in (("", "admin.html"), ("protocol.js", "protocol.js")):
@@ -104,7 +104,7 @@ async def test_the_operators_page_has_an_address_of_its_own(serving: NewWorld, t
 
 
 async def test_without_the_operators_page(serving: NewWorld):
-    async with serving(pages=page(), routes=admin_routes(Web(admin=False))) as world:
+    async with serving(pages=page(), routes=admin_routes(admin_page(Web(admin=False)))) as world:
         assert (await ask(world, "GET", "/admin"))[0] == 404
         assert (await ask(world, "GET", "/admin/"))[0] == 404
 

@@ -70,10 +70,23 @@ def id_of(key: str) -> str:
     return ident if key.startswith(PREFIX) and dot and ids.is_body(ident) else ""
 
 
-def fits(key: str, row: ApiKey) -> bool:
-    """Whether `key` is the one of which `row` was kept, and still in force."""
-    secret = key.partition(".")[2]
-    return hmac.compare_digest(_digest(secret), row.digest) and not row.revoked
+def rotated(
+    row: ApiKey, random_bytes: Callable[[int], bytes], now: int, grace: int
+) -> tuple[str, ApiKey]:
+    """The key with another secret, and what is kept of it. The one of until now is good for
+    `grace` milliseconds more; one that was replaced before it ends at once.
+    """
+    secret = base64.urlsafe_b64encode(random_bytes(_SECRET)).decode("ascii").rstrip("=")
+    new = attrs.evolve(row, digest=_digest(secret), former=row.digest, former_until=now + grace)
+    return f"{PREFIX}{row.id}.{secret}", new
+
+
+def fits(key: str, row: ApiKey, now: int) -> bool:
+    """Whether `key` is the one of which `row` was kept, and in force at `now`."""
+    digest = _digest(key.partition(".")[2])
+    current = hmac.compare_digest(digest, row.digest)
+    former = hmac.compare_digest(digest, row.former) and now < row.former_until
+    return (current or former) and not row.revoked
 
 
 def _digest(secret: str) -> str:

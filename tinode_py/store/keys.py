@@ -10,7 +10,19 @@ from ..records import ApiKey
 from . import rows
 from .sql import Row, Statements
 
-COLUMNS = ("id", "name", "digest", "scopes", "topics", "tags", "rate", "created", "revoked")
+COLUMNS = (
+    "id",
+    "name",
+    "digest",
+    "scopes",
+    "topics",
+    "tags",
+    "rate",
+    "created",
+    "revoked",
+    "former",
+    "former_until",
+)
 _LIST = ", ".join(COLUMNS)
 _PUT = rows.upsert("api_key", COLUMNS)
 
@@ -18,7 +30,10 @@ _PUT = rows.upsert("api_key", COLUMNS)
 def put_key(db: Statements, change: PutKey) -> None:
     k = change.key
     lists = (rows.encoded(k.scopes), rows.encoded(k.topics), rows.encoded(k.tags))
-    db.run(_PUT, (k.id, k.name, k.digest, *lists, k.rate, k.created, k.revoked))
+    db.run(
+        _PUT,
+        (k.id, k.name, k.digest, *lists, k.rate, k.created, k.revoked, k.former, k.former_until),
+    )
 
 
 def key_by_id(db: Statements, query: KeyById) -> ApiKey | None:
@@ -34,6 +49,6 @@ def keys_after(db: Statements, query: KeysAfter) -> tuple[ApiKey, ...]:
 
 
 def _key(row: Row) -> ApiKey:
-    ident, name, digest, scopes, topics, tags, rate, created, revoked = row
+    ident, name, digest, scopes, topics, tags, *rest = row
     listed = [tuple(json.loads(text)) for text in (scopes, topics, tags)]
-    return ApiKey(ident, name, digest, listed[0], listed[1], listed[2], rate, created, revoked)
+    return ApiKey(ident, name, digest, listed[0], listed[1], listed[2], *rest)

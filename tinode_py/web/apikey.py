@@ -11,7 +11,7 @@ import binascii
 import hmac
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import parse_qs
 
 _FORM = re.compile(r"[A-Za-z0-9_-]{32}")
@@ -29,22 +29,36 @@ def _signature(salt: bytes, signed: bytes) -> bytes:
     return hmac.digest(salt, signed, "md5")
 
 
+def _decoded(salt: str) -> bytes:
+    try:
+        return base64.b64decode(salt, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"not base64: {error}") from None
+
+
 class ApiKeys:
     """The keys that are valid here: signed with `salt` (empty: none is), or one of `listed`.
 
+    `former` is a salt that was replaced, and until when its keys are valid, too.
     Raises ValueError if `salt` is not base64.
     """
 
-    def __init__(self, salt: str, listed: Iterable[str] = ()) -> None:
-        try:
-            self._salt = base64.b64decode(salt, validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"not base64: {error}") from None
+    def __init__(
+        self,
+        salt: str,
+        listed: Iterable[str] = (),
+        former: tuple[str, int] = ("", 0),
+        now: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.now = now
+        self._salt = _decoded(salt)
+        self._former, self._until = _decoded(former[0]), former[1]
         self._listed = tuple(key.encode() for key in listed)
 
     def become(self, other: ApiKeys) -> None:
         """Let in whom `other` lets in, and nobody else."""
         self._salt, self._listed = other._salt, other._listed
+        self._former, self._until = other._former, other._until
 
     def make(self) -> str:
         """A key that is valid here, as long as there is a salt."""
@@ -54,14 +68,16 @@ class ApiKeys:
         """Whether `key` opens the door; compared in constant time."""
         given = key.encode(errors="replace")
         listed = [hmac.compare_digest(given, known) for known in self._listed]
-        return any(listed) or self._signed(key)
+        former = self._former if self.now() < self._until else b""
+        return any(listed) or _signed(key, self._salt) or _signed(key, former)
 
-    def _signed(self, key: str) -> bool:
-        if not self._salt or not _FORM.fullmatch(key):
-            return False
-        raw = base64.urlsafe_b64decode(key)
-        expected = _signature(self._salt, raw[:_SIGNED])
-        return hmac.compare_digest(raw[_SIGNED:], expected) and raw[0] == _VERSION
+
+def _signed(key: str, salt: bytes) -> bool:
+    if not salt or not _FORM.fullmatch(key):
+        return False
+    raw = base64.urlsafe_b64decode(key)
+    expected = _signature(salt, raw[:_SIGNED])
+    return hmac.compare_digest(raw[_SIGNED:], expected) and raw[0] == _VERSION
 
 
 def find_key(header: str, query: str, form: Mapping[str, str], cookies: str) -> str:

@@ -8,13 +8,13 @@ the policy says so to the browser. Nothing of it is secret, so no key is asked f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from ..config import ConfigError
+from ..config import ConfigError, Settings
 from ..settings import Web
 from .apikey import ApiKeys
 from .http import Scope
@@ -42,13 +42,20 @@ class ChatPage(Pages):
 
     def __init__(self, web: Web, index: str = "index.html") -> None:
         super().__init__(str(FOLDER), _HEADERS)
-        self._about = {"apikey": page_key(web)}
+        self._key = page_key(web)
         self._index = index
+
+    def ready_for(self, settings: Settings) -> Callable[[], None]:
+        """What lets other settings hold for who loads the page afterwards."""
+        key = page_key(settings.web)
+        return lambda: setattr(self, "_key", key)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         path = self._index if path == "." else path
         if path == ABOUT and scope["method"] in ("GET", "HEAD"):
-            return JSONResponse(self._about, headers={**_HEADERS, "cache-control": "no-cache"})
+            return JSONResponse(
+                {"apikey": self._key}, headers={**_HEADERS, "cache-control": "no-cache"}
+            )
         return await super().get_response(path, scope)
 
 
@@ -62,12 +69,17 @@ def page_key(web: Web) -> str:
     return ApiKeys(web.api_salt).make() if web.api_salt else ""
 
 
-def admin_routes(web: Web) -> Sequence[BaseRoute]:
-    """`/admin/`, unless it is turned off. What can be done there, the API decides."""
-    if not web.admin:
+def admin_page(web: Web) -> ChatPage | None:
+    """The operators' page, unless it is turned off."""
+    return ChatPage(web, "admin.html") if web.admin else None
+
+
+def admin_routes(page: ChatPage | None) -> Sequence[BaseRoute]:
+    """`/admin/`. What can be done there, the API decides."""
+    if page is None:
         return ()
     to_folder = RedirectResponse("admin/", 307)  # files are named from there
-    return Route("/admin", to_folder), Mount("/admin", ChatPage(web, "admin.html"))
+    return Route("/admin", to_folder), Mount("/admin", page)
 
 
 def made_pages(web: Web) -> Pages | None:

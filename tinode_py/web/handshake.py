@@ -32,15 +32,18 @@ class Doors:
     origins: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, web: Web) -> Doors:
+    def of(cls, web: Web, now: Callable[[], int] = lambda: 0) -> Doors:
         """As the settings say. ValueError if the salt is not base64."""
         origins = frozenset(origin.lower().rstrip("/") for origin in web.origins)
-        return cls(ApiKeys(web.api_salt, web.api_keys), origins)
+        return cls(
+            ApiKeys(web.api_salt, web.api_keys, (web.former_api_salt, web.former_api_until), now),
+            origins,
+        )
 
     def ready_for(self, settings: Settings) -> Callable[[], None]:
         """What makes these the doors of other settings. ConfigError if they make no sense."""
         try:
-            new = Doors.of(settings.web)
+            new = Doors.of(settings.web, self.keys.now)
         except ValueError as error:
             raise ConfigError("web.api_salt", str(error)) from None
 

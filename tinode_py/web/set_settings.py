@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import msgspec
@@ -18,8 +19,10 @@ from ..config import ConfigError
 from ..errors import StoreError
 from ..live.standing import Standing
 from ..runtime import secret_keys
+from .apikey import ApiKeys
 
 _BODY = 1_048_576  # bytes of a request
+_SALT = 32  # bytes
 
 
 @attrs.frozen
@@ -30,31 +33,70 @@ class _Wanted:
     unset: tuple[str, ...] = ()
 
 
-def settings_routes(standing: Standing, now: Callable[[], int]) -> Sequence[BaseRoute]:
-    return (Route("/settings", _Desk(standing, now).change, methods=["POST"]),)
+class _Rotation(msgspec.Struct, forbid_unknown_fields=True):
+    grace: Annotated[int, msgspec.Meta(ge=0, le=31_536_000)] = 86_400
+
+
+class _TooLong(Exception):
+    """A request that nobody makes by accident."""
+
+
+async def _read(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY:
+            raise _TooLong(f"more than {_BODY} bytes of settings")
+    return body
+
+
+def settings_routes(
+    standing: Standing, now: Callable[[], int], random_bytes: Callable[[int], bytes]
+) -> Sequence[BaseRoute]:
+    desk = _Desk(standing, now, random_bytes)
+    return (
+        Route("/settings", desk.change, methods=["POST"]),
+        Route("/api-salt", desk.rotate, methods=["POST"]),
+    )
 
 
 @attrs.frozen
 class _Desk:
     standing: Standing
     now: Callable[[], int]
+    random_bytes: Callable[[int], bytes]
+
+    async def rotate(self, request: Request) -> Response:
+        """`{"grace": seconds}`: another salt for API keys; a key made with it."""
+        web = self.standing.settings.web
+        salt = base64.b64encode(self.random_bytes(_SALT)).decode()
+        try:
+            wanted = msgspec.json.decode(await _read(request), type=_Rotation)
+            until = self.now() + wanted.grace * 1000
+            new = {
+                "web.api_salt": salt,
+                "web.former_api_salt": web.api_salt,
+                "web.former_api_until": until,
+            }
+            items = [f"{name}={value}" for name, value in new.items()]
+            await self.standing.set(items, partial(self._noted, request, "setting.set"))
+        except (msgspec.DecodeError, ConfigError, _TooLong) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        except StoreError as error:
+            return JSONResponse({"error": f"not stored: {error}"}, 503)
+        return JSONResponse({"apikey": ApiKeys(salt).make(), "until": until})
 
     async def change(self, request: Request) -> Response:
         """`{"set": ["limits.tags=3"]}` or `{"unset": ["limits.tags"]}`; 400 names the key."""
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _BODY:
-                return JSONResponse({"error": f"more than {_BODY} bytes of settings"}, 413)
         try:
-            wanted = msgspec.json.decode(body, type=_Wanted)
+            wanted = msgspec.json.decode(await _read(request), type=_Wanted)
             noted = partial(self._noted, request)
             found, gone = {}, []
             if wanted.set:
                 found = await self.standing.set(wanted.set, partial(noted, "setting.set"))
             if wanted.unset:
                 gone = await self.standing.unset(wanted.unset, partial(noted, "setting.unset"))
-        except (msgspec.DecodeError, ConfigError) as error:
+        except (msgspec.DecodeError, ConfigError, _TooLong) as error:
             return JSONResponse({"error": str(error)}, 400)
         except StoreError as error:
             return JSONResponse({"error": f"not stored: {error}"}, 503)

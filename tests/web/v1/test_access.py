@@ -6,6 +6,7 @@ import base64
 
 import attrs
 import pytest
+import trio
 
 from tests.web.v1.conftest import key_for
 from tinode_py.queries import KeyById
@@ -64,6 +65,40 @@ async def test_a_key_is_revoked_at_once(api):
     assert (await api("DELETE", f"/keys/{made['id']}")).status == 204
     assert (await api("GET", "/server", key=made["key"])).status == 401
     assert (await api("DELETE", "/keys/AAAAAAAAAAE")).status == 404
+
+
+async def test_a_key_is_rotated_and_the_old_secret_is_good_for_a_time(api, autojump_clock):
+    made = await api("POST", "/keys", {"name": "n", "scopes": ["server:read"]})
+    new = await api("POST", f"/keys/{made['id']}/rotate", {"grace": 60})
+    assert (new.status, new["id"], new["name"]) == (200, made["id"], "n")
+    assert new["key"] != made["key"]
+    for key in (made["key"], new["key"]):
+        assert (await api("GET", "/server", key=key)).status == 200
+    await trio.sleep(61)
+    assert (await api("GET", "/server", key=made["key"])).status == 401
+    assert (await api("GET", "/server", key=new["key"])).status == 200
+    last = await api("POST", f"/keys/{made['id']}/rotate", {"grace": 0})
+    assert (await api("GET", "/server", key=new["key"])).status == 401
+    assert (await api("GET", "/server", key=last["key"])).status == 200
+    (entry,) = (await api("GET", "/audit", params={"limit": 1}))["items"]
+    assert (entry["action"], entry["target"]) == ("key.rotate", made["id"])
+    await api("DELETE", f"/keys/{made['id']}")
+    assert (await api("GET", "/server", key=last["key"])).status == 401
+
+
+async def test_what_cannot_be_rotated(server, api):
+    made = await api("POST", "/keys", {"name": "n", "scopes": ["server:read", "users:write"]})
+    path = f"/keys/{made['id']}/rotate"
+    weak = await key_for(server, "keys:write", "server:read")
+    got = await api("POST", path, {}, key=weak)
+    assert (got.status, got["detail"]) == (403, "this key may do more than the one that asks")
+    narrow = await key_for(server, tags=("a",))
+    assert (await api("POST", path, {}, key=narrow)).status == 403
+    for body in ({"grace": -1}, {"grace": 2_592_001}, {"grace": "1"}, {"gracee": 1}):
+        assert (await api("POST", path, body)).status == 400
+    assert (await api("POST", "/keys/AAAAAAAAAAE/rotate", {})).status == 404
+    await api("DELETE", f"/keys/{made['id']}")
+    assert (await api("POST", path, {})).status == 409
 
 
 async def test_nobody_gives_what_he_has_not(server, api):

@@ -133,7 +133,7 @@ class KeyGate:
     async def _key(self, shown: str) -> Caller:
         ident = id_of(shown)
         row = await self.store.fetch(KeyById(ident)) if ident else None
-        if row is None or not fits(shown, row):
+        if row is None or not fits(shown, row, self.now()):
             raise Problem(401, "the key is not known, or was revoked", headers=_CHALLENGE)
         return Caller(row.id, frozenset(row.scopes), row)
 

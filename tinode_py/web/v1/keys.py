@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from ...auth.keys import WantedKey, make_key
+from ...auth.keys import WantedKey, make_key, rotated
 from ...changes import Batch, PutKey
 from ...core.hello import VERSION
 from ...queries import KeyById, KeysAfter
@@ -39,13 +39,30 @@ async def list_keys(call: Call) -> KeyList:
     return KeyList(tuple(shown(row) for row in rows), after)
 
 
-async def revoke_key(call: Call) -> None:
-    backend = call.backend
-    row = await backend.store.fetch(KeyById(call.path["id"]))
+async def _named(call: Call) -> ApiKey:
+    """The key that a request is about, if the one that asks may do as much."""
+    row = await call.backend.store.fetch(KeyById(call.path["id"]))
     if row is None:
         raise Problem(404, f"there is no key {call.path['id']!r}")
     if set(row.scopes) - call.caller.scopes:
         raise Problem(403, "this key may do more than the one that asks")
+    return row
+
+
+async def rotate_key(call: Call) -> OneKey:
+    backend, row = call.backend, await _named(call)
+    if row.revoked:
+        raise Problem(409, f"the key {row.id!r} was revoked")
+    if call.caller.narrow and row.id != call.caller.name:
+        raise Problem(403, "a key that is limited to topics or tags changes no other keys")
+    text, new = rotated(row, backend.random_bytes, backend.now(), call.body.grace * 1000)
+    deed = call.deed("key.rotate", row.id, name=row.name, grace=call.body.grace)
+    await backend.store.commit(Batch((PutKey(new), *deed)))
+    return shown(new, text)
+
+
+async def revoke_key(call: Call) -> None:
+    backend, row = call.backend, await _named(call)
     if not row.revoked:
         ended = PutKey(attrs.evolve(row, revoked=backend.now()))
         deed = call.deed("key.revoke", row.id, name=row.name)
@@ -89,6 +106,7 @@ async def read_server(call: Call) -> ServerState:
 HANDLERS: Mapping[str, Handler] = {
     "createKey": create_key,
     "listKeys": list_keys,
+    "rotateKey": rotate_key,
     "revokeKey": revoke_key,
     "readServer": read_server,
 }

@@ -31,6 +31,16 @@ class NewKey:
 
 
 @attrs.frozen
+class Rotation:
+    """Another secret for a key.
+
+    - `grace`: seconds for which the secret of until now is good; 0: it ends at once.
+    """
+
+    grace: Annotated[int, msgspec.Meta(ge=0, le=2_592_000)] = 86_400
+
+
+@attrs.frozen
 class OneKey:
     """A key.
 
@@ -38,7 +48,7 @@ class OneKey:
     - `name`, `scopes`, `topics`, `tags`, `rate`: as they were asked for.
     - `created`: when.
     - `revoked`: when it was ended.
-    - `key`: the key itself; only in the answer to its making, else empty.
+    - `key`: the key itself; only in the answer to its making or rotation, else empty.
     """
 
     id: str
@@ -166,6 +176,11 @@ OPERATIONS = (
     Operation(
         "listKeys", "GET", "/v1/keys", "keys:write",
         "List the keys.", query=Page, answer=KeyList,
+    ),
+    Operation(
+        "rotateKey", "POST", "/v1/keys/{id}/rotate", "keys:write",
+        "Give a key another secret; the one of until now is good for a time.",
+        body=Rotation, answer=OneKey,
     ),
     Operation("revokeKey", "DELETE", "/v1/keys/{id}", "keys:write", "End a key.", status=204),
     Operation(

@@ -147,7 +147,10 @@ async def _connected(folder: Path, path: Path, held: LockedError | None) -> Asyn
         try:
             client = await stack.enter_async_context(connect(f"unix:{socket}", timeout=30.0))
             await client.hi(ua=_name(), bkg=True)
-        except ClientError:
+        except ClientError as error:
+            if error.code == 403:
+                who = f"takes commands of root and of its own user only, not of user {os.geteuid()}"
+                raise Unusable(f"the server {who}") from None
             why = held or "this command's own server did not begin"
             raise Unusable(f"{why}, which cannot be reached through {socket}") from None
         web = httpx.AsyncClient(transport=transport, headers={"User-Agent": _name()})

@@ -7,6 +7,7 @@ import struct
 
 import trio
 
+_CREDENTIALS = struct.Struct("3i")  # process, user, group
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -15,6 +16,17 @@ def socket_of(stream: object) -> trio.socket.SocketType | None:
     if isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream
     return stream.socket if isinstance(stream, trio.SocketStream) else None
+
+
+def peer_user(stream: object) -> int | None:
+    """The number of the system's user at the other end of a Unix socket, as the kernel knows
+    it; None where it knows none: other sockets, no socket, systems without SO_PEERCRED.
+    """
+    sock, option = socket_of(stream), getattr(socket, "SO_PEERCRED", None)
+    if sock is None or option is None or sock.family != socket.AF_UNIX:
+        return None
+    _, user, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size))
+    return int(user)
 
 
 def reset(stream: object) -> None:

@@ -33,6 +33,7 @@ from ..config import Settings
 from ..live.hub import Hub
 from ..live.outbox import ConnectionInfo, Outlet
 from ..live.session import Session
+from ..live.sockets import peer_user
 from ..queries import LoginByName
 from ..settings import Web
 from ..store.base import Store
@@ -124,6 +125,21 @@ class _Level:
     level: int = attrs.field(validator=attrs.validators.in_([20, 30]))
 
 
+def may_control(user: int | None, own: int) -> bool:
+    """Whether a user of the system may give commands to a server that runs as `own`: root, and
+    the same one. Where the system does not say who it is (None), the socket's mode must do.
+    """
+    return user is None or user in (0, own)
+
+
+def _turned_away(stream: trio.abc.Stream) -> int:
+    user = peer_user(stream)
+    if may_control(user, os.geteuid()):
+        return 0
+    log.warning("the control socket was opened by user %s, who is not the server's: refused", user)
+    return 403
+
+
 @contextlib.asynccontextmanager
 async def controlled(
     folder: Path, settings: Settings, desk: Desk, begin: Callable[[Outlet, ConnectionInfo], Session]
@@ -150,7 +166,7 @@ async def controlled(
         log.warning("no control socket, commands will not reach this server: %s", error)
         yield
         return
-    front = Front(settings, new_session, desk.app(), Doors.of(Web()))
+    front = Front(settings, new_session, desk.app(), Doors.of(Web()), guard=_turned_away)
     async with trio.open_nursery() as nursery:
         await nursery.start(front.serve, listeners)
         try:

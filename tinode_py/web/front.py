@@ -77,12 +77,15 @@ class Front:
         app: App,
         doors: Doors,
         tls: TlsContext | None = None,
+        guard: Callable[[trio.abc.Stream], int] = lambda stream: 0,
     ) -> None:
+        """`guard` gives the status with which a connection is turned away unheard; 0: none."""
         web, limits, server = settings.web, settings.limits, settings.server
         self._new_session = new_session
         self._app = app
         self._doors = doors
         self._tls = tls
+        self._guard = guard
         self._forwarded_for = web.forwarded_for
         self._head_size, self._head_timeout = web.head_size, web.head_timeout
         self._limits = limits
@@ -228,6 +231,9 @@ class Front:
     async def _begin(self, stream: trio.abc.Stream) -> bool:
         """Serve a connection until it becomes a websocket and another task's, or ends."""
         raw, address = stream, _address(stream)
+        if status := self._guard(stream):
+            await self._refuse(stream, status)
+            return False
         if self._tls:
             stream = await self._secured(stream, self._tls)
         requests = Requests(stream, self._head_size, self._head_timeout)

@@ -285,13 +285,16 @@ class Talk:
             before = page_[0].seq
 
     async def _online(self, _: str) -> None:
-        for user in await self.chat.online():
-            self.lines.show(f"  {await self.people.name(user)} ({user})")
+        for person in await self.chat.people():
+            self.lines.show(f"  {person.name or person.user} ({person.user})")
 
     async def _prefix(self, prefix: str) -> None:
-        for contact in await self.people.learn():
-            if contact.topic.startswith("usr") and contact.name.lower().startswith(prefix.lower()):
-                self.lines.show(f"  {contact.name} ({contact.topic})")
+        contacts = await self.people.learn()
+        known = {it.topic: it.name for it in contacts if it.topic.startswith("usr")}
+        known.update({person.user: person.name for person in await self.chat.people()})
+        for user, name in known.items():
+            if name.casefold().startswith(prefix.casefold()):
+                self.lines.show(f"  {name} ({user})")
 
     async def _info(self, _: str) -> None:
         name = await self.people.name(self.chat.user)

@@ -200,6 +200,11 @@ class Sessions:
 
 @attrs.frozen
 class Users:
+    directory: Literal["contacts", "open"] = key(
+        "contacts",
+        "Whom a user may see online: those he has a conversation with, or everybody"
+        " (`/v1/me/people`, `:olu` and `:pu` of `tinode-py chat`).",
+    )
     lobby: str = key(
         "",
         "A group (`grp…`) that everyone joins on registration; empty: none. Its members count:"

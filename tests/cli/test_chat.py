@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 import sys
+import termios
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import trio
 
 from tests.docs.pages import DOCS, rows, section
 from tests.process import PATIENCE, command, environment
-from tinode_py.client import Chat, Password, stay_connected
+from tinode_py.client import Chat, Event, Note, Password, stay_connected
 from tinode_py.testing import ThreadServer, password_of, server_in_thread
 
 pytestmark = pytest.mark.slow
@@ -48,11 +49,15 @@ class Screen:
     """What stands on a terminal, and the keyboard of it."""
 
     master: int
+    leave: str
     said: str = ""
     _position: int = 0
 
     async def type(self, line: str) -> None:
-        await trio.to_thread.run_sync(os.write, self.master, line.encode() + b"\r")
+        await self.press(line + "\r")
+
+    async def press(self, keys: str) -> None:
+        await trio.to_thread.run_sync(os.write, self.master, keys.encode())
 
     async def see(self, text: str) -> None:
         """Wait until a text is shown, after what was seen before."""
@@ -71,21 +76,26 @@ class Screen:
 
 
 @contextlib.asynccontextmanager
-async def terminal(server: ThreadServer, name: str, folder: Path) -> AsyncIterator[Screen]:
+async def terminal(
+    server: ThreadServer, name: str, folder: Path, leave: str = ":q!\r"
+) -> AsyncIterator[Screen]:
+    """A terminal, which is left in the end by typing `leave`, and is then as it was before."""
     master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
     env = environment(TINODE_PASSWORD=password_of(name), TERM="xterm", PROMPT_TOOLKIT_NO_CPR="1")
     process = await trio.lowlevel.open_process(
         arguments(server, name, folder), env=env, stdin=slave, stdout=slave, stderr=slave
     )
-    os.close(slave)
     try:
-        screen = Screen(master)
+        screen = Screen(master, leave)
         yield screen
-        await screen.type(":q!")
+        await screen.press(screen.leave)
         with trio.fail_after(PATIENCE):
             assert await process.wait() == 0
+        assert termios.tcgetattr(slave) == before
     finally:
         process.kill()
+        os.close(slave)
         os.close(master)
 
 
@@ -145,6 +155,56 @@ async def test_every_command_of_cim_at_a_terminal(tmp_path: Path):
             await screen.type(":nonsense")
             await screen.see("! :nonsense is nothing that can be typed")
             assert "alice: between us" not in screen.said, "what was typed came back"
+
+
+async def test_typing_a_lost_connection_and_ctrl_c(tmp_path: Path):
+    with server_in_thread() as server:
+        for name in ("alice", "bob"):
+            await trio.to_thread.run_sync(server.account, name)
+        async with person(server, "bob") as bob:
+            heard, happened = bob.messages(), bob.events()
+            async with terminal(server, "alice", tmp_path, leave="\x03") as screen:
+                await screen.see("* you are usr")
+                await screen.type("bob;;hello")
+                alice = (await anext(heard)).topic
+                await screen.type(":open bob")
+                await screen.see("* in bob (usr")
+                await bob.typing(alice)
+                await screen.see("* bob is typing")
+                await bob.follow(alice)
+                await screen.press("h")
+                assert await _note(happened) == ("kp", alice)
+                await screen.press("\x7f")
+                await trio.to_thread.run_sync(server.drop_connections)
+                await screen.see("* the connection is lost")
+                await bob.publish(alice, "are you there?")
+                await screen.see("* connected")
+                await screen.see("bob: are you there?")
+                await screen.type("I am back")
+                while (message := await anext(heard)).text != "I am back":
+                    pass
+                assert message.topic == alice
+                assert screen.said.count("bob: are you there?") == 1
+                screen.leave = "half a line\x03"
+
+
+async def _note(happened: AsyncIterator[Event]) -> tuple[str, str]:
+    """What the next note says, and of whom."""
+    with trio.fail_after(PATIENCE):
+        while not isinstance(event := await anext(happened), Note):
+            pass
+    return event.what, event.sender
+
+
+async def test_who_is_online_where_the_directory_is_open(tmp_path: Path):
+    with server_in_thread(users={"directory": "open"}) as server:
+        for name in ("alice", "carol"):
+            await trio.to_thread.run_sync(server.account, name)
+        async with person(server, "carol"):
+            script = "> :olu\n<   carol (usr\n> :pu CA\n<   carol (usr\n"
+            done = await trio.to_thread.run_sync(play, server, "alice", tmp_path, script)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "  alice (usr" not in done.stdout
 
 
 async def test_q_alone_quits(tmp_path: Path):

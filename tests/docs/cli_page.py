@@ -177,9 +177,9 @@ What can be typed, beside the table below: `:topics`, `:open TOPIC`, `:new NAME`
 | CIM | Here |
 |---|---|
 | `:all` | what can be typed |
-| `:olu` | which of the people one has a conversation with are online |
+| `:olu` | who is online: all where `users.directory = "open"`, else one's contacts |
 | `:info` | who and where one is |
-| `:pu prefix` | people whose name begins so |
+| `:pu prefix` | contacts, and those whom `:olu` shows, whose name begins so |
 | `:q keyword` | messages of the current topic with a word |
 | `:emoji` | names that become characters, such as `:smile:`; `:emoji 2` is the next page |
 | `:delay text seconds` | say it later, as long as the program runs |

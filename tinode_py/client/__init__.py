@@ -23,6 +23,7 @@ from .client import Client
 from .codec import Packet
 from .connection import API_KEY, connect, connect_over
 from .consumers import Registration
+from .directory import Directory, Person
 from .errors import ClientError
 from .events import (
     Connected,
@@ -49,6 +50,7 @@ __all__ = [
     "Connected",
     "Contact",
     "Detached",
+    "Directory",
     "Disconnected",
     "Event",
     "FilePositions",
@@ -59,6 +61,7 @@ __all__ = [
     "Notice",
     "Packet",
     "Password",
+    "Person",
     "Positions",
     "Presence",
     "Register",

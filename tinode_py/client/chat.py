@@ -17,6 +17,7 @@ import trio
 from .backoff import Backoff
 from .client import Client
 from .consumers import Consumer, Consumers, Handler, Registration, is_private
+from .directory import Directory, Person
 from .errors import ClientError
 from .events import Contact, Event, Member, Message, Notice
 from .following import Following, is_passing
@@ -26,6 +27,7 @@ REPEATABLE = 23 * 3600.0  # seconds; a server knows a key for 24 hours
 CASUAL = 100  # topics that are attached only because something was published there
 EVENTS = 1000  # events that wait; older ones are forgotten
 _NOT_ATTACHED = 409
+_UNTOLD = (401, 403, 404)  # by this server, or one that knows no such list
 
 
 @attrs.define(eq=False)
@@ -56,7 +58,10 @@ class Chat:
     under way when the connection is lost raises ClientError 408; `publish` is repeated.
     """
 
-    def __init__(self, nursery: trio.Nursery, kept: Mapping[str, int]) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, kept: Mapping[str, int], directory: Directory | None = None
+    ) -> None:
+        self._directory = directory
         self.user = ""
         self._nursery = nursery
         self._progress = Progress(dict(kept))
@@ -246,6 +251,19 @@ class Chat:
             people = [it for it in await self.contacts() if is_private(it.topic)]
             return [person.topic for person in people if person.online]
         return [member.user for member in await self.members(topic) if member.online]
+
+    async def people(self) -> list[Person]:
+        """Everybody who is online but oneself, where the server tells that (`users.directory`);
+        else those one has a conversation with.
+        """
+        if self._directory is not None:
+            try:
+                return await self._directory.online((await self.session()).token)
+            except ClientError as error:
+                if error.code not in _UNTOLD:
+                    raise
+        there = (it for it in await self.contacts() if is_private(it.topic) and it.online)
+        return [Person(it.topic, it.name, it.public) for it in there]
 
     async def history(
         self, topic: str, *, since: int = 0, before: int = 0, limit: int = 24

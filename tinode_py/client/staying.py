@@ -15,6 +15,7 @@ from .backoff import MOST, Backoff
 from .chat import Chat
 from .client import Client
 from .connection import connect, kept_apart
+from .directory import Directory
 from .errors import DISCONNECTED, ClientError
 from .events import Connected, Disconnected
 from .following import is_passing
@@ -40,7 +41,9 @@ def stay_connected(
     `login`: how to log in; later logins use the token of the first as long as it is good.
     `connecting`: options of `connect`. `options`: those of `stay_connected_by`.
     """
-    return stay_connected_by(partial(connect, url, **(connecting or {})), login, **options)
+    given = connecting or {}
+    options.setdefault("directory", Directory(url, given.get("tls")))
+    return stay_connected_by(partial(connect, url, **given), login, **options)
 
 
 @asynccontextmanager
@@ -54,12 +57,14 @@ async def stay_connected_by(
     patience: float = PATIENCE,
     longest: float = MOST,
     chance: Callable[[], float] = random.random,
+    directory: Directory | None = None,
 ) -> AsyncIterator[Chat]:
     """As `stay_connected`, over connections that `dial` opens.
 
     `positions`: where the program was, and is when it ends. `follow`: topics to follow from the
     start. `hi`: members of {hi}. `patience`: seconds for the first connection (`math.inf`: for
     ever). `longest`: seconds between two tries at most. `chance`: numbers from [0, 1).
+    `directory`: who tells who is online.
 
     Raises ClientError when the server refuses the login, at first or later, or has thrown this
     session out for good; or when there was no connection in time. A lost connection raises
@@ -68,7 +73,7 @@ async def stay_connected_by(
     """
     with trio.CancelScope() as scope:
         async with kept_apart() as nursery:
-            chat = Chat(nursery, {})
+            chat = Chat(nursery, {}, directory)
             for topic in follow:
                 chat.following.expect(topic)
             stay = _Stay(

@@ -178,3 +178,18 @@ async def test_the_limits_of_a_key(server, api):
     assert (await api("POST", "/users", {"name": "x"}, key=red)).status == 403
     assert (await api("POST", "/users", {"name": "x", "tags": ["red"]}, key=red)).status == 201
     assert (await api("GET", "/search?query=red", key=red)).status == 403
+
+
+async def test_who_is_online_is_told_to_users_where_the_directory_is_open(server, api):
+    alice, bobby = await server.user("alice"), await server.user("bobby")
+    got = await api("GET", "/me/people", key=alice.token)
+    assert (got.status, "users.directory" in got["detail"]) == (403, True)
+    await server.server.standing.set(["users.directory=open"])
+    got = await api("GET", "/me/people", key=alice.token)
+    assert got.body == {"items": [{"user": bobby.user, "public": {"fn": "bobby"}}], "next": ""}
+    assert (await api("GET", "/me/people")).status == 403  # a key is nobody
+    page = await api("GET", "/me/people?limit=1", key=alice.token)
+    more = await api("GET", f"/me/people?limit=1&after={page['next']}", key=alice.token)
+    assert [it["user"] for it in (*page["items"], *more["items"])] == [bobby.user]
+    await bobby.aclose()
+    assert (await api("GET", "/me/people", key=alice.token))["items"] == []

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from ...access import Level
 from ...changes import Batch
 from ...errors import EVICTED
 from ...live.asking import NAME, Asker, ask
 from ...live.link import Link
 from ...queries import SessionsOf, UsersById
+from ...records import State
 from ...wire.packets import Ctrl, Del, Time
 from ...wire.times import time_text
 from .backend import Backend, Call, Handler
@@ -23,7 +26,10 @@ from .shape_users import (
     LoginRows,
     OnlineList,
     OnlineUser,
+    People,
+    Person,
 )
+from .types import NULL
 
 
 def online(backend: Backend, user: str, named: str) -> OnlineUser:
@@ -60,6 +66,19 @@ async def list_online(call: Call) -> OnlineList:
         names = [name for name in names if name in rows and call.caller.may_user(rows[name])]
     items = tuple(online(backend, name, name) for name in names)
     return OnlineList(items, after, backend.hub.statistics().users)
+
+
+async def list_people(call: Call) -> People:
+    """Accounts that are suspended or gone show nothing, even if a session lives on."""
+    page, backend = call.query, call.backend
+    if backend.settings.users.directory != "open":
+        raise Problem(403, "users.directory is `contacts`: who is online only contacts see")
+    names = backend.hub.users_after(page.after, page.limit)
+    after = names[-1] if len(names) == page.limit else ""
+    rows = await backend.store.fetch(UsersById(tuple(names)))
+    there = (rows[name] for name in names if name in rows and name != call.caller.user)
+    shown = ((row.id, row.public) for row in there if row.state is State.OK)
+    return People(tuple(Person(user, msgspec.Raw(it) if it else NULL) for user, it in shown), after)
 
 
 async def force_offline(call: Call) -> ForcedOff:
@@ -131,6 +150,7 @@ async def end_login(call: Call) -> None:
 
 
 HANDLERS: Mapping[str, Handler] = {
+    "listPeopleOnline": list_people,
     "readOnline": read_online,
     "queryOnline": query_online,
     "listOnline": list_online,

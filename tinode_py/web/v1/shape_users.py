@@ -286,6 +286,31 @@ class FoundRows:
 
 _USER = "/v1/users/{user}"
 
+
+@attrs.frozen
+class Person:
+    """Somebody who is online.
+
+    - `user`: his number.
+    - `public`: what he shows of himself.
+    """
+
+    user: str
+    public: Json
+
+
+@attrs.frozen
+class People:
+    """Users who are online, by number; not the one who asks.
+
+    - `items`: this page.
+    - `next`: what to ask after for the page that follows; empty if there is none.
+    """
+
+    items: tuple[Person, ...]
+    next: str
+
+
 OPERATIONS = (
     Operation(
         "createUser", "POST", "/v1/users", "users:write",
@@ -335,6 +360,11 @@ OPERATIONS = (
     Operation(
         "changeOwnProfile", "PATCH", "/v1/me", OWN,
         "Change one's profile.", body=ProfileChange, answer=Profile,
+    ),
+    Operation(
+        "listPeopleOnline", "GET", "/v1/me/people", OWN,
+        "List all who are online, where `users.directory` is `open`; else 403.",
+        query=Page, answer=People,
     ),
     Operation(
         "searchAsSelf", "GET", "/v1/me/search", OWN,

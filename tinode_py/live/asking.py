@@ -30,7 +30,7 @@ from .runner import Item
 
 NAME = "1"  # the `id` of the request
 _UNSEATED = (ATTACH_FIRST.text, TOPIC_NOT_FOUND.text)
-_LACKING = (403, 404, 409)  # what may be answered to who is not attached
+LACKING = (403, 404, 409)  # what may be answered to who is not attached
 _MEMBERS = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]])
 
 
@@ -120,8 +120,8 @@ async def ask(
         answers = await _one(hub, link, structs.replace(asked, attachments=attachments), topic)
     finally:
         _leave(link)
-    if answers.code in _LACKING and await _must_attach(hub, asker, topic, named, answers):
-        return await _attached(hub, asker, topic, named, request, attachments)
+    if answers.code in LACKING and await _must_attach(hub, asker, topic, named, answers):
+        return await ask_attached(hub, asker, topic, named, request, attachments)
     return answers
 
 
@@ -203,14 +203,15 @@ def _leave(link: Link) -> None:
         inbox.mark(("gone", link.sid), Item(Gone(link.sid)))
 
 
-async def _attached(
+async def ask_attached(
     hub: Hub,
     asker: Asker,
     topic: str,
     named: str,
     request: Request,
-    attachments: tuple[str, ...],
+    attachments: tuple[str, ...] = (),
 ) -> Answers:
+    """As a client makes it who attaches first. He becomes a member where he is none: look."""
     link = _link(hub)
     try:
         sub = _asked(link, asker, Sub(id=NAME, topic=named), named, seated=True)

@@ -10,8 +10,9 @@ import msgspec
 from ... import ids
 from ...access import JOIN
 from ...core.tags import restricted
-from ...live.asking import NAME, Answers, Asker, ask
+from ...live.asking import NAME, Answers, Asker, ask, ask_attached
 from ...queries import SubscriptionOf, UserById
+from ...records import Subscription
 from ...wire.packets import DefAcs, Get, Set, SetDesc
 from .backend import Call, Handler
 from .history import own_topic_of
@@ -83,9 +84,10 @@ async def list_members(call: Call) -> Members:
     topic = own_topic_of(caller.user, named)
     request = Get(id=NAME, topic=named, what="sub")
     asker = Asker(caller.user, caller.level, own=True)
-    if not await _is_member(call, asker, topic, named):
-        raise Problem(403, "the user is no member of this topic")
-    answers = await ask(call.backend.hub, asker, topic, named, request)
+    row = await _membership(call, asker, topic, named)
+    # From outside {get sub} tells of oneself alone: who gave up J takes it up again, as by {sub}.
+    way = ask if row.want & JOIN else ask_attached
+    answers = await way(call.backend.hub, asker, topic, named, request)
     answers.checked()
     rows: list[Row] = []
     for meta in answers.of("meta"):
@@ -98,11 +100,13 @@ async def list_members(call: Call) -> Members:
     return Members(tuple(found), after, len(people))
 
 
-async def _is_member(call: Call, asker: Asker, topic: str, named: str) -> bool:
-    """Whether a {sub} would be granted: from outside {get sub} tells of oneself alone."""
+async def _membership(call: Call, asker: Asker, topic: str, named: str) -> Subscription:
+    """The user's row; 403 where a {sub} would not be granted, or make him a member."""
     address = named if ids.is_channel(named) else topic
     row = await call.backend.store.fetch(SubscriptionOf(address, asker.user))
-    return row is not None and not row.deleted and bool(row.given & JOIN)
+    if row is None or row.deleted or not row.given & JOIN:
+        raise Problem(403, "the user is no member of this topic")
+    return row
 
 
 def _member(row: Row) -> Member:

@@ -9,10 +9,11 @@ import attrs
 
 from ... import access, ids
 from ...access import Level
+from ...core.me import readable
 from ...errors import Refused
 from ...live.asking import NAME, Answers, Asker, ask, set_publish
 from ...live.routing import new_group
-from ...queries import ContactsOf, MembersOf, SubscriptionOf, TopicByName, TopicsAfter
+from ...queries import ContactsOf, MembersOf, SubscriptionOf, TopicByName, TopicsAfter, UserById
 from ...records import Contact, Subscription, Topic
 from ...wire.packets import DefAcs, Del, Request, Set, SetDesc, SetQuery, SetSub, Sub
 from ...wire.times import time_text
@@ -249,17 +250,33 @@ async def _topics_of(call: Call, user: str) -> OwnTopics:
     page, backend = call.query, call.backend
     start = int(page.after) if page.after.isascii() and page.after.isdecimal() else 0
     found = await backend.store.fetch(ContactsOf(user))
+    account = await backend.store.fetch(UserById(user))
+    hears = account is not None and bool(account.want & access.ME & access.PRES)
     rows = [row for row in found if call.caller.may_topic(row.topic)][start : start + page.limit]
-    items = tuple(_own_topic(backend, user, row) for row in rows)
+    items = tuple([_own_topic(user, row, hears and await _is_on(backend, row)) for row in rows])
     return OwnTopics(items, str(start + page.limit) if len(rows) == page.limit else "")
 
 
-def _own_topic(backend: Backend, user: str, row: Contact) -> OwnTopic:
+async def _is_on(backend: Backend, row: Contact) -> bool:
+    """Whether a user who hears of presence would be told on `me` that a contact is there."""
+    sub, peer = row.subscription, row.peer if is_p2p(row.topic.name) else None
+    online = backend.hub.env().online
+    if not sub.mode & access.PRES or ids.is_channel(sub.topic):
+        return False
+    if peer is None:
+        return online(row.topic.name)
+    if not online(peer.id):
+        return False
+    theirs = await backend.store.fetch(SubscriptionOf(row.topic.name, peer.id))
+    return theirs is not None and not theirs.deleted and bool(theirs.mode & access.JOIN)
+
+
+def _own_topic(user: str, row: Contact, online: bool) -> OwnTopic:
+    """What {get sub} on `me` tells: someone who is banned sees his modes and little else."""
     sub, topic = row.subscription, row.topic
-    reads = bool(sub.mode & access.READ)
+    reads, joined = readable(sub.mode), sub.mode & access.JOIN
     reader = ids.is_channel(sub.topic)
     peer = row.peer if is_p2p(topic.name) else None
-    online = backend.hub.env().online(peer.id if peer else topic.name)
     return OwnTopic(
         ids.seen_by(topic.name, user, reader=reader),
         topic.name,
@@ -267,12 +284,12 @@ def _own_topic(backend: Backend, user: str, row: Contact) -> OwnTopic:
         topic.seq if reads else 0,
         sub.read if reads else 0,
         sub.recv if reads else 0,
-        moment(topic.touched),
+        moment(topic.touched) if joined else None,
         raw(peer.public if peer else topic.public),
         raw(peer.trusted if peer else topic.trusted),
         raw(sub.private),
-        row.members,
-        online and bool(sub.mode & access.PRES),
+        row.members if joined and not is_p2p(topic.name) else 0,
+        online,
     )
 
 

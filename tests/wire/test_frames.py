@@ -30,6 +30,11 @@ def test_lengths_are_encoded_in_the_fewest_bytes(length: int, head: int):
     assert len(frames.text_frame(bytes(length))) == head + length
 
 
+def test_many_are_joined_as_they_are():
+    texts = [bytes(length) for length in (0, 125, 126, 65_535, 65_536, 3)]
+    assert frames.text_frames(texts) == b"".join(map(frames.text_frame, texts))
+
+
 def test_frames_follow_each_other():
     joined = frames.text_frame(b"a") + frames.ping_frame(b"b") + frames.binary_frame(b"c")
     assert [type(event) for event in read_back(joined)] == [TextMessage, Ping, BytesMessage]

@@ -79,13 +79,20 @@ class Origin:
     check at a time runs for it. `address` is the client's, empty if unknown.
     """
 
-    __slots__ = ("address", "failures", "not_before", "turn")
+    __slots__ = ("_turn", "address", "failures", "not_before")
 
     def __init__(self, address: str = "") -> None:
         self.address = address
         self.failures = 0
         self.not_before = 0.0  # trio time of the next check
-        self.turn = trio.Lock()
+        self._turn: trio.Lock | None = None  # most connections never show a password
+
+    @property
+    def turn(self) -> trio.Lock:
+        """For one check at a time."""
+        if self._turn is None:
+            self._turn = trio.Lock()
+        return self._turn
 
 
 class Reader(Protocol):

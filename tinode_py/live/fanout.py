@@ -125,10 +125,10 @@ def _bystanders(state: TopicState, on_me: OnMe) -> list[Bystander]:
         sids = on_me.sids.get(sub.user)
         if not sids or sub.mode & (READ | PRES) != READ | PRES:
             continue
-        here = sids & state.attached.by_sid.keys()
+        here = frozenset(sid for sid in sids if sid in state.attached.by_sid)
         if len(here) < len(sids):
             address = state.address(sub.user, reader=reader)
-            found.append(Bystander(sub.user, address, frozenset(here)))
+            found.append(Bystander(sub.user, address, here))
     return found
 
 
@@ -136,19 +136,20 @@ def _bystanders(state: TopicState, on_me: OnMe) -> list[Bystander]:
 class OnMe:
     """Which sessions are attached to whose `me`. `version` grows with every change."""
 
-    sids: dict[str, set[str]] = attrs.field(factory=dict)
+    sids: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
     version: int = 0
 
     def add(self, user: str, sid: str) -> None:
-        self.sids.setdefault(user, set()).add(sid)
+        if sid not in self.sids.get(user, ()):
+            self.sids[user] = (*self.sids.get(user, ()), sid)
         self.version += 1
 
     def remove(self, user: str, sid: str) -> None:
-        sids = self.sids.get(user)
+        sids = self.sids.pop(user, None)
         if sids is not None:
-            sids.discard(sid)
-            if not sids:
-                del self.sids[user]
+            left = tuple(other for other in sids if other != sid)
+            if left:
+                self.sids[user] = left
             self.version += 1
 
 

@@ -67,7 +67,12 @@ class Inbox(Generic[T]):
         A batch ends where the bound is reached; order among queued items is kept. Always a
         checkpoint; cancelled, it has taken nothing.
         """
-        batch = await self._next(timeout)
+        # A scope that is over before it began would give nothing, also where a batch waits.
+        if timeout == inf or self._waiting is not None:
+            # Not in a function of its own: each idle topic waits here, and frames take memory.
+            batch: list[T] | None = await self._receive.receive()
+        else:
+            batch = await self._in_time(timeout)
         if batch is None:
             return []
         self._waiting = None
@@ -79,11 +84,8 @@ class Inbox(Generic[T]):
             self._offer(batch[room:])
         return found
 
-    async def _next(self, timeout: float) -> list[T] | None:
-        """The batch that waits, or None. A cancel scope only where it is of use."""
-        # A scope that is over before it began would give nothing, also where a batch waits.
-        if timeout == inf or self._waiting is not None:
-            return await self._receive.receive()
+    async def _in_time(self, timeout: float) -> list[T] | None:
+        """The next batch, or None. A cancel scope costs more than a batch at hand."""
         with trio.move_on_after(timeout):
             return await self._receive.receive()
         await trio.lowlevel.checkpoint()  # with no time to wait, nobody else has had his turn

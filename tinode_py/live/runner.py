@@ -203,6 +203,8 @@ class Runner:
             except Exception:  # a bug must cost some requests, not the topic or the server
                 log.exception("a batch failed", extra={"topic": self.state.name})
                 self._give_up()
+            del items  # an idle topic keeps nothing of its last batch
+            self._open.clear()
         self.hub.forget(self.state.name)
 
     def _give_up(self) -> None:

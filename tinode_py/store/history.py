@@ -53,7 +53,7 @@ def messages_in(db: Statements, query: MessagesIn) -> tuple[Message, ...]:
     if not query.ranges or query.limit < 1:
         return ()
     found = _untouched(db, query) or _between(db, query)
-    return tuple([rows.message_of(row) for row in found])
+    return tuple([Message(*row) for row in found])
 
 
 def _untouched(db: Statements, query: MessagesIn) -> list[Row]:

@@ -16,7 +16,7 @@ import msgspec
 
 from ..records import Message
 from . import cbor, packets
-from .frames import binary_frame, text_frame
+from .frames import binary_frame, text_frame, text_frames
 from .shape import CLASSES, Field, Kind, fields_of
 from .times import time_text
 
@@ -66,17 +66,18 @@ def encode_messages(messages: Iterable[Message], address: str, *, reader: bool) 
     `address`: the topic as the receiver knows it; a channel's `reader` is not told who wrote.
     """
     topic = _json_text(address)
-    return b"".join([_message_frame(topic, m, reader=reader) for m in messages])
+    return text_frames(
+        [
+            _message_text(topic, "" if reader else m.sender, m.ts, m.seq, m.head, m.content)
+            for m in messages
+        ]
+    )
 
 
 def encode_message(message: Message, address: str, *, reader: bool) -> bytes:
     """One message as a finished frame, as in `encode_messages`."""
-    return _message_frame(_json_text(address), message, reader=reader)
-
-
-def _message_frame(topic: bytes, m: Message, *, reader: bool) -> bytes:
-    sender = "" if reader else m.sender
-    return text_frame(_message_text(topic, sender, m.ts, m.seq, m.head, m.content))
+    m, sender = message, "" if reader else message.sender
+    return text_frame(_message_text(_json_text(address), sender, m.ts, m.seq, m.head, m.content))
 
 
 def _data_text(data: packets.Data) -> bytes:

@@ -6,7 +6,11 @@ reader. Each function returns one whole frame, FIN set, with the shortest length
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
+
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
+_MEDIUM = struct.Struct(">BBH").pack  # the head of a frame of 126 to 65,535 bytes
 CONTROL_PAYLOAD = 125  # the most that a control frame may carry
 
 
@@ -14,8 +18,22 @@ def text_frame(payload: bytes) -> bytes:
     """A text message; `payload` is UTF-8."""
     length = len(payload)
     if 125 < length < 65_536:  # as `_frame`, for what is sent most
-        return b"\x81\x7e%b%b" % (length.to_bytes(2, "big"), payload)
+        return _MEDIUM(_TEXT, 126, length) + payload
     return _frame(_TEXT, payload)
+
+
+def text_frames(payloads: Iterable[bytes]) -> bytes:
+    """A text message of each, one after the other."""
+    parts: list[bytes] = []
+    for payload in payloads:
+        length = len(payload)
+        if length < 126:
+            parts += (bytes((_TEXT, length)), payload)
+        elif length < 65_536:
+            parts += (_MEDIUM(_TEXT, 126, length), payload)
+        else:
+            parts.append(_frame(_TEXT, payload))
+    return b"".join(parts)
 
 
 def binary_frame(payload: bytes) -> bytes:

@@ -34,7 +34,7 @@ from .types import NULL
 
 def online(backend: Backend, user: str, named: str) -> OnlineUser:
     """What is known of a user now; `named` is how he was asked for."""
-    here = backend.hub.on_me.sids.get(user, set())
+    here = backend.hub.on_me.sids.get(user, ())
     links = backend.hub.sessions_of(user) if user else []
     devices = tuple(
         LiveDevice(link.sid, link.platform, link.number, link.sid in here) for link in links

@@ -1,0 +1,112 @@
+"""How many steps requests take: a guard on what they cost.
+
+A step is one call of a function of the server, those included that make its objects. Their
+number is the same on every machine, whatever else runs there; what a call costs is measured by
+tests/benchmarks. The bars are a tenth above what there was when they were last set. Who makes
+a request dearer on purpose raises the bar, and says why.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import attrs
+import pytest
+
+from tinode_py.client import Client
+from tinode_py.testing import RunningServer, running_server
+
+ROOT = str(Path(sys.modules["tinode_py"].__path__[0])) + "/"
+ASIDE = tuple(ROOT + part for part in ("client/", "testing/"))
+MADE = "<attrs generated methods tinode_py."
+ASIDE_MADE = tuple(MADE + part for part in ("client", "testing"))
+TIMES = 10
+
+
+@attrs.define
+class Steps:
+    count: int = 0
+
+    def profile(self, frame: FrameType, event: str, arg: Any) -> None:
+        # Comprehensions are functions only in older Pythons.
+        if event == "call" and not frame.f_code.co_name.startswith("<"):
+            file = frame.f_code.co_filename
+            if file.startswith((ROOT, MADE)) and not file.startswith((*ASIDE, *ASIDE_MADE)):
+                self.count += 1
+
+
+@contextmanager
+def counted() -> Iterator[Steps]:
+    steps, before = Steps(), sys.getprofile()
+    sys.setprofile(steps.profile)
+    try:
+        yield steps
+    finally:
+        sys.setprofile(before)
+
+
+async def cost(work: Callable[[], Awaitable[Any]]) -> float:
+    """Steps of one request, among several of its kind."""
+    for _ in range(3):
+        await work()
+    with counted() as steps:
+        for _ in range(TIMES):
+            await work()
+    return steps.count / TIMES
+
+
+@pytest.fixture
+async def server(tmp_path: Path, autojump_clock):
+    async with running_server(server={"store": "", "data": str(tmp_path)}) as running:
+        yield running
+
+
+async def group_of(server: RunningServer, count: int) -> tuple[Client, str]:
+    """Somebody in a group of which all members are there, and on `me`."""
+    people = [await server.user(f"user{n}") for n in range(count)]
+    owner = people[0]
+    group = (await owner.sub("new1")).topic
+    for one in people:
+        await one.sub("me")
+        if one is not owner:
+            await one.sub(group)
+    return owner, group
+
+
+async def test_what_publications_cost(server: RunningServer) -> None:
+    alice, bob = await server.user("alice"), await server.user("bob")
+    for one, other in ((alice, bob), (bob, alice)):
+        await one.sub("me")
+        await one.sub(other.user)
+    owner, group = await group_of(server, 5)
+    private = await cost(lambda: alice.pub(bob.user, "x"))
+    room = await cost(lambda: owner.pub(group, "x"))
+    print(f"a private message takes {private} steps, one in a room of five {room}")
+    assert private < 245
+    assert room < 1.5 * private
+
+
+async def test_what_coming_and_reading_cost(server: RunningServer) -> None:
+    alice, bob = await server.user("alice"), await server.user("bob")
+    await bob.sub(alice.user)
+    for n in range(30):
+        await bob.pub(alice.user, n)
+
+    async def come() -> None:
+        async with server.connect() as again:
+            await again.hi()
+            await again.login_token(alice.token)
+            await again.sub("me")
+            await again.sub(bob.user, get={"what": "data", "data": {"limit": 24}})
+
+    await alice.sub(bob.user)
+    page = await cost(lambda: alice.get(bob.user, "data", data={"limit": 24}))
+    coming = await cost(come)
+    print(f"a page of 24 takes {page} steps, a reconnection {coming}")
+    assert page < 200
+    assert coming < 1090

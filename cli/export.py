@@ -25,6 +25,7 @@ from tinode_py.store.dump import Importer, ImportFault, exported, lines_of
 from tinode_py.store.soundness import faults
 
 from .failure import Failure, Unusable
+from .import_tinode import tinode
 from .look import file_of, looking
 from .making import new_database
 from .options import json_option, with_settings
@@ -193,3 +194,6 @@ def _input(source: str) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if source.endswith(".gz") else raw
         except (EOFError, OSError) as error:  # also of a damaged .gz
             raise ImportFault(0, f"cannot be read to its end: {error}") from None
+
+
+import_.add_command(tinode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import click
@@ -11,29 +12,33 @@ from tinode_py.errors import StoreError
 from tinode_py.store.lock import LockedError
 from tinode_py.store.migrate import SchemaError
 
-from .audit import audit
-from .chat import chat
-from .completion import completion
-from .config import config
-from .db import db
-from .doctor import doctor
-from .export import export, import_
 from .failure import Failure, Unusable
-from .import_tinode import tinode
-from .key import key
-from .message import message
-from .push import push
-from .serve import serve
-from .session import session
-from .stats import stats
-from .topic import topic
-from .user import user
 
+# A command by its name, and the module that has it: imported when it is meant, else whoever
+# starts a server would wait for the terminal's toolkit.
+_COMMANDS = {
+    name: name
+    for name in (
+        *("serve", "user", "topic", "message", "session", "key", "audit", "stats"),
+        *("db", "export", "config", "doctor", "push", "completion", "chat"),
+    )
+} | {"import": "export"}
 _EXPECTED = (ConfigError, LockedError, SchemaError, StoreError)
 
 
 class Commands(click.Group):
-    """A group that turns the errors which are expected into exit codes."""
+    """The group of all commands; it turns the errors which are expected into exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f".{_COMMANDS[cmd_name]}", __package__)
+        name = "import_" if cmd_name == "import" else cmd_name
+        command: click.Command = getattr(module, name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -60,13 +65,3 @@ def _only(error: BaseException) -> BaseException:
 @click.version_option(package_name="tinode-py", prog_name="tinode-py")
 def main() -> None:
     """A chat server that speaks the Tinode protocol."""
-
-
-_COMMANDS = (
-    *(serve, user, topic, message, session, key, audit, stats),
-    *(db, export, import_),
-    *(config, doctor, push, completion, chat),
-)
-for command in _COMMANDS:
-    main.add_command(command)
-import_.add_command(tinode)

@@ -13,12 +13,15 @@ from typing import Any, Literal
 import attrs
 import click
 
-from tinode_py.config import ConfigError, Settings, database
+from tinode_py.config import ConfigError, Settings, database, is_lasting, postgres
 from tinode_py.errors import StoreError
+from tinode_py.queries import StoredSettings
 from tinode_py.runtime import is_live, overlaid
 from tinode_py.settings import MAX_NUMBER
 from tinode_py.store.browse import browsing
 from tinode_py.store.migrate import SchemaError
+from tinode_py.store.postgres.address import Address, AddressFault
+from tinode_py.store.read import answer
 
 from .config_set import set_, unset
 from .options import json_option, read_settings, settings_options
@@ -41,7 +44,8 @@ class Key:
         """The value, unless it is a secret."""
         if self.field.metadata["secret"] and self.value:
             return "(secret)"
-        return list(self.value) if isinstance(self.value, tuple) else self.value
+        value = self.field.metadata["shown"](self.value)
+        return list(value) if isinstance(value, tuple) else value
 
 
 @click.group()
@@ -61,7 +65,8 @@ def check(
 ) -> None:
     """See that a server could start with these settings. Exit code 2, and the key, if not."""
     settings = _read(data, store, config, sets)
-    database(settings)
+    is_lasting(settings)
+    _check_address(settings)
     _check_files(settings)
     given = sources(config, sets, data, store)
     told = {"done": "checked", "given": sorted(given)}
@@ -186,6 +191,15 @@ def _source(given: Mapping[str, str], name: str) -> str:
     return "default"
 
 
+def _check_address(settings: Settings) -> None:
+    url = postgres(settings)
+    if url is not None:
+        try:
+            Address.of(url)
+        except (AddressFault, StoreError) as error:
+            raise ConfigError("server.store", str(error)) from None
+
+
 def _read(
     data: str | None, store: str | None, config: Path | None, sets: Sequence[str]
 ) -> Settings:
@@ -194,16 +208,28 @@ def _read(
 
 def _with_stored(settings: Settings) -> tuple[Settings, list[str]]:
     """With what was set at run time, where there is a database; and the keys of that."""
-    path = database(settings)
-    if path is None or not path.exists():
-        return settings, []
     try:
-        with browsing(path) as browser:
-            stored = browser.settings()
-    except (SchemaError, StoreError) as error:
+        stored = _stored(settings)
+    except (SchemaError, StoreError, AddressFault) as error:
         aside(f"without what was set at run time: {error}")
         return settings, []
     return overlaid(settings, stored), list(stored)
+
+
+def _stored(settings: Settings) -> dict[str, bytes]:
+    url = postgres(settings)
+    if url is not None:
+        address = Address.of(url)
+        from tinode_py.store.postgres.looking import looking
+
+        with looking(address) as db:
+            found = answer(db, StoredSettings())
+        return dict(found)
+    path = database(settings)
+    if path is None or not path.exists():
+        return {}
+    with browsing(path) as browser:
+        return browser.settings()
 
 
 def _check_files(settings: Settings) -> None:

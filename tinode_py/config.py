@@ -74,6 +74,7 @@ class Settings:
     smtp: sections.Smtp = table(sections.Smtp, "Outgoing mail.")
     push: sections.Push = table(sections.Push, "Notifications to devices.")
     media: sections.Media = table(sections.Media, "Uploaded files.")
+    postgres: sections.Postgres = table(sections.Postgres, "The store in PostgreSQL.")
     log: sections.Log = table(sections.Log, "What the server says of itself.")
 
     def __attrs_post_init__(self) -> None:
@@ -111,7 +112,9 @@ class _Text:
 
 
 def database(settings: Settings) -> Path | None:
-    """The SQLite file that `server.store` names; None for `memory:`. ConfigError otherwise."""
+    """The SQLite file that `server.store` names; None for `memory:`. ConfigError otherwise: also
+    for PostgreSQL, so who works with that asks for it first.
+    """
     store = settings.server.store
     if not store:
         return Path(settings.server.data) / "tinode.db"
@@ -119,7 +122,20 @@ def database(settings: Settings) -> Path | None:
         return None
     if store.startswith("sqlite:///") and len(store) > len("sqlite:///"):
         return Path(store.removeprefix("sqlite:///"))
-    raise ConfigError("server.store", "wants sqlite:///path or memory:")
+    if postgres(settings) is not None:
+        raise ConfigError("server.store", "is PostgreSQL, and this works on an SQLite file only")
+    raise ConfigError("server.store", "wants sqlite:///path, postgresql://… or memory:")
+
+
+def postgres(settings: Settings) -> str | None:
+    """The address of the PostgreSQL database that `server.store` names, if it does."""
+    store = settings.server.store
+    return store if store.startswith(("postgresql://", "postgres://")) else None
+
+
+def is_lasting(settings: Settings) -> bool:
+    """Whether anything is kept when the server ends. ConfigError for what names no store."""
+    return postgres(settings) is not None or database(settings) is not None
 
 
 def load(

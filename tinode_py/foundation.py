@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +24,7 @@ from .auth.rest import Rest
 from .auth.secrets import Secrets, load_secrets, make_folder
 from .auth.token import TokenKeeper
 from .changes import Batch, PutTopic
-from .config import ConfigError, Settings, database
+from .config import ConfigError, Settings, database, is_lasting, postgres
 from .errors import StoreError
 from .hooks.before import Before
 from .live.asking import settle
@@ -53,6 +54,7 @@ from .store.base import Store
 from .store.lock import LockedError, data_lock
 from .store.memory import MemoryStore
 from .store.migrate import SchemaError
+from .store.postgres.address import Address, AddressFault
 from .store.sqlite import open_sqlite
 from .store.watched import News, Watched
 
@@ -81,9 +83,8 @@ class Parts:
 async def stored(
     settings: Settings, parts: Parts, news: News
 ) -> AsyncIterator[tuple[Store, Secrets]]:
-    """The store, in the locked data folder if it is a file, and the secrets beside it."""
-    file = database(settings)
-    if file is None:
+    """The store, and the secrets in the locked data folder, unless nothing is kept at all."""
+    if not is_lasting(settings):
         yield Watched(parts.around_store(MemoryStore()), news), Secrets.fresh(parts.random_bytes)
         return
     folder = Path(settings.server.data)
@@ -92,10 +93,23 @@ async def stored(
         secrets = load_secrets(folder, parts.random_bytes)
         async with contextlib.AsyncExitStack() as stack:
             try:
-                store = await stack.enter_async_context(open_sqlite(file, inline=parts.inline))
-            except (SchemaError, StoreError) as error:
+                store = await stack.enter_async_context(_database(settings, parts))
+            except (SchemaError, StoreError, AddressFault) as error:
                 raise ConfigError("server.store", str(error)) from error
             yield Watched(parts.around_store(store), news), secrets
+
+
+def _database(settings: Settings, parts: Parts) -> AbstractAsyncContextManager[Store]:
+    """The database that the settings name; PostgreSQL's library is needed for that alone."""
+    url = postgres(settings)
+    if url is None:
+        file = database(settings)
+        assert file is not None
+        return open_sqlite(file, inline=parts.inline)
+    address = Address.of(url)
+    from .store.postgres.store import open_postgres
+
+    return open_postgres(address, connections=settings.postgres.connections, inline=parts.inline)
 
 
 @contextlib.contextmanager

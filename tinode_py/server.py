@@ -21,7 +21,7 @@ import trio
 from .auth.made import authenticator
 from .auth.rest import Rest
 from .auth.secrets import Secrets
-from .config import ConfigError, Settings, database
+from .config import ConfigError, Settings, is_lasting
 from .errors import SHUTDOWN, StoreError
 from .foundation import Parts, build, entrance_of, make_sys, notifying, stored, topics
 from .hooks.before import Before, before_of
@@ -330,7 +330,7 @@ async def _sending_later(server: Server) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def _controlled(server: Server) -> AsyncIterator[None]:
     """The operator's door, where there is a data folder for it."""
-    if database(server.settings) is None:
+    if not is_lasting(server.settings):
         yield
         return
     business = business_routes(Backend.of_operator(server.hub, server.entrance, server.events))

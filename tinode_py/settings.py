@@ -7,6 +7,8 @@ A text, list or path that is empty means "none". Secrets never show in a `repr`.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any, Literal
 
 import attrs
@@ -23,10 +25,25 @@ def key(
     low: float = 0,
     high: float = MAX_NUMBER,
     secret: bool = False,
+    shown: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """One key. `low` and `high` bound numbers, both inclusive."""
+    """One key. `low` and `high` bound numbers, both inclusive. `shown`: the part of a value that
+    is no secret.
+    """
     metadata = {"about": about, "unit": unit, "low": low, "high": high, "secret": secret}
-    return attrs.field(default=default, metadata=metadata, repr=not secret)
+    metadata["shown"] = shown or _whole
+    how = (lambda value: repr(shown(value))) if shown else not secret
+    return attrs.field(default=default, metadata=metadata, repr=how)
+
+
+def _whole(value: Any) -> Any:
+    return value
+
+
+def without_password(url: str) -> str:
+    """A URL with `***` in place of its password, wherever it stands in it."""
+    url = re.sub(r"(?<=://)([^/?#@:]*):[^/?#]*@", r"\1:***@", url)
+    return re.sub(r"((?:ssl)?password=)[^&]*", r"\1***", url)
 
 
 def table(cls: type, about: str) -> Any:
@@ -274,13 +291,25 @@ class Server:
         ("127.0.0.1:6060",), "Addresses: `host:port`, `[v6]:port` or `unix:path`."
     )
     data: str = key("tinode-data", "Folder of the database, uploads and secrets.")
-    store: str = key("", "`sqlite:///path` or `memory:`; empty: SQLite in the data folder.")
+    store: str = key(
+        "",
+        "`sqlite:///path`, `postgresql://user@host/database` or `memory:`; empty: SQLite in the"
+        " data folder.",
+        shown=without_password,
+    )
     drain_seconds: float = key(5.0, "Time for work in flight at the end.", unit="seconds")
     ping_seconds: float = key(
         49.5, "Silence after which a session is pinged.", unit="seconds", low=0.1
     )
     read_timeout: float = key(
         55.0, "Silence after which a session has vanished.", unit="seconds", low=0.1
+    )
+
+
+@attrs.frozen
+class Postgres:
+    connections: int = key(
+        8, "Connections to the database: one writes, the others read.", low=2, high=1000
     )
 
 

@@ -70,7 +70,8 @@ def test_explain() -> None:
         ("web.tls.cert=/nowhere.pem", "web.tls: wants both"),
         ("web.tls={cert='/nowhere.pem', key='/nowhere.pem'}", "web.tls.cert: /nowhere.pem"),
         ("web.static=/nowhere", "web.static: there is no folder"),
-        ("server.store=postgresql://x", "server.store: wants"),
+        ("server.store=mysql://x", "server.store: wants"),
+        ("server.store=postgresql://u:p%zz@x/", "server.store: wants postgresql://"),
     ],
 )
 def test_check_names_the_key(setting: str, said: str) -> None:

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from cli.reference_ids import UidKey
 from tests.cli.conftest import installed
+from tests.postgres import Cluster
 from tinode_py import ids
 from tinode_py.server import Parts
 from tinode_py.testing import running_server
@@ -50,38 +46,10 @@ INSERT INTO kvmeta VALUES ('version', '116');
 """
 
 
-def programs() -> Path | None:
-    """Where PostgreSQL's are, if they are."""
-    if found := shutil.which("initdb"):
-        return Path(found).resolve().parent
-    return next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-
-
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """The URL of a server of this test's own, on a socket in a folder of its own."""
-    found = programs()
-    if found is None or not (found / "initdb").exists():
-        pytest.skip("no PostgreSQL here")
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    as_other = []
-    if os.getuid() == 0:  # whom PostgreSQL does not work for
-        shutil.chown(folder, "postgres")
-        as_other = ["runuser", "-u", "postgres", "--"]
-    data = str(folder / "data")
-
-    def run(*line: str) -> None:
-        subprocess.run([*as_other, *line], check=True, capture_output=True, cwd="/")
-
-    run(str(found / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8")
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-    control = (str(found / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"))
-    run(*control, "-o", options, "start")
-    try:
-        yield f"postgresql://postgres@/postgres?host={folder}"
-    finally:
-        run(*control, "-m", "immediate", "stop")
-        shutil.rmtree(folder)
+def postgres(cluster: Cluster) -> str:
+    """The URL of an empty database."""
+    return cluster.database(empty=True)
 
 
 @pytest.fixture

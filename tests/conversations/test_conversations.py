@@ -42,3 +42,21 @@ async def test_conversation(name: str, store: str, form: str, folder: Path, auto
         settings["server"] = {**settings.get("server", {}), **server}
     async with here(settings, cbor=form == "cbor") as world:
         await Stage(world).play(script)
+
+
+# Those that ask most different things of a store. All of them pass; they take their time.
+ON_POSTGRES = (
+    *("account_delete", "channel", "delete_ranges", "edit", "find", "group_transfer"),
+    *("history", "marks", "p2p_block", "tags_unique"),
+)
+
+
+@pytest.mark.parametrize(
+    "name", SCRIPTS if os.environ.get("TINODE_TEST_ALL_ON_POSTGRES") else ON_POSTGRES
+)
+async def test_conversation_on_postgres(name: str, folder: Path, postgres_url: str, autojump_clock):
+    script = SCRIPTS[name]
+    server = {"store": postgres_url, "data": str(folder)}
+    settings = {**script.settings, "server": {**script.settings.get("server", {}), **server}}
+    async with here(settings) as world:
+        await Stage(world).play(script)

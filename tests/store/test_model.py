@@ -1,8 +1,9 @@
-"""Whatever is done to them, the memory store and the SQLite store answer alike."""
+"""Whatever is done to them, all stores answer alike."""
 
 from __future__ import annotations
 
 import tempfile
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from tests.postgres import emptied
 from tests.store.made import ANN, BOB, CAT, CHANNEL, GROUP, OTHER, PAIR
 from tinode_py import changes as c
 from tinode_py import queries as q
@@ -33,7 +35,10 @@ from tinode_py.records import (
     User,
     Webhook,
 )
+from tinode_py.store.base import Store
 from tinode_py.store.memory import MemoryStore
+from tinode_py.store.postgres.address import Address
+from tinode_py.store.postgres.store import open_postgres
 from tinode_py.store.sqlite import open_sqlite
 
 users = st.sampled_from([ANN, BOB, CAT])
@@ -322,23 +327,34 @@ def _placed(known: dict[str, Topic], item: c.Change) -> c.Change:
     return item
 
 
-async def _alike(plan: list[list[c.Change]], path: Path) -> None:
+async def _alike(plan: list[list[c.Change]], opened: AbstractAsyncContextManager[Store]) -> None:
     memory = MemoryStore()
     known: dict[str, Topic] = {}
-    async with open_sqlite(path, inline=True) as sqlite:
+    async with opened as store:
         for changes in plan:
             before = dict(known)
             batch = c.Batch(tuple(_placed(known, item) for item in changes))
             outcome = await memory.commit(batch)
-            assert await sqlite.commit(batch) == outcome, batch
+            assert await store.commit(batch) == outcome, batch
             if outcome != c.Committed():
                 known = before
             for query in QUERIES:
-                assert await sqlite.fetch(query) == await memory.fetch(query), query
+                assert await store.fetch(query) == await memory.fetch(query), query
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(batches)
 def test_the_stores_answer_alike(plan):
     with tempfile.TemporaryDirectory() as folder:
-        trio.run(_alike, plan, Path(folder, "t.db"))
+        trio.run(_alike, plan, open_sqlite(Path(folder, "t.db"), inline=True))
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(plan=batches)
+def test_postgres_answers_alike(plan, postgres_url):
+    address = Address.of(emptied(postgres_url))
+    trio.run(_alike, plan, open_postgres(address, inline=True))

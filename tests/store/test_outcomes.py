@@ -37,9 +37,10 @@ from tinode_py.changes import (
 from tinode_py.errors import StoreError
 from tinode_py.queries import SubscriptionOf, TopicByName, UserById
 from tinode_py.records import Login
+from tinode_py.store.hot_sqlite import prepare
 from tinode_py.store.migrate import migrate, packaged
 from tinode_py.store.read import answer
-from tinode_py.store.sql import Statements, connect
+from tinode_py.store.sql import SqliteStatements, connect
 from tinode_py.store.sqlite import open_sqlite
 from tinode_py.store.transaction import Transactions
 
@@ -57,7 +58,8 @@ def db(tmp_path):
     path = tmp_path / "t.db"
     with contextlib.closing(connect(path, sqlite3.Connection)) as connection:
         migrate(connection, path, packaged())
-        yield Statements(connection)
+        prepare(connection)
+        yield SqliteStatements(connection)
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ CHANGES: list[c.Change] = [
 ]
 # What may be walked through from end to end: lists given with the statement, and results.
 HARMLESS = re.compile(
-    r"SCAN (j|r|h|c|hit|some|candidate|json_each|CONSTANT ROW|\d+ CONSTANT ROWS?)\b"
+    r"SCAN (j|r|h|c|hit|counted|candidate|json_each|CONSTANT ROW|\d+ CONSTANT ROWS?)\b"
 )
 
 

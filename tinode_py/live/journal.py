@@ -144,13 +144,14 @@ class Journal:
         self._awake = True
         await self._wake()
         while self.readers:
+            rung = self.news.next()
             page = await self.store.fetch(EventsAfter(self._reached, PAGE))
             if page.reached > self._reached:
                 self._add(page)
                 await self._wake()
                 await trio.sleep(self._pause())  # what comes meanwhile is read at once
             else:
-                await self.news.wait()
+                await rung.wait()
 
     def _pause(self) -> float:
         """Seconds to the next look: the more readers, the more each is given at once."""

@@ -17,7 +17,7 @@ import trio
 
 from .. import ids
 from ..changes import Batch, Committed, DropUploads, PurgeUploaded, PutUpload
-from ..config import ConfigError, Settings, database
+from ..config import ConfigError, Settings, is_lasting
 from ..errors import POLICY, UNAVAILABLE, Refused, StoreError
 from ..media import work
 from ..media.base import MediaError, Shelf
@@ -193,7 +193,7 @@ async def uploads_of(
     while the block runs. `inline`: all but S3 on the loop's thread. ConfigError if the data
     folder, or the service, cannot be used.
     """
-    lasting = database(settings) is not None
+    lasting = is_lasting(settings)
     run: Run = work.inline if inline else work.in_thread
     with media_of(settings, run, lasting=lasting) as media:
         uploads = Uploads(settings, store, media.transit, media.shelf, now, random_bytes)

@@ -1,4 +1,4 @@
-"""How each change is written to SQLite.
+"""How each change is written in SQL.
 
 A function per change, listed in `ARMS`. Each runs inside a transaction that it neither begins
 nor ends, and raises `BatchRefused` where the answer is not Committed: the caller then undoes
@@ -7,8 +7,7 @@ the batch. The two hot changes are written for many batches at once: `write_hot`
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..changes import (
@@ -65,6 +64,7 @@ from ..ranges import listed, merged
 from ..records import Range, State
 from . import rows
 from .audit import purge_audit, put_audit
+from .base import ALIAS
 from .credentials import drop_credential, put_credential
 from .devices import drop_device, put_device
 from .events import purge_events, put_event, put_offline, put_online
@@ -77,7 +77,7 @@ from .retention import put_retention
 from .scheduled import drop_scheduled, put_scheduled
 from .sessions import drop_session, put_session, revoke_sessions
 from .settings import put_setting
-from .sql import Statements
+from .statements import Statements
 from .uploads import (
     drop_uploads,
     forget_uploader,
@@ -121,12 +121,14 @@ ON CONFLICT (tag, owner) DO NOTHING"""
 
 _LOG_DELETION = """
 INSERT INTO deletion (topic, user, delid, low, hi, at)
-SELECT ?1, ?2, ?3, value ->> 0, value ->> 1, ?5 FROM json_each(?4) WHERE true
-ON CONFLICT (topic, user, delid, low) DO UPDATE SET hi = max(hi, excluded.hi)"""
+SELECT ?1, ?2, ?3, CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT), ?5
+FROM json_each(?4) WHERE true
+ON CONFLICT (topic, user, delid, low) DO UPDATE SET hi = max(deletion.hi, excluded.hi)"""
 _WIPE = """
 DELETE FROM message WHERE (topic, seq) IN (
     SELECT m.topic, m.seq FROM json_each(?2) AS r CROSS JOIN message AS m
-    WHERE m.topic = ?1 AND m.seq >= r.value ->> 0 AND m.seq < r.value ->> 1)"""
+    WHERE m.topic = ?1 AND m.seq >= CAST(r.value ->> 0 AS BIGINT)
+        AND m.seq < CAST(r.value ->> 1 AS BIGINT))"""
 
 # Hidden ranges from the last one that begins before `low` to the last that begins by `hi`.
 _HIDDEN_NEAR = """
@@ -134,7 +136,7 @@ WHERE topic = ?1 AND user = ?2 AND low <= ?4 AND low >= (
     SELECT coalesce(max(low), 0) FROM hidden WHERE topic = ?1 AND user = ?2 AND low < ?3)"""
 _HIDE = """
 INSERT INTO hidden (topic, user, low, hi)
-SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?3)"""
+SELECT ?1, ?2, CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT) FROM json_each(?3)"""
 
 _BLANK_USER = """
 UPDATE account SET state = ?2, updated = ?3, public = NULL, trusted = NULL, private = NULL,
@@ -144,9 +146,7 @@ UPDATE subscription SET deleted = ?2, updated = ?2, private = NULL
 WHERE user = ?1 AND deleted = 0"""
 _CLAIMED = """
 SELECT 1 FROM tag WHERE tag IN (SELECT value FROM json_each(?)) AND owner <> ? LIMIT 1"""
-_TOPICS_OF = """
-(SELECT iif(substr(topic, 1, 3) = 'chn', 'grp' || substr(topic, 4), topic)
- FROM subscription WHERE user = ?1)"""
+_TOPICS_OF = f"(SELECT {rows.conversation('topic')} FROM subscription WHERE user = ?1)"
 _BLANK_FORMER = """
 UPDATE subscription SET private = NULL WHERE user = ?1 AND private IS NOT NULL"""
 
@@ -161,16 +161,18 @@ def _put_tags(db: Statements, owner: str, tags: tuple[str, ...]) -> None:
     db.run(_DROP_TAGS, (owner, listed))
     if not tags:
         return
-    try:
-        db.run(_ADD_TAGS, (owner, listed))
-    except sqlite3.IntegrityError as error:
-        if error.sqlite_errorname != "SQLITE_CONSTRAINT_UNIQUE":
-            raise
-        raise BatchRefused(Conflict("tags")) from error
+    aliases = [tag for tag in tags if tag.startswith(ALIAS)]
+    if aliases:
+        _refuse_claimed(db, owner, aliases)
+    db.run(_ADD_TAGS, (owner, listed))
 
 
 def _claim_tags(db: Statements, change: ClaimTags) -> None:
-    if db.row(_CLAIMED, (rows.encoded(change.tags), change.owner)) is not None:
+    _refuse_claimed(db, change.owner, change.tags)
+
+
+def _refuse_claimed(db: Statements, owner: str, tags: Sequence[str]) -> None:
+    if db.row(_CLAIMED, (rows.encoded(tags), owner)) is not None:
         raise BatchRefused(Conflict("tags"))
 
 
@@ -196,7 +198,7 @@ def _put_subscription(db: Statements, change: PutSubscription) -> None:
 
 def _hot(db: Statements, change: AppendMessage | SetMarks) -> None:
     hot = Hot(db.next_event)
-    if not (hot.add(change) and hot.write(db)):
+    if not (hot.add(change) and db.write_hot(hot)):
         raise BatchRefused(Stale())
 
 

@@ -1,11 +1,11 @@
-"""The audit in SQLite: entries are added, and purged when they are old."""
+"""The audit in SQL: entries are added, and purged when they are old."""
 
 from __future__ import annotations
 
 from ..audit import Actor, AuditEntry
 from ..changes import PurgeAudit, PutAudit
 from ..queries import AuditBefore
-from .sql import Statements
+from .statements import Statements
 
 _PUT = """
 INSERT INTO audit (ts, door, actor, origin, action, target, detail) VALUES (?, ?, ?, ?, ?, ?, ?)"""

@@ -1,4 +1,4 @@
-"""Credentials in SQLite."""
+"""Credentials in SQL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ..changes import DropCredential, PutCredential
 from ..queries import ConfirmedBy, CredentialsOf
 from ..records import Credential
 from . import rows
-from .sql import Row, Statements
+from .statements import Row, Statements
 
 COLUMNS = ("user", "method", "value", "created", "done", "salt", "digest", "tries")
 _LIST = ", ".join(COLUMNS)

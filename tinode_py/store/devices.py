@@ -1,4 +1,4 @@
-"""Devices and what notifications need to know, in SQLite, by index alone."""
+"""Devices and what notifications need to know, in SQL, by index alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..changes import DEVICES_KEPT, DropDevice, PutDevice
 from ..queries import ChannelsOf, DeviceById, DevicesOf, UnreadOf
 from ..records import Device
 from . import rows
-from .sql import Statements
+from .statements import Statements
 
 _COLUMNS = ("id", "user", "platform", "language", "seen")
 _DEVICE = f"SELECT {rows.selected('d', _COLUMNS)} FROM "
@@ -15,13 +15,13 @@ _PUT = rows.upsert("device", _COLUMNS)
 _DROP_OLD = """
 DELETE FROM device WHERE id IN (
     SELECT id FROM device WHERE user = ?1 ORDER BY seen DESC, id LIMIT -1 OFFSET ?2)"""
-_UNREAD = """
-SELECT j.value, sum(max(n.seq - s.read, 0))
+_UNREAD = f"""
+SELECT j.value, CAST(sum(max(n.seq - s.read, 0)) AS BIGINT)
 FROM json_each(?1) AS j
 CROSS JOIN subscription AS s ON s.user = j.value
 CROSS JOIN topic_tail AS n
-    ON n.topic = iif(substr(s.topic, 1, 3) = 'chn', 'grp' || substr(s.topic, 4), s.topic)
-WHERE s.deleted = 0 AND s.want & s.given & ?2
+    ON n.topic = {rows.conversation("s.topic")}
+WHERE s.deleted = 0 AND s.want & s.given & ?2 <> 0
 GROUP BY j.value"""
 _CHANNELS = """
 SELECT topic FROM subscription

@@ -1,4 +1,4 @@
-"""The log of events in SQLite: two streams of rows, in one order.
+"""The log of events in SQL: two streams of rows, in one order.
 
 The one connection that writes gives out the numbers, so they follow the order of commits.
 Messages carry theirs in their own row (`hot`); all else has a row here. A message that is wiped
@@ -11,24 +11,24 @@ from __future__ import annotations
 from ..changes import PurgeEvents, PutOffline, PutOnline
 from ..queries import EventsAfter, OnlineAfter
 from ..records import Event, EventPage, Message
-from .sql import Row, Statements
+from .statements import Row, Statements
 
 _LAST = """
 SELECT max(last, coalesce((SELECT max(id) FROM event), 0),
            coalesce((SELECT event FROM message WHERE event > 0 ORDER BY event DESC LIMIT 1), 0))
 FROM event_bounds WHERE one = 1"""
 _FIRST = "SELECT first FROM event_bounds WHERE one = 1"
-_OTHERS = """
+OTHERS = """
 SELECT id, ts, kind, topic, user, CAST(detail AS BLOB) AS detail, 0 AS seq, NULL AS head,
        NULL AS content
 FROM event WHERE id > ?1"""
-_MESSAGES = """
+MESSAGES = """
 SELECT event, ts, 'message.stored', topic, sender, NULL, seq, CAST(head AS BLOB),
        CAST(content AS BLOB)
 FROM message WHERE event > 0 AND event > ?1"""
-_ORDERED = " ORDER BY 1 LIMIT ?2"
-_ALL_PAGE = f"{_OTHERS} UNION ALL {_MESSAGES}{_ORDERED}"
-_OTHERS_PAGE = _OTHERS + _ORDERED
+ORDERED = " ORDER BY 1 LIMIT ?2"
+ALL_PAGE = f"{OTHERS} UNION ALL {MESSAGES}{ORDERED}"
+_OTHERS_PAGE = OTHERS + ORDERED
 _PUT = "INSERT INTO event (id, ts, kind, topic, user, detail) VALUES (?, ?, ?, ?, ?, ?)"
 _ONLINE = "SELECT user FROM online WHERE user > ? ORDER BY user LIMIT ?"
 _MARK = """
@@ -98,7 +98,7 @@ def _page(db: Statements, query: EventsAfter) -> tuple[list[Event], bool]:
     found: list[Event] = []
     size = 0
     after = max(query.after, _first(db) - 1)
-    rows = db.each(_ALL_PAGE if query.messages else _OTHERS_PAGE, (after, query.limit + 1))
+    rows = db.each(ALL_PAGE if query.messages else _OTHERS_PAGE, (after, query.limit + 1))
     for row in rows:
         size += _ROOM + sum(len(part) for part in (row[5], row[7], row[8]) if part)
         if found and (size > query.size or len(found) == query.limit):

@@ -21,7 +21,7 @@ from ..queries import FindByTags
 from ..records import Found
 from . import rows
 from .base import ALIAS, ALIAS_WEIGHT
-from .sql import Row, Statements
+from .statements import Row, Statements
 
 _OPTIONAL = 3  # tags up to which all parts are read one by one
 _FEW, _MANY = 1024, 32_768  # holders of a tag up to which it is counted, at first and then
@@ -35,7 +35,7 @@ WITH candidate (owner) AS (
     WHERE t.tag = j.value AND t.owner <> ?2
         AND (t.owner >= 'usr' OR t.owner >= 'grp' AND t.owner < 'grq')
 ), hit (owner, term, tag) AS (
-    SELECT c.owner, j.value ->> 0, t.tag
+    SELECT c.owner, CAST(j.value ->> 0 AS BIGINT), t.tag
     FROM candidate AS c CROSS JOIN json_each(?3) AS j CROSS JOIN tag AS t
     WHERE t.tag = j.value ->> 1 AND t.owner = c.owner
 )
@@ -44,8 +44,8 @@ FROM hit AS h
 LEFT JOIN account AS a ON a.id = h.owner
 LEFT JOIN topic AS g ON g.name = h.owner
 LEFT JOIN membership AS m ON m.topic = h.owner
-WHERE coalesce(a.state, g.state) = 'ok' OR (?4 AND coalesce(a.state, g.state) <> 'del')
-GROUP BY h.owner
+WHERE coalesce(a.state, g.state) = 'ok' OR (?4 <> 0 AND coalesce(a.state, g.state) <> 'del')
+GROUP BY h.owner, m.members
 HAVING count(DISTINCT CASE WHEN h.term >= 0 THEN h.term END) = ?5
 ORDER BY count(DISTINCT h.tag) + {ALIAS_WEIGHT - 1} * count(
     DISTINCT CASE WHEN substr(h.tag, 1, {len(ALIAS)}) = '{ALIAS}' THEN h.tag END) DESC,
@@ -54,7 +54,7 @@ LIMIT ?6"""
 
 _HOLDERS = """
 SELECT count(*) FROM (
-    SELECT 1 FROM tag WHERE tag IN (SELECT value FROM json_each(?)) LIMIT ?) AS some"""
+    SELECT 1 FROM tag WHERE tag IN (SELECT value FROM json_each(?)) LIMIT ?) AS counted"""
 _GROUPS = """
 SELECT t.owner, coalesce(m.members, 0) AS members
 FROM tag AS t CROSS JOIN topic AS o ON o.name = t.owner
@@ -73,7 +73,7 @@ SELECT o.name, {_SEEN}, o.channel FROM topic AS o
 WHERE o.name IN (SELECT value FROM json_each(?))"""
 _ALSO = " AND EXISTS (SELECT 1 FROM tag AS x WHERE x.tag = ? AND x.owner = t.owner)"
 _NOT = _ALSO.replace("EXISTS", "NOT EXISTS")
-_REST = " AND t.owner <> ? AND (o.state = 'ok' OR (? AND o.state <> 'del'))"
+_REST = " AND t.owner <> ? AND (o.state = 'ok' OR (? <> 0 AND o.state <> 'del'))"
 
 
 def found_by_tags(db: Statements, query: FindByTags) -> tuple[Found, ...]:

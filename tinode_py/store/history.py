@@ -1,4 +1,4 @@
-"""Pages of history and of deletions, out of SQLite, by index alone.
+"""Pages of history and of deletions, in SQL, by index alone.
 
 A page costs what it shows: messages deleted for all have no rows, and what the reader deleted
 for himself is subtracted from the ranges before any message is read. Segments are read
@@ -14,7 +14,7 @@ from ..ranges import listed
 from ..records import Deletions, Message, Range
 from . import rows
 from .ranges import without
-from .sql import Row, Statements
+from .statements import Row, Statements
 
 # Segments are joined in one statement while they span no more numbers than this: all their rows
 # are read and sorted. A segment wider than that is read alone, in order, up to the limit.
@@ -32,7 +32,8 @@ WHERE m.topic = ?1 AND m.seq >= ?2 AND m.seq < ?3
     AND NOT EXISTS (SELECT 1 FROM hidden AS h WHERE h.topic = ?1 AND h.user = ?5 AND h.low < ?3)
 ORDER BY m.seq DESC LIMIT ?4"""
 _IN_MANY = f"""{_MESSAGE} json_each(?2) AS r CROSS JOIN message AS m
-WHERE m.topic = ?1 AND m.seq >= r.value ->> 0 AND m.seq < r.value ->> 1
+WHERE m.topic = ?1 AND m.seq >= CAST(r.value ->> 0 AS BIGINT)
+    AND m.seq < CAST(r.value ->> 1 AS BIGINT)
 ORDER BY m.seq DESC LIMIT ?3"""
 _HIDDEN = """
 SELECT low, hi FROM hidden WHERE topic = ?1 AND user = ?2 AND low < ?3

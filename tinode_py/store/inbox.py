@@ -1,4 +1,4 @@
-"""Inboxes in SQLite: reading pages, adding notices, letting old items go.
+"""Inboxes in SQL: reading pages, adding notices, letting old items go.
 
 Private messages get their places in `hot`, with the message itself.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from ..changes import PurgeInbox, PutNotice
 from ..queries import InboxOf, InboxUsers
 from ..records import InboxItem, InboxPage, Message
-from .sql import Row, Statements
+from .statements import Row, Statements
 
 _TAIL = "SELECT first, last FROM inbox_tail WHERE user = ?"
 _GROW = """
 INSERT INTO inbox_tail (user, first, last) VALUES (?1, 1, 1)
-ON CONFLICT (user) DO UPDATE SET last = last + 1"""
+ON CONFLICT (user) DO UPDATE SET last = inbox_tail.last + 1"""
 _ADD = """
 INSERT INTO inbox (user, n, topic, seq, ts, kind, detail)
 SELECT ?1, last, ?2, 0, ?3, ?4, ?5 FROM inbox_tail WHERE user = ?1"""

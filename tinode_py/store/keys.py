@@ -1,4 +1,4 @@
-"""Keys of the business API in SQLite."""
+"""Keys of the business API in SQL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..changes import PutKey
 from ..queries import KeyById, KeysAfter
 from ..records import ApiKey
 from . import rows
-from .sql import Row, Statements
+from .statements import Row, Statements
 
 COLUMNS = (
     "id",

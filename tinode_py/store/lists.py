@@ -1,11 +1,11 @@
-"""Lists that a back end pages through, and edits of messages, in SQLite."""
+"""Lists that a back end pages through, and edits of messages, in SQL."""
 
 from __future__ import annotations
 
 from ..queries import EditsOf, TopicsAfter, UsersAfter
 from ..records import Message, Topic, User
 from . import rows
-from .sql import Statements
+from .statements import Statements
 
 _USERS = f"""
 SELECT {rows.selected("a", rows.USER_COLUMNS)} FROM account AS a

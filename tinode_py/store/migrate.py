@@ -27,7 +27,7 @@ _MINIMUM = (3, 38, 0)  # the first SQLite with ->>
 class SchemaError(Exception):
     """The file is not a database that this version can open. Nothing of it was changed."""
 
-    def __init__(self, path: Path, problem: str, *, found: int | None, known: int) -> None:
+    def __init__(self, path: Path | str, problem: str, *, found: int | None, known: int) -> None:
         version = "" if found is None else f" (schema {found}, this version knows {known})"
         super().__init__(f"{path}: {problem}{version}")
         self.path = path
@@ -54,7 +54,7 @@ def migrate(
     goes on with the migration that was not finished. `until`: the last one to run. Without
     `keep_copy` no backup is made: for a file that nobody uses yet.
     """
-    migrations = _migrations(folder)
+    migrations = numbered(folder)
     known = max(migrations, default=0)
     found = _version(connection, path, known)
     last = known if until is None else until
@@ -71,11 +71,11 @@ def version_of(connection: sqlite3.Connection, path: Path, folder: Traversable) 
     """The schema of an open file (0: it is empty), and the newest known; SchemaError if the file
     is newer or not ours. Nothing is changed.
     """
-    known = max(_migrations(folder), default=0)
+    known = max(numbered(folder), default=0)
     return _version(connection, path, known), known
 
 
-def _migrations(folder: Traversable) -> dict[int, Traversable]:
+def numbered(folder: Traversable) -> dict[int, Traversable]:
     return {
         int(entry.name.split("_", 1)[0]): entry
         for entry in folder.iterdir()

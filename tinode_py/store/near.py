@@ -12,7 +12,7 @@ from typing import Any
 
 from ..ids import Kind, kind_of
 from ..queries import ContactsOf, MembersOf, Query
-from .sql import Statements
+from .statements import Statements
 
 FEW = 32  # rows: half a millisecond, where each is joined from four tables
 

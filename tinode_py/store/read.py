@@ -1,4 +1,4 @@
-"""How each query is answered from SQLite: a function per query, listed in `ARMS`.
+"""How each query is answered in SQL: a function per query, listed in `ARMS`.
 
 Every one is driven by an index; a test reads the plans. Each is one statement, or a fixed
 number of them, but for what `history` says.
@@ -78,7 +78,7 @@ from .retention import oldest_in, retention_of, retentions_after
 from .scheduled import due_scheduled, scheduled_after
 from .sessions import session_at, sessions_of
 from .settings import stored_settings
-from .sql import Row, Statements
+from .statements import Row, Statements
 from .uploads import loose_uploads, upload_by_id, uploaded_by
 from .webhooks import dead_count, dead_letters_of, webhooks_after
 
@@ -98,7 +98,7 @@ _CONTACTS = f"""
 SELECT {_SUBSCRIPTION}, {_TOPIC}, {_USER}, coalesce(c.members, 0)
 FROM subscription AS s
 CROSS JOIN topic AS t
-    ON t.name = iif(substr(s.topic, 1, 3) = 'chn', 'grp' || substr(s.topic, 4), s.topic)
+    ON t.name = {rows.conversation("s.topic")}
 CROSS JOIN topic_tail AS n ON n.topic = t.name
 LEFT JOIN account AS a ON a.id = s.peer AND a.state <> 'del'
 LEFT JOIN membership AS c ON c.topic = t.name
@@ -141,7 +141,7 @@ def _topic(db: Statements, query: TopicByName) -> Topic | None:
 def _members(db: Statements, query: MembersOf) -> tuple[Subscription, ...]:
     found = db.rows(
         f"SELECT {_SUBSCRIPTION} FROM subscription AS s WHERE s.topic = ?1 "
-        "AND (s.deleted = 0 OR ?2) ORDER BY s.created, s.user",
+        "AND (s.deleted = 0 OR ?2 <> 0) ORDER BY s.created, s.user",
         (query.topic, int(query.former)),
     )
     return tuple(map(rows.subscription_of, found))
@@ -181,6 +181,9 @@ def _find_query(db: Statements, query: FindQueryOf) -> bytes | None:
     return None if row is None else row[0]
 
 
+_SILENCED = """
+SELECT id FROM account WHERE id IN (SELECT value FROM json_each(?)) AND state = 'susp'
+ORDER BY id"""
 _ACCOUNTS = (
     "SELECT id, created, last_seen FROM account WHERE id > ? AND state = 'ok' ORDER BY id LIMIT ?"
 )
@@ -202,10 +205,7 @@ def _silenced_by(db: Statements, query: SilencedBy) -> tuple[str, ...]:
     else:
         row = db.row("SELECT owner FROM topic WHERE name = ?", (query.topic,))
         users = (row[0],) if row else ()
-    marks = ", ".join("?" * len(users))
-    found = db.rows(
-        f"SELECT id FROM account WHERE id IN ({marks}) AND state = 'susp' ORDER BY id", users
-    )
+    found = db.rows(_SILENCED, (rows.encoded(users),))
     return tuple(user for (user,) in found)
 
 

@@ -1,11 +1,11 @@
-"""How long topics keep their messages, in SQLite."""
+"""How long topics keep their messages, in SQL."""
 
 from __future__ import annotations
 
 from ..changes import PutRetention
 from ..queries import OldestIn, RetentionOf, RetentionsAfter
 from .rows import upsert
-from .sql import Statements
+from .statements import Statements
 
 _PUT = upsert("retention", ("topic", "days"))
 _OLDEST = "SELECT seq, ts FROM message WHERE topic = ? ORDER BY seq LIMIT ?"

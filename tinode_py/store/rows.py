@@ -13,7 +13,8 @@ import msgspec
 from ..access import Level
 from ..ids import p2p_peer
 from ..records import Login, Message, State, Subscription, Topic, User
-from .sql import Row
+
+Row = tuple[Any, ...]
 
 _JSON = frozenset({"public", "trusted", "private", "query", "aux", "head", "content"})
 _TAGS = msgspec.json.Decoder(tuple[str, ...])
@@ -51,6 +52,12 @@ def upsert(table: str, columns: tuple[str, ...], keys: int = 1) -> str:
         f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) "
         f"ON CONFLICT ({', '.join(columns[:keys])}) DO UPDATE SET {updates}"
     )
+
+
+def conversation(column: str) -> str:
+    """The topic of a subscription: a reader's `chn…` is in the group of that name."""
+    group = f"'grp' || substr({column}, 4)"
+    return f"CASE WHEN substr({column}, 1, 3) = 'chn' THEN {group} ELSE {column} END"
 
 
 def encoded(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Messages to be sent later, in SQLite."""
+"""Messages to be sent later, in SQL."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from ..changes import DropScheduled, PutScheduled
 from ..queries import DueScheduled, ScheduledAfter
 from ..records import Scheduled
 from . import rows
-from .sql import Row, Statements
+from .statements import Row, Statements
 
 COLUMNS = ("id", "key", "at", "request")
 _LIST = ", ".join(COLUMNS)
 _KNOWN = "SELECT key, length(CAST(request AS BLOB)) FROM scheduled WHERE id = ?"
 _COUNT = """
 INSERT INTO scheduled_total (key, count, bytes) VALUES (?, ?, ?)
-ON CONFLICT (key) DO UPDATE SET count = count + excluded.count, bytes = bytes + excluded.bytes
+ON CONFLICT (key) DO UPDATE
+SET count = scheduled_total.count + excluded.count, bytes = scheduled_total.bytes + excluded.bytes
 RETURNING count, bytes"""
 _PUT = rows.upsert("scheduled", COLUMNS)
 

@@ -1,4 +1,4 @@
-"""Logins in SQLite."""
+"""Logins in SQL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ..changes import DropSession, PutSession, RevokeSessions
 from ..queries import SessionAt, SessionsOf
 from ..records import LoginSession
 from . import rows
-from .sql import Row, Statements
+from .statements import Row, Statements
 
 COLUMNS = ("user", "n", "created", "seen", "user_agent", "platform", "revoked")
 _LIST = ", ".join(COLUMNS)

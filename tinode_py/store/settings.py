@@ -1,11 +1,11 @@
-"""Settings made at run time, in SQLite."""
+"""Settings made at run time, in SQL."""
 
 from __future__ import annotations
 
 from ..changes import PutSetting
 from ..queries import StoredSettings
 from .rows import upsert
-from .sql import Statements
+from .statements import Statements
 
 _PUT = upsert("setting", ("key", "value"))
 

@@ -5,22 +5,36 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-Row = tuple[Any, ...]
+from . import hot_sqlite
+from .hot import Hot
+from .rows import Row
 
 # Pages of the log between checkpoints: 16 MB. The log file is never cut back, so that commits
 # overwrite blocks that the file system has already given to it.
 CHECKPOINT_PAGES = 4_000
 
 
-class Statements:
-    """Runs statements on one connection and counts them. One thread at a time.
+# What one batch's own values can cause: text that is no UTF-8, a number beyond 64 bits, a value
+# too large. The other batches are not to blame.
+_BAD_VALUES = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    ValueError,
+    OverflowError,
+)
 
-    `last_event` is the highest number in the log; only the writer's counts.
-    """
+
+class SqliteStatements:
+    """`Statements` on a connection; the writer's is a `Database`, too."""
 
     __slots__ = ("connection", "count", "last_event")
+
+    bad_values: ClassVar[tuple[type[Exception], ...]] = _BAD_VALUES
+    failures: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error,)
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -28,22 +42,18 @@ class Statements:
         self.last_event = 0
 
     def next_event(self) -> int:
-        """A number that no event has."""
         self.last_event += 1
         return self.last_event
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
-        """Execute one statement to its end; answers the number of rows it changed."""
         self.count += 1
         return self.connection.execute(sql, parameters).rowcount
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """All rows. Nothing stays open: the next statement sees the latest commit."""
         self.count += 1
         return self.connection.execute(sql, parameters).fetchall()
 
     def each(self, sql: str, parameters: Sequence[Any] = ()) -> Generator[Row, None, None]:
-        """The rows one by one, for who may not want them all; to be closed by who stops early."""
         self.count += 1
         cursor = self.connection.execute(sql, parameters)
         try:
@@ -52,9 +62,31 @@ class Statements:
             cursor.close()
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
-        """The only row, or None. For statements that yield one row at most."""
         found = self.rows(sql, parameters)
         return found[0] if found else None
+
+    def write_hot(self, hot: Hot) -> bool:
+        return hot.is_empty or hot_sqlite.write(self, hot)
+
+    def begin(self) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self.connection.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """After some errors SQLite has already ended the transaction itself."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    def save(self) -> None:
+        self.connection.execute("SAVEPOINT batch")
+
+    def release(self) -> None:
+        self.connection.execute("RELEASE batch")
+
+    def undo(self) -> None:
+        self.connection.execute("ROLLBACK TO batch")
 
 
 def connect(path: Path, factory: type[sqlite3.Connection]) -> sqlite3.Connection:

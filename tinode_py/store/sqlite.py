@@ -23,10 +23,11 @@ from ..changes import Batch, Outcome
 from ..errors import StoreError
 from ..queries import Query
 from .base import UNBOUNDED, Statistics
+from .hot_sqlite import prepare
 from .migrate import migrate, packaged
 from .near import is_small
 from .read import answer
-from .sql import Statements, connect, prepare_reader, prepare_writer
+from .sql import SqliteStatements, connect, prepare_reader, prepare_writer
 from .transaction import Transactions
 from .writer import Inline, WriterThread
 
@@ -46,7 +47,7 @@ class SqliteStore:
         self,
         transactions: Transactions,
         writer: WriterThread | Inline,
-        statements: tuple[Statements, Statements, Statements],
+        statements: tuple[SqliteStatements, SqliteStatements, SqliteStatements],
     ) -> None:
         self._transactions = transactions
         self._writer = writer
@@ -115,19 +116,20 @@ def _open_writer(
     path: Path,
     migrations: Traversable,
     factory: type[sqlite3.Connection],
-) -> Statements:
+) -> SqliteStatements:
     # Made here, so that nobody else may read it; SQLite gives its log the same mode.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = stack.enter_context(contextlib.closing(connect(path, factory)))
     migrate(connection, path, migrations)
     prepare_writer(connection)
-    return Statements(connection)
+    prepare(connection)
+    return SqliteStatements(connection)
 
 
 def _open_reader(
     stack: contextlib.ExitStack, path: Path, factory: type[sqlite3.Connection]
-) -> Statements:
+) -> SqliteStatements:
     # Closed before the writer, whose closing checkpoints.
     connection = stack.enter_context(contextlib.closing(connect(path, factory)))
     prepare_reader(connection)
-    return Statements(connection)
+    return SqliteStatements(connection)

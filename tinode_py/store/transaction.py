@@ -8,37 +8,24 @@ sent by tasks that do not wait for each other, so any order among them is right.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from ..changes import AppendMessage, Batch, Committed, Outcome, SetMarks
 from ..errors import StoreError
 from .apply import BatchRefused, apply
 from .events import last_event
-from .hot import Hot, prepare
-from .sql import Statements
+from .hot import Hot
+from .statements import Database
 
 Result = Outcome | StoreError
 
 _HOT = frozenset({AppendMessage, SetMarks})
 
-# What one batch's own values can cause: text that is no UTF-8, a number beyond 64 bits, a value
-# too large. The other batches are not to blame.
-_BAD_VALUES = (
-    sqlite3.IntegrityError,
-    sqlite3.DataError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-    ValueError,
-    OverflowError,
-)
-
 
 class Transactions:
     """Writes through the one connection that may. Not for two threads at a time."""
 
-    def __init__(self, db: Statements) -> None:
-        prepare(db)
+    def __init__(self, db: Database) -> None:
         db.last_event = last_event(db)
         self._db = db
         self.count = 0
@@ -50,14 +37,14 @@ class Transactions:
         StoreError; a later call may succeed.
         """
         try:
-            self._roll_back()  # what a rollback that failed may have left
+            self._db.roll_back()  # what a rollback that failed may have left
             last = self._db.last_event
             results = self._bulk(batches)
             if results is None:
                 self._db.last_event = last
                 results = self._one_by_one(batches)
             return results
-        except sqlite3.Error as error:
+        except self._db.failures as error:
             return [StoreError(f"{type(error).__name__}: {error}") for _ in batches]
 
     def _bulk(self, batches: Sequence[Batch]) -> list[Result] | None:
@@ -73,59 +60,51 @@ class Transactions:
                     return None
             if hot.one_statement and not cold:
                 return results if self._hot_alone(hot) else None
-            self._begin()
-            if not hot.write(self._db):
+            self._db.begin()
+            if not self._db.write_hot(hot):
                 return None
             for index in cold:
                 results[index] = self._by_itself(batches[index])
-            self._commit()
-        except _BAD_VALUES:
+            self._commit(results)
+        except self._db.bad_values:
             return None
         finally:
-            self._roll_back()
+            self._db.roll_back()
         return results
 
     def _hot_alone(self, hot: Hot) -> bool:
-        written = hot.write(self._db)
+        written = self._db.write_hot(hot)
         self.count += written
         return written
 
     def _one_by_one(self, batches: Sequence[Batch]) -> list[Result]:
         try:
-            self._begin()
+            self._db.begin()
             results = [self._by_itself(batch) for batch in batches]
-            self._commit()
+            self._commit(results)
         finally:
-            self._roll_back()
+            self._db.roll_back()
         return results
 
     def _by_itself(self, batch: Batch) -> Result:
-        run = self._db.connection.execute
         last = self._db.last_event
-        run("SAVEPOINT batch")
+        self._db.save()
         try:
             for change in batch.changes:
                 apply(self._db, change, batch.now)
         except BatchRefused as refused:
             result: Result = refused.outcome
-        except _BAD_VALUES as error:
+        except self._db.bad_values as error:
             result = StoreError(f"{type(error).__name__}: {error}")
         else:
-            run("RELEASE batch")
+            self._db.release()
             return Committed()
         self._db.last_event = last
-        run("ROLLBACK TO batch")
-        run("RELEASE batch")
+        self._db.undo()
+        self._db.release()
         return result
 
-    def _begin(self) -> None:
-        self._db.connection.execute("BEGIN IMMEDIATE")
-
-    def _commit(self) -> None:
-        self._db.connection.execute("COMMIT")
+    def _commit(self, results: list[Result]) -> None:
+        """`results` is what becomes true by it."""
+        self._db.commit()
         self.count += 1
-
-    def _roll_back(self) -> None:
-        """End an open transaction; after some errors SQLite has already ended it itself."""
-        if self._db.connection.in_transaction:
-            self._db.connection.execute("ROLLBACK")

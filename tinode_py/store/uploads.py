@@ -1,4 +1,4 @@
-"""Uploaded files and what refers to them, in SQLite, by index alone.
+"""Uploaded files and what refers to them, in SQL, by index alone.
 
 A trigger counts the references of each file.
 """
@@ -9,15 +9,15 @@ from ..changes import DropUploads, LinkUploads, PurgeUploaded, PutUpload
 from ..queries import LooseUploads, UploadById, UploadedBy
 from ..records import Range, Upload
 from . import rows
-from .sql import Statements
+from .statements import Statements
 
 _COLUMNS = ("id", "user", "created", "size", "type", "etag")
 _PUT = rows.upsert("upload", _COLUMNS)
 _UPLOAD = f"SELECT {rows.selected('u', _COLUMNS)} FROM upload AS u WHERE u.id = ?"
 _COUNT = """
 INSERT INTO uploaded (who, day, size) VALUES (?1, ?2, ?3)
-ON CONFLICT (who, day) DO UPDATE SET size = size + excluded.size
-WHERE ?4 = 0 OR size + excluded.size <= ?4"""
+ON CONFLICT (who, day) DO UPDATE SET size = uploaded.size + excluded.size
+WHERE ?4 = 0 OR uploaded.size + excluded.size <= ?4"""
 _LINK = """
 INSERT INTO upload_link (owner, seq, upload)
 SELECT ?1, ?2, u.id FROM json_each(?3) AS j CROSS JOIN upload AS u ON u.id = j.value WHERE true
@@ -28,7 +28,8 @@ WHERE owner = ?1 AND seq = 0 AND upload NOT IN (SELECT value FROM json_each(?2))
 _UNLINK_RANGES = """
 DELETE FROM upload_link WHERE (owner, seq, upload) IN (
     SELECT l.owner, l.seq, l.upload FROM json_each(?2) AS r CROSS JOIN upload_link AS l
-    WHERE l.owner = ?1 AND l.seq > 0 AND l.seq >= r.value ->> 0 AND l.seq < r.value ->> 1)"""
+    WHERE l.owner = ?1 AND l.seq > 0 AND l.seq >= CAST(r.value ->> 0 AS BIGINT)
+        AND l.seq < CAST(r.value ->> 1 AS BIGINT))"""
 _DROP = """
 DELETE FROM upload WHERE refs = 0 AND id IN (SELECT value FROM json_each(?))"""
 _LOOSE = """

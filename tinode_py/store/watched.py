@@ -26,13 +26,13 @@ class News:
             self._rung.set()
             self._rung = None
 
-    async def wait(self) -> None:
-        """Return after the next `ring`. What was committed before this was called is not waited
-        for: look at it first, without a checkpoint in between.
+    def next(self) -> trio.Event:
+        """What the next `ring` sets. Who asks for it, then looks, and then waits for it, misses
+        nothing that is committed while he looks.
         """
         if self._rung is None:
             self._rung = trio.Event()
-        await self._rung.wait()
+        return self._rung
 
 
 class Watched:

@@ -1,4 +1,4 @@
-"""Webhooks in SQLite, and what they did not take."""
+"""Webhooks in SQL, and what they did not take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..changes import (
 from ..queries import DeadCount, DeadLettersOf, WebhooksAfter
 from ..records import DeadLetter, Webhook
 from .rows import encoded, upsert
-from .sql import Row, Statements
+from .statements import Row, Statements
 
 _COLUMNS = ("id", "created", "url", "secret", "kinds", "topics", "active", "done", "failing")
 _DEAD_COLUMNS = ("hook", "event", "kind", "at", "tries", "error", "data")

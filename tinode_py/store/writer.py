@@ -10,6 +10,7 @@ commits beside a busy loop (two cores, 100 senders: 8,500 a second against 17,40
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -63,6 +64,20 @@ class WriterThread:
         self._queue.put(waiting)
         result: Result = await trio.lowlevel.wait_task_rescheduled(abandon)
         return result
+
+    def refuse_waiting(self, error: StoreError) -> None:
+        """For the thread, while it cannot write: whoever waits in the queue is told."""
+        group: list[_Waiting] = []
+        while not self._queue.empty():
+            item = self._queue.get_nowait()
+            if item is None:
+                self._queue.put(None)
+                break
+            group.append(item)
+        if group:
+            with contextlib.suppress(trio.RunFinishedError):
+                results: _Results = outcome.Value([error] * len(group))
+                self._token.run_sync_soon(_deliver, group, results)
 
     async def aclose(self) -> None:
         """Write what waits, then end the thread. Cancellation does not cut it short."""

@@ -99,7 +99,6 @@ def passwd(settings: Settings, who: str, password_stdin: bool, as_json: bool) ->
             await door.ask({"acc": acc})
         except ClientError as error:
             raise _refused(error, login) from None
-        await _end_sessions(door, account)
         return account, login
 
     door, (account, login) = through(settings, work)

@@ -27,7 +27,6 @@ def test_commands_on_a_stopped_server_are_told_of(
         ("user.create", user, None),
         ("user.level", user, {"level": "root"}),
         ("user.change", user, {"changed": ["login"]}),
-        ("login.end", user, {"login": "*"}),
         ("user.change", user, {"state": "susp"}),
         ("key.create", key["id"], {"name": "shop", "scopes": ["users:read"]}),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from trio.testing import wait_all_tasks_blocked
 
@@ -96,6 +98,29 @@ async def test_a_new_password_ends_the_other_logins(autojump_clock):
         with pytest.raises(ClientError, match="401"):
             await back.login_token(phone.token)
         await back.login_token(desk.token)
+
+
+@pytest.mark.parametrize("obo", [False, True])
+async def test_a_new_password_by_root_ends_all_logins(autojump_clock, obo):
+    """Also the one that has the number of root's own login."""
+    async with running_server() as server:
+        phone, desk = await device(server), await device(server)
+        root = await server.user("root", root=True)
+        secret = base64.b64encode(b":another-password").decode()
+        acc = {"acc": {"user": phone.user, "scheme": "basic", "secret": secret}}
+        if obo:
+            acc = {**acc, "extra": {"obo": phone.user, "authlevel": "root"}}
+        assert (await root.request(acc)).code == 200
+        for client in (phone, desk):
+            await client.wait_closed()
+            said = [p["ctrl"] for p in client.receive_all_nowait() if "ctrl" in p]
+            assert [c["text"] for c in said] == ["evicted"]
+            back = await server.open()
+            await back.hi()
+            with pytest.raises(ClientError, match="401"):
+                await back.login_token(client.token)
+        await back.login("alice", "another-password")
+        assert (await root.sub("me")).code == 200
 
 
 async def test_a_second_session_may_be_refused(autojump_clock):

@@ -150,18 +150,24 @@ def done(env: Env, asked: Asked) -> Reply:
 
 
 def relogin(state: MeState, event: NewLogin, env: Env) -> Decision:
-    """A new password, or a new name with it. The tag of the old name ends."""
+    """A new password, or a new name with it. The tag of the old name ends.
+
+    Other logins of the user end with it; if it was not his own deed, all of them do.
+    """
     if state.user is None:
         return NOTHING
     changes: tuple[Change, ...] = (PutLogin(event.login),)
     chosen = login_tags(state.user.tags, event.login)
     if chosen != state.user.tags:
         changes += (PutUser(structs.replace(state.user, tags=chosen, updated=env.now)),)
-    keep = event.asked.caller.number
+    caller = event.asked.caller
+    own = caller.actor == state.name
+    keep = caller.number if own else 0
     changes += (RevokeSessions(state.name, keep, env.now),)
-    others = EndSessions(state.name, ctrl(env, EVICTED), keep=keep) if keep else None
     answer = done(env, event.asked)
-    return Decision(changes, (answer, others) if others else (answer,))
+    if own and not keep:  # by a token for this one purpose: no session is his own
+        return Decision(changes, (answer,))
+    return Decision(changes, (answer, EndSessions(state.name, ctrl(env, EVICTED), keep=keep)))
 
 
 def revoke_needs(state: MeState) -> tuple[Query[Any], ...]:

@@ -33,6 +33,8 @@ from .users import (
     OneUser,
     OnlineList,
     OnlineUser,
+    People,
+    Person,
     Profile,
     UserList,
 )
@@ -67,6 +69,8 @@ __all__ = [
     "OnlineUser",
     "OwnTopic",
     "OwnTopics",
+    "People",
+    "Person",
     "Profile",
     "Receiver",
     "Replayed",

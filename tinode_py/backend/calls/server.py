@@ -78,7 +78,7 @@ class OneKey:
     - `rate`: as they were asked for.
     - `created`: when.
     - `revoked`: when it was ended.
-    - `key`: the key itself; only in the answer to its making, else empty.
+    - `key`: the key itself; only in the answer to its making or rotation, else empty.
     """
 
     id: str
@@ -171,6 +171,16 @@ def list_keys(*, after: str = "", limit: int = 50) -> Call[KeyList]:
         KeyList,
         query=given(("after", after, ""), ("limit", limit, 50)),
         repeatable=True,
+    )
+
+
+def rotate_key(id: str, *, grace: int = 86400) -> Call[OneKey]:
+    """Give a key another secret; the one of until now is good for a time.
+
+    - `grace`: seconds for which the secret of until now is good; 0: it ends at once.
+    """
+    return Call(
+        "POST", place("/v1/keys/{id}/rotate", id=id), OneKey, body=given(("grace", grace, 86400))
     )
 
 

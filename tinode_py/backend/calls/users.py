@@ -206,6 +206,36 @@ class Profile:
     anon: str
 
 
+@attrs.frozen
+class Person:
+    """Somebody who is online.
+
+    - `user`: his number.
+    - `public`: what he shows of himself.
+    """
+
+    user: str
+    public: Any
+
+
+@attrs.frozen
+class People:
+    """Users who are online, by number; not the one who asks.
+
+    - `items`: this page.
+    - `next`: what to ask after for the page that follows; empty if there is none.
+    """
+
+    items: tuple[Person, ...]
+    next: str
+
+    def rows(self) -> tuple[Person, ...]:
+        return self.items
+
+    def onward(self) -> dict[str, Any]:
+        return {"after": self.next} if self.next else {}
+
+
 def create_user(
     *,
     external_id: str | None = None,
@@ -415,6 +445,21 @@ def change_own_profile(
             ("auth", auth, None),
             ("anon", anon, None),
         ),
+        repeatable=True,
+    )
+
+
+def list_people_online(*, after: str = "", limit: int = 50) -> Call[People]:
+    """List all who are online, where `users.directory` is `open`; else 403.
+
+    - `after`: `next` of the page before; empty: from the start.
+    - `limit`: rows of this page.
+    """
+    return Call(
+        "GET",
+        "/v1/me/people",
+        People,
+        query=given(("after", after, ""), ("limit", limit, 50)),
         repeatable=True,
     )
 

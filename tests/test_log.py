@@ -57,7 +57,7 @@ def test_the_level_is_ours_and_libraries_are_heard_from_warning_on() -> None:
     stream = logged("text", "debug")
     logger.debug("ours")
     logging.getLogger("trio-websocket").info(CANARY)
-    logging.getLogger("hypercorn.error").warning("theirs")
+    logging.getLogger("wsproto").warning("theirs")
     assert [line.split()[3] for line in stream.getvalue().splitlines()] == ["ours", "theirs"]
 
 

@@ -18,8 +18,7 @@ from tests.web.parts import (
     upgraded,
 )
 from tinode_py.web.front import forwarded_address
-from tinode_py.web.head import RequestHead, Requests
-from tinode_py.web.http import HttpLimits, HttpStream
+from tinode_py.web.http import HttpStream
 from tinode_py.web.pages import Pages
 
 JSON, TEXT = "application/json; charset=utf-8", "text/plain; charset=utf-8"
@@ -427,9 +426,7 @@ async def test_what_a_browser_may_keep_of_a_page(serving: NewWorld, tmp_path, na
 
 async def test_an_answer_that_nobody_reads_is_given_up(autojump_clock):
     mine, _peer = trio.testing.lockstep_stream_pair()
-    requests = Requests(mine, 1000, 10)
-    head = RequestHead("GET", "/", (), "1.1")
-    stream = HttpStream(mine, requests, head, lambda head: True, HttpLimits(head_size=1000))
+    stream = HttpStream(mine, write_timeout=10)
     with pytest.raises(trio.BrokenResourceError):
         await stream.send_all(bytes(50_000))
     assert trio.current_time() == pytest.approx(10)

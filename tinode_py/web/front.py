@@ -10,9 +10,10 @@ given time, the rest is broken off.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from http import HTTPStatus
 
 import attrs
@@ -25,17 +26,7 @@ from .answers import bare_answer
 from .closing import close_gently, close_now
 from .handshake import PATH, Doors, key_of, library_request, ticket_of
 from .head import BadRequest, RequestHead, Requests
-from .http import (
-    App,
-    Caller,
-    HttpLimits,
-    HttpStream,
-    Receive,
-    Scope,
-    Send,
-    hypercorn_config,
-    serve_http,
-)
+from .http import App, Caller, Http, HttpLimits, Receive, Scope, Send, Served, serve_http
 from .listen import serve
 from .silence import Silence, Silences
 from .stream import shake_hands
@@ -92,11 +83,9 @@ class Front:
         self._silence = Silence(min(server.ping_seconds, server.read_timeout), server.read_timeout)
         self._silences = Silences()
         self._http_limits = HttpLimits(
-            head_size=web.head_size,
             read_timeout=server.read_timeout,
             write_timeout=limits.write_timeout,
         )
-        self._hypercorn = hypercorn_config(self._http_limits, LOG)
         self._accepting = trio.CancelScope()
         self._nursery: trio.Nursery | None = None
         self._terms: SocketTerms | None = None  # while it serves
@@ -242,20 +231,27 @@ class Front:
         except BadRequest as error:
             await self._refuse(stream, error.status)
             return False
-        while head and self._is_plain(head):
-            head = await self._serve_plain(stream, requests, head, address)
+        if head and self._is_plain(head):
+            served = await self._serve_plain(stream, requests, head, address)
+            if served.taken:
+                self._start(raw, self._serve_rest(stream, served.taken), "tinode_py.stream")
+                return True
+            head = served.next_head
         if not head:
             await close_now(stream, _LINGER)
             return False
         key, ticket = key_of(head, _NO_FORM), ticket_of(head)
         info = ConnectionInfo(self._client(head, address), "ws", key, ticket)
         answer = await shake_hands(library_request(head))
-        assert self._nursery is not None
         assert self._terms is not None
         socket = WebSocket(stream, self._terms)
-        work = socket.run(answer, requests.take_rest(), info)
-        self._nursery.start_soon(self._guarded, raw, work, name="tinode_py.websocket")
+        self._start(raw, socket.run(answer, requests.take_rest(), info), "tinode_py.websocket")
         return True
+
+    def _start(self, stream: trio.abc.Stream, work: Coroutine[None, None, bool], name: str) -> None:
+        """Go on with a connection in a task that holds nothing of its beginning."""
+        assert self._nursery is not None
+        self._nursery.start_soon(self._guarded, stream, work, name=name)
 
     async def _secured(self, stream: trio.abc.Stream, tls: TlsContext) -> trio.abc.Stream:
         secured = tls.wrap(stream)
@@ -265,24 +261,38 @@ class Front:
 
     async def _serve_plain(
         self, stream: trio.abc.Stream, requests: Requests, head: RequestHead, address: str
-    ) -> RequestHead | None:
-        """Answer requests until the connection ends (None) or a head comes that is not plain."""
-        below = HttpStream(stream, requests, head, self._is_plain, self._http_limits)
+    ) -> Served:
+        """Answer requests until the connection ends, or is to go on as something else."""
         caller = Caller(lambda head: self._client(head, address), "https" if self._tls else "http")
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._counted(stream, scope, receive, send)
+            with self._counted(stream):
+                await self._app(scope, receive, send)
 
+        http = Http(counted, self._is_plain, self._http_limits)
         try:
-            await serve_http(below, counted, caller, self._hypercorn)
-            if below.refused:
-                await self._refuse(stream, below.refused)
-            elif below.next_head is None:
+            served = await serve_http(stream, requests, head, http, caller)
+            if served.refused:
+                await self._refuse(stream, served.refused)
+            elif served.next_head is None and served.taken is None:
                 await close_gently(stream, _LINGER)
         finally:
             self._leaving.discard(stream)
             self._changed.unpark_all()
-        return below.next_head
+        return served
+
+    async def _serve_rest(
+        self, stream: trio.abc.Stream, taken: Callable[[], Awaitable[None]]
+    ) -> bool:
+        """Send the rest of an answer that was taken over, and close."""
+        try:
+            with self._counted(stream):
+                await taken()
+            await close_gently(stream, _LINGER)
+        finally:
+            self._leaving.discard(stream)
+            self._changed.unpark_all()
+        return False
 
     async def _refuse(self, stream: trio.abc.Stream, status: int) -> None:
         """Say why and close; who was too slow is told nothing."""
@@ -292,12 +302,11 @@ class Front:
                 await stream.send_all(bare_answer(status))
             await close_gently(stream, _LINGER)
 
-    async def _counted(
-        self, stream: trio.abc.Stream, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    @contextlib.contextmanager
+    def _counted(self, stream: trio.abc.Stream) -> Iterator[None]:
         self._requests += 1
         try:
-            await self._app(scope, receive, send)
+            yield
         finally:
             self._requests -= 1
             if self.draining:

@@ -1,8 +1,7 @@
 """Reading requests off a connection: heads in full and within bounds, bodies as they come.
 
 `Requests` cuts the bytes of one connection at the borders of requests, so that the front sees
-every head before anybody else. h11 finds the borders, with a fresh parser per request;
-answers are none of its business.
+every head before anybody else. h11 finds the borders, with a fresh parser per request.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import h11
 import trio
 
 _CHUNK = 16_384
-_HOP_BY_HOP = frozenset({b"upgrade", b"http2-settings", b"expect"})
+_LENGTHS = frozenset({b"content-length", b"transfer-encoding"})  # a body is announced by one
 
 
 class BadRequest(Exception):
@@ -47,36 +46,54 @@ class RequestHead:
         wanted = name.encode("ascii")
         return ",".join(value.decode("latin-1") for key, value in self.headers if key == wanted)
 
-    def plain(self) -> bytes:
-        """The head as an HTTP server without upgrades and interim answers is to see it."""
-        lines = [f"{self.method} {self.target} HTTP/{self.version}".encode("ascii")]
-        lines += [b"%s: %s" % (k, v) for k, v in self.headers if k not in _HOP_BY_HOP]
-        return b"\r\n".join([*lines, b"", b""])
-
 
 class Requests:
-    """The requests on `stream`, one after another. For one task at a time."""
+    """The requests on `stream`, one after another. For one task at a time, but for `watch`.
+
+    `parser` is of the request that was read last: its answer goes through it as well.
+    """
 
     def __init__(self, stream: trio.abc.ReceiveStream, head_size: int, timeout: float) -> None:
         self._stream = stream
         self._head_size = head_size
         self._timeout = timeout
         self._waiting = b""  # read, and not yet given out
-        self._parser: h11.Connection | None = None  # of the request whose body is under way
-
-    @property
-    def in_body(self) -> bool:
-        """Whether the request that was read last has a body that has not ended."""
-        return self._parser is not None
+        self._looking: trio.Event | None = None  # `watch` reads ahead; set when it has
+        self.parser = h11.Connection(h11.SERVER)
+        self.in_body = False  # whether the request read last has a body that has not ended
 
     def take_rest(self) -> bytes:
         """What was read beyond the last head, for whom the connection is handed over to."""
         rest, self._waiting = self._waiting, b""
         return rest
 
+    def watch(self, nursery: trio.Nursery) -> trio.Event:
+        """Set as soon as the peer is seen to send no more, while an answer is prepared.
+
+        To be called once for a request, after its body. What comes meanwhile is the next one's.
+        """
+        left = trio.Event()
+        if not self._waiting and self._looking is None:
+            self._looking = trio.Event()
+            nursery.start_soon(self._look_ahead, self._looking, left)
+        return left
+
+    async def _look_ahead(self, looked: trio.Event, left: trio.Event) -> None:
+        try:
+            self._waiting = bytes(await self._stream.receive_some(_CHUNK))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        finally:
+            looked.set()
+        if not self._waiting:
+            left.set()
+
     async def begun(self) -> bool:
         """Wait for the first byte of the next request; False at the end. Without a deadline."""
-        if not self._waiting:
+        if self._looking is not None:
+            await self._looking.wait()
+            self._looking = None
+        elif not self._waiting:
             self._waiting = bytes(await self._stream.receive_some(_CHUNK))
         return bool(self._waiting)
 
@@ -101,48 +118,34 @@ class Requests:
                 return None
             size += len(data)
             parser.receive_data(data)
-        self._waiting = parser.trailing_data[0]
-        if size - len(self._waiting) > self._head_size:
+        if size - len(parser.trailing_data[0]) > self._head_size:
             raise BadRequest(431)
-        if _has_body(event):
-            self._parser = h11.Connection(h11.SERVER)
-            self._parser.receive_data(head_bytes(event))
-            self._follow(b"")
+        named = {name for name, _ in event.headers} & _LENGTHS
+        if len(named) > 1:
+            raise BadRequest(400)  # two ends: what stands before us may have believed the other
+        self.parser, self.in_body = parser, bool(named)
+        if not self.in_body:
+            _next_event(parser)  # the end of the message
+            self._waiting = parser.trailing_data[0]
         return _request_head(event)
 
     async def body(self) -> bytes:
-        """Some bytes of the body, as they were sent; b"" if the connection ends before it."""
-        data = self.take_rest() or bytes(await self._stream.receive_some(_CHUNK))
-        return self._follow(data)
-
-    def _follow(self, data: bytes) -> bytes:
-        """The part of `data` that belongs to this body; the rest is kept."""
-        assert self._parser is not None
-        if data:
-            self._parser.receive_data(data)
-        while True:
-            try:
-                event = self._parser.next_event()
-            except h11.RemoteProtocolError:
-                return data  # the server behind finds the same fault and answers it
+        """The next bytes of the body; b"" at its end, or at the end of the connection in the
+        midst of it: `in_body` tells. BadRequest for chunks that are none.
+        """
+        while self.in_body:
+            event = _next_event(self.parser)
+            if isinstance(event, h11.Data):
+                return bytes(event.data)
             if isinstance(event, h11.EndOfMessage):
-                rest = self._parser.trailing_data[0]
-                self._parser = None
-                self._waiting = rest + self._waiting
-                return data[: len(data) - len(rest)]
-            if event is h11.NEED_DATA:
-                return data
-
-
-def head_bytes(request: h11.Request) -> bytes:
-    """The head once more, for a parser that follows the body."""
-    line = b"%s %s HTTP/%s\r\n" % (request.method, request.target, request.http_version)
-    return line + b"".join(b"%s: %s\r\n" % pair for pair in request.headers) + b"\r\n"
-
-
-def _has_body(request: h11.Request) -> bool:
-    """A request has a body only if it says so (RFC 9112, 6.3)."""
-    return any(name in (b"content-length", b"transfer-encoding") for name, _ in request.headers)
+                self.in_body = False
+                self._waiting = self.parser.trailing_data[0]
+            else:
+                data = bytes(await self._stream.receive_some(_CHUNK))
+                if not data:
+                    return b""
+                self.parser.receive_data(data)
+        return b""
 
 
 def _next_event(parser: h11.Connection) -> object:

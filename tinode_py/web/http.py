@@ -1,28 +1,30 @@
-"""Plain HTTP on a connection that the front has begun to read: Hypercorn and an ASGI app.
+"""Plain HTTP on a connection that the front has begun to read: h11 on one side, an ASGI app on
+the other.
 
-The one place that knows Hypercorn's `TCPServer`, which is no documented entry: the minor
-version is pinned. It is given a stream of ours that lets one request through at a time, each
-after its answer to the one before, so that the front sees every head; upgrades are taken out.
-Hypercorn shields its sends from cancellation, so this stream has a write deadline of its own.
+One request at a time, in the connection's own task. The app may *take over*: it begins an
+answer, and what else there is to be sent goes out in a task that knows nothing of ASGI, so that
+a connection which stays for hours holds little.
+
+Sending has a deadline of its own: a peer that takes nothing is reset. A client that leaves ends
+nobody's work, unless the app asks (`scope["state"]["watch"]`).
 """
 
 from __future__ import annotations
 
-import logging
-import math
-import socket
+import contextlib
+import functools
+import os
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
 from typing import Any
+from urllib.parse import unquote
 
 import attrs
+import h11
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState
 
-from ..live.sockets import reset
+from ..live.sockets import reset, socket_of
 from .head import BadRequest, RequestHead, Requests
 
 Scope = MutableMapping[str, Any]
@@ -34,14 +36,15 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _PIECE = 16_384  # bytes that must be taken within the write deadline
 _DISCARDED = 262_144  # bytes of a body that nobody wants, but that are read all the same
 _DISCARDING = 2.0  # seconds for that
-_HALF_CLOSED = 1.0  # seconds in which who has finished sending still gets an answer
+_NO_BODY = (204, 304)
+_CLOSE = (b"connection", b"close")
+_ASGI = {"version": "3.0", "spec_version": "2.4"}
 
 
 @attrs.frozen
 class HttpLimits:
-    """Seconds and bytes."""
+    """Seconds."""
 
-    head_size: int
     idle: float = 30.0  # a kept-alive connection without a request
     read_timeout: float = 55.0  # without a byte of a body that was begun
     write_timeout: float = 10.0  # without progress of an answer
@@ -55,210 +58,281 @@ class Caller:
     scheme: str
 
 
-def hypercorn_config(limits: HttpLimits, log: logging.Logger) -> Config:
-    config = Config()
-    config.errorlog = log
-    config.accesslog = None
-    config.include_server_header = False
-    config.h11_max_incomplete_size = 2 * limits.head_size
-    config.keep_alive_timeout = limits.idle
-    config.keep_alive_max_requests = 2**31
-    return config
+TakeOver = Callable[["Way"], Awaitable[None]]
 
 
 class HttpStream:
-    """One connection as Hypercorn sees it: requests without upgrades, one at a time.
+    """The sending side of a connection: a peer that takes nothing for the deadline is reset."""
 
-    Ends (for Hypercorn) when a head comes that is not for it: `next_head` or `refused` is then
-    set. Does not own the connection.
-    """
-
-    def __init__(
-        self,
-        stream: trio.abc.Stream,
-        requests: Requests,
-        first: RequestHead,
-        is_plain: Callable[[RequestHead], bool],
-        limits: HttpLimits,
-    ) -> None:
-        self.socket = _NoSocket()  # Hypercorn asks for addresses; the app gets the caller's
-        self.scope = trio.CancelScope()
-        self.current = first
-        self.left = trio.Event()  # the peer sends no more: it has closed, or is gone
-        self.next_head: RequestHead | None = None
-        self.refused = 0
-        self._head = first.plain()
-        self._stream = stream
-        self._requests = requests
-        self._is_plain = is_plain
-        self._limits = limits
-        self._answered = trio.Event()
-        self._starts = True  # whether the next bytes sent begin an answer
-        self._over = False  # whether nothing more will be received
-        self._stuck = False  # whether the peer has stopped reading
-
-    def answered(self) -> None:
-        """The app is done with the current request."""
-        self._answered.set()
-        if self._over:
-            self.scope.cancel()  # Hypercorn would wait for its idle timer
-
-    async def go_ahead(self) -> None:
-        """Tell a client that waits for it to send its body, unless the answer has begun."""
-        if self._starts and self.current.version == "1.1":
-            await self.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+    def __init__(self, stream: trio.abc.Stream, write_timeout: float) -> None:
+        self.stream = stream
+        self._write_timeout = write_timeout
+        self._stuck = False
 
     async def send_all(self, data: bytes) -> None:
-        """Send; a peer that takes nothing for the write deadline is reset."""
-        if self._starts and self.current.version == "1.0":
-            data = data.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
-        self._starts = False
+        """BrokenResourceError where the peer is gone or does not read."""
         for start in range(0, len(data), _PIECE):
-            with trio.move_on_after(self._limits.write_timeout) as timer:
+            with trio.move_on_after(self._write_timeout) as timer:
                 if not self._stuck:
-                    await self._stream.send_all(data[start : start + _PIECE])
+                    await self.stream.send_all(data[start : start + _PIECE])
             if timer.cancelled_caught:
                 self._stuck = True
-                reset(self._stream)
-                self.scope.cancel()
+                reset(self.stream)
             if self._stuck:
                 raise trio.BrokenResourceError("the peer does not read")
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """The next bytes of a head or a body; b"" when there is nothing more for Hypercorn."""
-        if self._head:
-            head, self._head = self._head, b""
-            return head
+
+class Way:
+    """The way out for an answer that was taken over. What the socket takes at once is written
+    without a task switch.
+    """
+
+    __slots__ = ("_chunked", "_fd", "_out", "_unsent")
+
+    def __init__(self, out: HttpStream, head: bytes, chunked: bool) -> None:
+        self._out, self._unsent, self._chunked = out, head, chunked
+        plain = isinstance(out.stream, trio.SocketStream)
+        sock = socket_of(out.stream) if plain else None
+        self._fd = -1 if sock is None else sock.fileno()
+
+    async def send(self, piece: bytes) -> None:
+        """Send a piece; BrokenResourceError where the peer is gone or does not read. Waits, and
+        is a checkpoint, only if the socket does not take all of it.
+        """
+        data = b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
+        if self._unsent:
+            data, self._unsent = self._unsent + data, b""
+        if sent := self._written(data):
+            data = data[sent:]
+        if data:
+            await self._out.send_all(data)
+
+    def _written(self, data: bytes) -> int:
+        if self._fd == -1:
+            return 0
         try:
-            data = await (self._body() if self._requests.in_body else self._next_request())
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            data = b""
-        return data or self._end()
+            return os.write(self._fd, data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise trio.BrokenResourceError from error
+
+    async def end(self) -> None:
+        """Say that this was all."""
+        if self._chunked:
+            await self._out.send_all(b"0\r\n\r\n")
+
+    async def wait_left(self) -> None:
+        """Return when the peer is seen to have gone; what it still sends is thrown away."""
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            while await self._out.stream.receive_some(_PIECE):
+                pass
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """One request and its answer, as an ASGI app sees them."""
+
+    head: RequestHead
+    requests: Requests
+    out: HttpStream
+    limits: HttpLimits
+    clock: Callable[[], float]
+    nursery: trio.Nursery
+    taken: TakeOver | None = None
+    fault: int = 0  # the status for a body that cannot be read
+    _cut: bool = False  # whether the body ended before its end
+    _begun: bytes = b""  # the answer's head, until there is something of its body
+    started: bool = False
+    _reading: bool = False
+    _bodiless: bool = False
+    _left: trio.Event | None = None
+
+    def scope(self, caller: Caller) -> Scope:
+        head = self.head
+        path, _, query = head.target.partition("?")
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": head.version,
+            "method": head.method,
+            "scheme": caller.scheme,
+            "path": unquote(path),
+            "raw_path": path.encode("ascii"),
+            "query_string": query.encode("ascii"),
+            "root_path": "",
+            "headers": list(head.headers),
+            "client": (caller.address(head), 0),
+            "server": None,
+            "state": {"head": head, "watch": self.watch, "take_over": self.take_over},
+            "extensions": {},
+        }
+
+    @property
+    def refused(self) -> int:
+        """The status for a body that did not come as it should; 0 if there is none."""
+        return self.fault or (400 if self._cut else 0)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the connection can be used for another request."""
+        parser = self.requests.parser
+        return parser.our_state is parser.their_state is h11.DONE
+
+    def watch(self) -> trio.Event:
+        """Set when the client is seen to have gone. For requests whose body was read."""
+        if self._left is None:
+            self._left = self.requests.watch(self.nursery)
+        return self._left
+
+    def take_over(self, run: TakeOver) -> None:
+        """To be called by the app after the start of an answer, as its last deed."""
+        self.taken = run
+
+    # --- the request ---------------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        if self._cut or (not self.requests.in_body and self._reading):
+            if not self._cut:
+                await self.watch().wait()
+            return {"type": "http.disconnect"}
+        self._reading = True
+        data = await self._body()
+        if not data and self.requests.in_body:
+            self._cut = True
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": data, "more_body": self.requests.in_body}
 
     async def _body(self) -> bytes:
-        with trio.move_on_after(self._limits.read_timeout):
-            return await self._requests.body()
-        return b""
-
-    async def _next_request(self) -> bytes:
-        more = False
+        await self._go_ahead()
         try:
-            more = await self._requests.begun()
-        finally:
-            if not more:
-                self.left.set()
-        with trio.move_on_after(math.inf if more else _HALF_CLOSED):
-            await self._answered.wait()
-        try:
-            head = await self._requests.head() if more else None
+            with trio.move_on_after(self.limits.read_timeout):
+                return await self.requests.body()
         except BadRequest as error:
-            self.refused = error.status
-            return b""
-        if head is None:
-            return b""
-        if not self._is_plain(head):
-            self.next_head = head
-            return b""
-        self.current = head
-        self._answered = trio.Event()
-        self._starts = True
-        return head.plain()
-
-    def _end(self) -> bytes:
-        self._over = True
-        if self._answered.is_set():
-            self.scope.cancel()
+            self.fault = error.status
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
         return b""
 
-    async def send_eof(self) -> None:
-        await trio.lowlevel.checkpoint()
+    async def _go_ahead(self) -> None:
+        """Tell a client that waits for it to send its body, unless the answer has begun."""
+        parser = self.requests.parser
+        if parser.they_are_waiting_for_100_continue and not self.started:
+            await self._send(h11.InformationalResponse(status_code=100, headers=[]))
 
-    async def aclose(self) -> None:
-        self.scope.cancel()
-        await trio.lowlevel.checkpoint()
+    async def _discard_rest(self) -> None:
+        """Read what the app leaves of a small body: else the connection could not be kept."""
+        size, parser = 0, self.requests.parser
+        with trio.move_on_after(_DISCARDING):
+            while self.requests.in_body and not self._cut and size < _DISCARDED:
+                if parser.they_are_waiting_for_100_continue:
+                    return
+                size += len((await self.receive()).get("body", b""))
 
+    # --- the answer ----------------------------------------------------------------------
 
-class _NoSocket:
-    family = socket.AF_UNIX
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._start(message)
+        elif message["type"] == "http.response.body" and not self.fault:
+            data = message.get("body", b"")
+            await self._continue(bytes(data), last=not message.get("more_body", False))
 
-    def getpeername(self) -> str:
-        return ""
+    async def _start(self, message: Message) -> None:
+        headers = [(bytes(k), bytes(v)) for k, v in message.get("headers", ())]
+        if _CLOSE not in headers:
+            await self._discard_rest()
+            if self.requests.in_body:
+                headers.append(_CLOSE)
+        if self.fault:
+            return
+        self.started = True
+        headers.append((b"date", formatdate(self.clock(), usegmt=True).encode("ascii")))
+        response = h11.Response(status_code=message["status"], headers=headers)
+        self._bodiless = self.head.method == "HEAD" or response.status_code in _NO_BODY
+        self._begun = self._bytes(response)
+        if self.head.version == "1.0":
+            self._begun = self._begun.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
 
-    getsockname = getpeername
+    async def _continue(self, data: bytes, last: bool) -> None:
+        sent, self._begun = [self._begun], b""
+        if data and not self._bodiless:
+            sent.append(self._bytes(h11.Data(data=data)))
+        if last:
+            sent.append(self._bytes(h11.EndOfMessage()))
+        await self.out.send_all(b"".join(sent))
+
+    def rest(self, run: TakeOver) -> Callable[[], Awaitable[None]]:
+        """All of an answer that was taken over; holds nothing of the exchange but its head."""
+        way = Way(self.out, self._begun, self.head.version == "1.1")
+        return functools.partial(run, way)
+
+    async def _send(self, event: h11.InformationalResponse) -> None:
+        await self.out.send_all(self._bytes(event))
+
+    def _bytes(self, event: h11.Event) -> bytes:
+        return self.requests.parser.send(event) or b""
 
 
 @attrs.frozen
-class _Served:
-    """The app, told who is calling; the 100 is sent when it wants the body."""
-
-    app: App
-    stream: HttpStream
-    caller: Caller
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = self.stream.current
-        scope["client"] = (self.caller.address(head), 0)
-        scope["scheme"] = self.caller.scheme
-        scope["state"]["head"] = head
-        scope["state"]["left"] = self.stream.left
-        waits = head.header("expect").lower() == "100-continue"
-        body = _Body(receive, self.stream.go_ahead if waits else None)
-
-        async def send_after_body(message: Message) -> None:
-            if message["type"] == "http.response.start" and not _closes(message):
-                await body.discard_rest()
-            await send(message)
-
-        try:
-            await self.app(scope, body.receive, send_after_body)
-        finally:
-            self.stream.answered()
-
-
-def _closes(answer: Message) -> bool:
-    """Whether the app wants no more of this connection."""
-    return (b"connection", b"close") in answer.get("headers", ())
-
-
-@attrs.define
-class _Body:
-    """A request's body. What the app leaves of a small one is read before it answers:
-
-    Hypercorn closes the connection where the answer comes before the end of the body.
+class Served:
+    """How the HTTP on a connection ended: with a head that is not plain, with an answer that was
+    taken over, with bytes that are no request (a status), or simply so.
     """
 
-    source: Receive
-    go_ahead: Callable[[], Awaitable[None]] | None  # None: the client does not wait for it
-    ended: bool = False
-    readers: int = 0  # an app may listen for the end while it answers
-
-    async def receive(self) -> Message:
-        if self.go_ahead is not None:
-            await self.go_ahead()
-            self.go_ahead = None
-        self.readers += 1
-        try:
-            message = await self.source()
-        finally:
-            self.readers -= 1
-        self.ended = not message.get("more_body", False)
-        return message
-
-    async def discard_rest(self) -> None:
-        size = 0
-        with trio.move_on_after(_DISCARDING):
-            while not (self.ended or self.readers or self.go_ahead) and size < _DISCARDED:
-                size += len((await self.receive()).get("body", b""))
+    next_head: RequestHead | None = None
+    taken: Callable[[], Awaitable[None]] | None = None
+    refused: int = 0
 
 
-async def serve_http(stream: HttpStream, app: App, caller: Caller, config: Config) -> None:
+@attrs.frozen
+class Http:
+    """What all connections share."""
+
+    app: App
+    is_plain: Callable[[RequestHead], bool]
+    limits: HttpLimits
+    clock: Callable[[], float] = time.time
+
+
+async def serve_http(
+    stream: trio.abc.Stream, requests: Requests, head: RequestHead, http: Http, caller: Caller
+) -> Served:
     """Answer requests until the connection ends or something else than HTTP is to be served."""
-    wrapped = ASGIWrapper(_Served(app, stream, caller))  # type: ignore[arg-type]
-    with stream.scope:
-        await TCPServer(
-            wrapped,
-            config,
-            WorkerContext(None),
-            ConnectionState({}),
-            stream,  # type: ignore[arg-type]
-        ).run()
+    out = HttpStream(stream, http.limits.write_timeout)
+    async with trio.open_nursery() as nursery:
+        served = await _answer_all(out, requests, head, http, caller, nursery)
+        nursery.cancel_scope.cancel()
+    return served
+
+
+async def _answer_all(
+    out: HttpStream,
+    requests: Requests,
+    first: RequestHead,
+    http: Http,
+    caller: Caller,
+    nursery: trio.Nursery,
+) -> Served:
+    head: RequestHead | None = first
+    while head is not None and http.is_plain(head):
+        exchange = Exchange(head, requests, out, http.limits, http.clock, nursery)
+        await http.app(exchange.scope(caller), exchange.receive, exchange.send)
+        if exchange.refused and not exchange.started:
+            return Served(refused=exchange.refused)
+        if exchange.taken is not None:
+            return Served(taken=exchange.rest(exchange.taken))
+        if not exchange.kept:
+            return Served()
+        try:
+            head = await _next_head(requests, http.limits.idle)
+        except BadRequest as error:
+            return Served(refused=error.status)
+    return Served(head)
+
+
+async def _next_head(requests: Requests, idle: float) -> RequestHead | None:
+    with trio.move_on_after(idle):
+        if await requests.begun():
+            return await requests.head()
+    return None

@@ -169,7 +169,7 @@ class _LongPoll:
         return Response(None, errors.OK.code, self._headers(asked))
 
     async def _poll(self, asked: _Asked, session: PolledSession) -> Response:
-        packet = await session.poll(asked.request.scope["state"]["left"])
+        packet = await session.poll(asked.request.scope["state"]["watch"]())
         if packet is None:
             return self._ctrl(asked, errors.BAD_SESSION)
         if packet.startswith(b"{"):  # not the answer to a probe

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import attrs
 import httpx
 import pytest
+import trio
 
 from tinode_py.auth.keys import SCOPES, WantedKey, make_key
 from tinode_py.changes import Batch, PutKey
+from tinode_py.client.client import Client
+from tinode_py.client.codec import Packet
 from tinode_py.testing import RunningServer, running_server
 
 
@@ -57,6 +60,14 @@ async def key_for(server: RunningServer, *scopes: str, **more: Any) -> str:
     text, row = make_key(wanted, inner.entrance.random_bytes, inner.entrance.now())
     await inner.store.commit(Batch((PutKey(row),)))
     return text
+
+
+async def arrived(client: Client, good: Callable[[Packet], bool]) -> Packet:
+    """The next packet of that kind, which may come later than an answer over HTTP."""
+    with trio.fail_after(30):
+        while not good(packet := await client.receive()):
+            pass
+    return packet
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.web.v1.conftest import arrived
+
 
 @pytest.fixture
 async def pair(server):
@@ -42,7 +44,7 @@ async def test_an_edited_message_is_one_message(api, pair):
     got = await api("PATCH", f"/topics/{group}/messages/1", {"content": {"txt": "A"}})
     assert got.body == {"seq": 3}
     await alice.pub(group, "AA", head={"replace": ":1"})
-    data = [packet["data"] for packet in bob.receive_all_nowait() if "data" in packet]
+    data = [(await arrived(bob, lambda it: "data" in it))["data"] for _ in range(3)]
     assert data[2]["head"] == {"mime": "text/x-drafty", "replace": ":1"}
     assert data[2]["from"] == alice.user
     got = await api("GET", f"/topics/{group}/messages")
@@ -80,8 +82,8 @@ async def test_deleting_for_all_and_for_one(api, pair):
     page = await bob.get(group, "data")
     assert [it["content"] for it in page.data] == [3]
     assert (await api("DELETE", f"/topics/{group}/messages/1")).status == 404
-    pres = [it["pres"] for it in alice.receive_all_nowait() if "pres" in it]
-    assert [it["delseq"] for it in pres if it["what"] == "del"] == [[{"low": 1}]]
+    pres = (await arrived(alice, lambda it: it.get("pres", {}).get("what") == "del"))["pres"]
+    assert pres["delseq"] == [{"low": 1}]
 
 
 async def test_as_oneself(server, api, pair):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import trio
-
-from tests.web.v1.conftest import key_for
+from tests.web.v1.conftest import arrived, key_for
 
 
 async def test_a_group_is_made_with_its_members(server, api):
@@ -17,7 +15,7 @@ async def test_a_group_is_made_with_its_members(server, api):
     assert (made["kind"], made["owner"], made["members"]) == ("group", alice.user, 3)
     assert (made["public"], made["trusted"]) == ({"fn": "Team"}, {"verified": True})
     assert (made["tags"], made["auth"], made["online"]) == (["team"], "JRP", 0)
-    assert any(it["pres"]["what"] == "acs" for it in bob.receive_all_nowait() if "pres" in it)
+    await arrived(bob, lambda it: it.get("pres", {}).get("what") == "acs")
     await bob.sub(made["name"])
     got = await api("GET", f"/topics/{made['name']}")
     assert got["online"] == 1
@@ -40,9 +38,7 @@ async def test_joining_another_mode_leaving_and_being_kept_out(server, api):
     assert (await api("PUT", path, {"mode": "xyz"})).status == 400
     await bob.sub(group)
     assert (await api("DELETE", path)).status == 204
-    with trio.fail_after(30):  # it may come after the answer over HTTP
-        while "ctrl" not in (packet := await bob.receive()):
-            pass
+    packet = await arrived(bob, lambda it: "ctrl" in it)
     assert (packet["ctrl"]["code"], packet["ctrl"]["topic"]) == (205, group)
     assert (await api("DELETE", path)).status == 404
     await bob.sub(group)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.web.v1.conftest import key_for
+from tests.web.v1.conftest import arrived, key_for
 from tinode_py.client import ClientError
 
 
@@ -60,8 +60,7 @@ async def test_an_account_is_changed_while_it_is_in_use(server, api):
     assert got.status == 200
     assert got["public"] == {"fn": "Alicia"}
     assert set(got["tags"]) >= {"x1", "y1"}
-    pres = [it["pres"] for it in bob.receive_all_nowait() if "pres" in it]
-    assert any(it["what"] == "upd" for it in pres)
+    await arrived(bob, lambda it: it.get("pres", {}).get("what") == "upd")
     got = await api("PATCH", path, {"state": "susp"})
     assert got["state"] == "susp"
     await alice.wait_closed()

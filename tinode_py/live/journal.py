@@ -32,7 +32,7 @@ RING_EVENTS = 20_000
 PORTION = 16_384  # bytes that one reader is given at once
 PAGE = 500  # events
 EVERY = 0.02  # seconds between two looks at the end of a log that grows
-PER_READER = 0.0005  # the same, for each reader, where there are many
+PER_READER = 0.00005  # the same, for each reader, where there are many
 TURN = 25  # readers that are woken together
 PAUSE = 1.0  # seconds after the store has failed
 
@@ -89,8 +89,9 @@ class Journal:
     # --- reading -------------------------------------------------------------------------
 
     async def after(self, position: int, size: int = PORTION, *, messages: bool = True) -> Portion:
-        """What comes after a position, waiting for it if there is nothing yet. Empty events
-        mean that the journal is closed, or that there was nothing up to `reached`.
+        """What comes after a position, waiting for it if there is nothing yet; a checkpoint
+        unless that was all. Empty events mean that the journal is closed, or that there was
+        nothing up to `reached`.
 
         Who does not want `messages` may be spared them. To be called while `reading`. Raises
         StoreError.
@@ -101,7 +102,10 @@ class Journal:
             elif position < self._start:
                 return await self._page(position, size, messages)
             elif position < self._reached:
-                return self._from_ring(position, size)
+                portion = self._from_ring(position, size)
+                if portion.reached < self._reached:
+                    await trio.lowlevel.checkpoint()
+                return portion
             else:
                 await self._parked.park()
         return Portion((), position, 0)

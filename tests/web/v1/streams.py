@@ -40,6 +40,15 @@ class Stream:
             elif name == "data":
                 data.append(value)
 
+    async def beat(self) -> None:
+        """Wait for a sign of life, where nothing else comes."""
+        before = self.beats
+        while self.beats == before:
+            if (line := await self._line()).startswith(":"):
+                self.beats += 1
+            else:
+                assert not line
+
     async def _line(self) -> str:
         while b"\n" not in self._text:
             event = self.connection.next_event()

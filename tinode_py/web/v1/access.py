@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import attrs
@@ -88,6 +88,11 @@ class Gate(Protocol):
 
     async def authorized(self, request: Request, scope: str) -> Caller: ...
 
+    async def stands(self, shown: str, scope: str) -> bool:
+        """Whether an `Authorization` that was good for a scope still is. Costs nothing of a
+        key's rate.
+        """
+
 
 @attrs.frozen
 class OperatorGate:
@@ -98,6 +103,9 @@ class OperatorGate:
     async def authorized(self, request: Request, scope: str) -> Caller:
         by = Actor(self.door, "", request.headers.get("user-agent", ""))
         return Caller("operator", frozenset(SCOPES), by=by)
+
+    async def stands(self, shown: str, scope: str) -> bool:
+        return True
 
 
 @attrs.frozen
@@ -111,8 +119,7 @@ class KeyGate:
 
     async def authorized(self, request: Request, scope: str) -> Caller:
         """Who asks, if he may; see above. One look into the store, never a wait."""
-        shown = _bearer(request)
-        caller = await (self._key(shown) if shown.startswith(PREFIX) else self._token(shown))
+        caller = await self._caller(request.headers.getlist("authorization"))
         caller = attrs.evolve(caller, by=_actor(caller, request))
         if scope == OWN:
             if not caller.user:
@@ -125,6 +132,16 @@ class KeyGate:
             after = {"Retry-After": str(math.ceil(wait))}
             raise Problem(429, f"at most {rate} requests in a second", headers=after)
         return caller
+
+    async def stands(self, shown: str, scope: str) -> bool:
+        try:
+            return scope in (await self._caller([shown])).scopes
+        except Problem:
+            return False
+
+    async def _caller(self, authorization: Sequence[str]) -> Caller:
+        shown = _bearer(authorization)
+        return await (self._key(shown) if shown.startswith(PREFIX) else self._token(shown))
 
     def _own_rate(self) -> int:
         """Requests of one user's token in a second."""
@@ -157,8 +174,7 @@ def _actor(caller: Caller, request: Request) -> Actor:
     return Actor("page" if _PAGE in request.headers else "token", caller.user, address)
 
 
-def _bearer(request: Request) -> str:
-    found = request.headers.getlist("authorization")
+def _bearer(found: Sequence[str]) -> str:
     kind, _, shown = found[0].partition(" ") if len(found) == 1 else ("", "", "")
     if kind.lower() != "bearer" or not shown.strip():
         raise Problem(401, "there is no `Authorization: Bearer …`", headers=_CHALLENGE)

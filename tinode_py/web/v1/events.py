@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import get_args
 
 import attrs
 import msgspec
 import trio
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from ...errors import StoreError
 from ...live.events import Events
 from ...live.journal import Journal
 from ...live.telling import STORED, Told
 from ...records import EventPage
-from ..http import Receive, Scope, Send
+from ..http import Receive, Scope, Send, TakeOver, Way
 from .access import Gate
 from .backend import Call, Handler
 from .problem import Problem
@@ -25,9 +25,9 @@ from .shape_events import Kind
 
 log = logging.getLogger(__name__)
 
-KINDS = frozenset(get_args(Kind))
 SCOPE = "events:read"
-_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+KINDS = frozenset(get_args(Kind))
+_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no", "connection": "close"}
 _BEAT = b": \n\n"
 _RETRY = b"retry: 1000\n\n"
 
@@ -44,8 +44,9 @@ async def read_events(call: Call) -> Response:
     if call.request.method == "HEAD":
         return Response(headers=_HEADERS, media_type="text/event-stream")
     beat = backend.settings.events.heartbeat
-    reader = _Reader(journal, backend.gate, call.request, kinds, topics, beat)
-    return _Stream(backend.events, reader.frames(position))
+    shown = call.request.headers.get("authorization", "")
+    reader = _Reader(journal, backend.gate, shown, kinds, topics, beat)
+    return _Stream(backend.events, functools.partial(reader.run, position))
 
 
 def _kinds(text: str) -> frozenset[str]:
@@ -75,40 +76,47 @@ def _position(call: Call, bounds: EventPage) -> int:
 
 @attrs.frozen
 class _Reader:
-    """One reader's frames. The key is looked at again with each heartbeat."""
+    """One reader. The key is looked at again with each heartbeat."""
 
     journal: Journal
     gate: Gate
-    request: Request
+    shown: str  # the request's `Authorization`
     kinds: frozenset[str]
     topics: frozenset[str]
     beat: float  # seconds
 
-    async def frames(self, position: int) -> AsyncIterator[bytes]:
-        """Pieces of the stream, until the server stops or the key has ended."""
+    async def run(self, position: int, way: Way) -> None:
+        """Send the stream until the reader leaves, the server stops or the key has ended."""
+        with self.journal.reading():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_until_left, way, nursery.cancel_scope)
+                await way.send(_RETRY + _at(position))
+                try:
+                    await self._tell(position, way)
+                except StoreError:
+                    log.exception("a stream of events ends: the store failed")
+                await way.end()
+                nursery.cancel_scope.cancel()
+
+    async def _tell(self, position: int, way: Way) -> None:
         messages = not self.kinds or STORED in self.kinds
-        yield _RETRY + _at(position)
         shown, due = position, trio.current_time() + self.beat
         while not self.journal.closed:
             if trio.current_time() >= due:
-                if not await self._may_go_on():
+                if not await self.gate.stands(self.shown, SCOPE):
                     return
-                yield _at(position) if position > shown else _BEAT
+                await way.send(_at(position) if position > shown else _BEAT)
                 shown, due = position, trio.current_time() + self.beat
             with trio.move_on_at(due) as quiet:
-                try:
-                    portion = await self.journal.after(position, messages=messages)
-                except StoreError:
-                    log.exception("a stream of events ends: the store failed")
-                    return
+                portion = await self.journal.after(position, messages=messages)
             if quiet.cancelled_caught:
                 continue
             if portion.first > position + 1:
-                yield _gap(position, portion.first)
+                await way.send(_gap(position, portion.first))
             wanted = b"".join(event.frame for event in portion.events if self._wants(event))
             position = portion.reached
             if wanted:
-                yield wanted
+                await way.send(wanted)
                 shown = portion.events[-1].id
 
     def _wants(self, event: Told) -> bool:
@@ -116,12 +124,10 @@ class _Reader:
             return False
         return not self.kinds or event.kind in self.kinds
 
-    async def _may_go_on(self) -> bool:
-        try:
-            await self.gate.authorized(self.request, SCOPE)
-        except Problem as problem:
-            return problem.status == 429
-        return True
+
+async def _until_left(way: Way, scope: trio.CancelScope) -> None:
+    await way.wait_left()
+    scope.cancel()
 
 
 def _at(position: int) -> bytes:
@@ -139,27 +145,40 @@ def _frame(position: int, data: Mapping[str, object]) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (position, str(data["kind"]).encode(), text)
 
 
-class _Stream(StreamingResponse):
-    """Holds a place among the readers while it is sent; 503 if there is none."""
+class _Stream(Response):
+    """Holds a place among the readers while it is sent; 503 if there is none.
 
-    def __init__(self, events: Events, frames: AsyncIterator[bytes]) -> None:
-        super().__init__(frames, headers=_HEADERS, media_type="text/event-stream")
-        self._events = events
+    It takes the connection over: streams stay for hours, and there may be thousands.
+    """
+
+    def __init__(self, events: Events, run: TakeOver) -> None:
+        super().__init__(headers=_HEADERS, media_type="text/event-stream")
+        del self.headers["content-length"]
+        self._events, self._run = events, run
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        streams = self._events.streams
+        streams, place = self._events.streams, object()
         try:
-            streams.acquire_on_behalf_of_nowait(self)
+            streams.acquire_on_behalf_of_nowait(place)
         except trio.WouldBlock:
             most = int(streams.total_tokens)
             problem = Problem(503, f"{most} streams are read already", headers={"Retry-After": "5"})
             await problem.response()(scope, receive, send)
             return
         try:
-            with self._events.journal.reading():
-                await super().__call__(scope, receive, send)
-        finally:
-            streams.release_on_behalf_of(self)
+            start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+            await send(start)
+        except BaseException:
+            streams.release_on_behalf_of(place)
+            raise
+        scope["state"]["take_over"](functools.partial(_held, streams, place, self._run))
+
+
+async def _held(streams: trio.CapacityLimiter, place: object, run: TakeOver, way: Way) -> None:
+    try:
+        await run(way)
+    finally:
+        streams.release_on_behalf_of(place)
 
 
 HANDLERS: Mapping[str, Handler] = {"readEvents": read_events}

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import attrs
 import msgspec
-from msgspec import structs
 
 from .. import ids
 from ..access import JOIN, Level
@@ -110,25 +109,76 @@ async def ask(
     request: Request,
     attachments: tuple[str, ...] = (),
 ) -> Answers:
-    """Make one request to a topic and wait for its answer. `request.id` must be `NAME`.
+    """Make one request to a topic and wait for its answer; see `Asking`."""
+    return await Asking.begin(hub, asker, topic, named, request, attachments).answers()
 
-    `named` is the topic as the asker calls it. Refused with 503 if the topic's inbox is full.
+
+@attrs.frozen(eq=False)
+class Asking:
+    """A request that was made. Several to one topic are answered in the order of `begin`, and
+    share a commit if nobody waits in between.
     """
-    link = _link(hub)
-    try:
-        asked = _asked(link, asker, request, named, seated=False)
-        answers = await _one(hub, link, structs.replace(asked, attachments=attachments), topic)
-    finally:
-        _leave(link)
-    if answers.code in LACKING and await _must_attach(hub, asker, topic, named, answers):
-        return await ask_attached(hub, asker, topic, named, request, attachments)
-    return answers
+
+    hub: Hub
+    asker: Asker
+    topic: str
+    named: str
+    request: Request
+    attachments: tuple[str, ...]
+    link: Link
+
+    @classmethod
+    def begin(
+        cls,
+        hub: Hub,
+        asker: Asker,
+        topic: str,
+        named: str,
+        request: Request,
+        attachments: tuple[str, ...] = (),
+    ) -> Asking:
+        """Make the request; never waits. `request.id` must be `NAME`; `named` is the topic as
+        the asker calls it. Refused with 503 if the topic's inbox is full.
+        """
+        link = _link(hub)
+        asked = _asked(link, asker, request, named, attachments, seated=False)
+        _submit(hub, link, asked, topic)
+        return cls(hub, asker, topic, named, request, attachments, link)
+
+    async def answers(self) -> Answers:
+        """Wait for the answer. To be called once."""
+        try:
+            await self.link.wait_unanswered(0)
+            answers = _taken(self.link)
+        finally:
+            _leave(self.link)
+        if answers.code in LACKING and await self._must_attach(answers):
+            return await ask_attached(
+                self.hub, self.asker, self.topic, self.named, self.request, self.attachments
+            )
+        return answers
+
+    async def _must_attach(self, answers: Answers) -> bool:
+        """Whether {sub} would help, and make nobody a member who is none: only private chats
+        begin so.
+        """
+        kind = ids.kind_of(self.topic)
+        if kind is Kind.ROOM or (self.asker.system and kind is not Kind.P2P):
+            return False
+        if kind is Kind.P2P and answers.ctrl.get("text") in _UNSEATED:
+            return True
+        reader = ids.is_channel(self.named)
+        wanted = SubscriptionOf(self.named if reader else self.topic, self.asker.user)
+        row = await self.hub.store.fetch(wanted)
+        if row is None or row.deleted or not row.given & JOIN:
+            return False
+        return reader or not row.want & JOIN
 
 
 async def set_publish(hub: Hub, asker: Asker, topic: str, *, on: bool) -> Answers:
     """Say whether clients may publish in a topic; 304 if it was so before."""
     link = _link(hub)
-    asked = _asked(link, asker, Set(id=NAME, topic=topic), topic, seated=False)
+    asked = _asked(link, asker, Set(id=NAME, topic=topic), topic, (), seated=False)
     return await _one(hub, link, PublishIs(asked, on), topic)
 
 
@@ -150,7 +200,15 @@ def _link(hub: Hub) -> Link:
     return link
 
 
-def _asked(link: Link, asker: Asker, request: Request, named: str, *, seated: bool) -> Asked:
+def _asked(
+    link: Link,
+    asker: Asker,
+    request: Request,
+    named: str,
+    attachments: tuple[str, ...],
+    *,
+    seated: bool,
+) -> Asked:
     actor = asker.actor or asker.user
     caller = Caller(
         link.sid,
@@ -161,13 +219,18 @@ def _asked(link: Link, asker: Asker, request: Request, named: str, *, seated: bo
         by=asker.by,
         backend=not asker.own,
     )
-    door: Literal["", "user", "system"] = "system" if asker.system else "user"
-    return Asked(caller, request, named, unseated="" if seated else door)
+    door: Literal["user", "system"] = "system" if asker.system else "user"
+    unseated: Literal["", "user", "system"] = "" if seated else door
+    return Asked(caller, request, named, unseated=unseated, attachments=attachments)
+
+
+def _submit(hub: Hub, link: Link, event: Asked | PublishIs, topic: str) -> None:
+    if not hub.submit(topic, Item(event, link)):
+        raise Refused(UNAVAILABLE)
 
 
 async def _one(hub: Hub, link: Link, event: Asked | PublishIs, topic: str) -> Answers:
-    if not hub.submit(topic, Item(event, link)):
-        raise Refused(UNAVAILABLE)
+    _submit(hub, link, event, topic)
     await link.wait_unanswered(0)
     return _taken(link)
 
@@ -178,22 +241,6 @@ def _taken(link: Link) -> Answers:
     lines = bytes(outlet.lines).split(b"\n")[:-1]
     outlet.lines.clear()
     return Answers(tuple(lines))
-
-
-async def _must_attach(hub: Hub, asker: Asker, topic: str, named: str, answers: Answers) -> bool:
-    """Whether {sub} would help, and make nobody a member who is none: only private chats begin
-    so.
-    """
-    kind = ids.kind_of(topic)
-    if kind is Kind.ROOM or (asker.system and kind is not Kind.P2P):
-        return False
-    if kind is Kind.P2P and answers.ctrl.get("text") in _UNSEATED:
-        return True
-    reader = ids.is_channel(named)
-    row = await hub.store.fetch(SubscriptionOf(named if reader else topic, asker.user))
-    if row is None or row.deleted or not row.given & JOIN:
-        return False
-    return reader or not row.want & JOIN
 
 
 def _leave(link: Link) -> None:
@@ -214,11 +261,11 @@ async def ask_attached(
     """As a client makes it who attaches first. He becomes a member where he is none: look."""
     link = _link(hub)
     try:
-        sub = _asked(link, asker, Sub(id=NAME, topic=named), named, seated=True)
+        sub = _asked(link, asker, Sub(id=NAME, topic=named), named, (), seated=True)
         came = await _one(hub, link, sub, topic)
         if came.code >= 300:
             return came
-        asked = _asked(link, asker, request, named, seated=True)
-        return await _one(hub, link, structs.replace(asked, attachments=attachments), topic)
+        asked = _asked(link, asker, request, named, attachments, seated=True)
+        return await _one(hub, link, asked, topic)
     finally:
         _leave(link)

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.web.v1.conftest import Api, key_for
+from tinode_py.testing import running_server
 
 
 async def until(client, kind, wanted=lambda packet: True):
@@ -168,6 +169,48 @@ async def test_a_batch(server, api):
     found = [(it["results"][0]["status"], it["results"][0]["seq"]) for it in got["messages"]]
     assert found == [(202, 1), (404, 0), (400, 0), (202, 2)]
     assert (await api("POST", "/messages/batch", {"messages": [good] * 101})).status == 400
+
+
+async def test_a_batch_keeps_its_order_and_shares_commits(server, api):
+    """Into a group, and into a conversation that there was not: each in the order of the batch."""
+    alice, bob = await server.user("alice"), await server.user("bob")
+    group = (await alice.sub("new")).topic
+    await bob.sub(group)
+    many = []
+    for n in range(45):
+        to = {"user": bob.user} if n % 3 == 0 else {"topic": group}
+        many.append({"from": alice.user, "content": n, **to})
+    before = server.server.store.statistics().transactions
+    got = await api("POST", "/messages/batch", {"messages": many})
+    spent = server.server.store.statistics().transactions - before
+    results = [it["results"][0] for it in got["messages"]]
+    assert {result["status"] for result in results} == {202}
+    await bob.sub(alice.user)
+    for topic, chosen in (
+        (group, [n for n in range(45) if n % 3]),
+        (alice.user, list(range(0, 45, 3))),
+    ):
+        page = await bob.get(topic, "data")
+        assert sorted((data["seq"], data["content"]) for data in page.data)[-15:] == [
+            (results[n]["seq"], n) for n in chosen[-15:]
+        ]
+    assert spent < 30  # each alone would be 45
+
+
+async def test_a_batch_into_a_full_inbox_is_told_so_one_by_one():
+    async with running_server(limits={"inbox": 4}) as server:
+        alice = await server.user("alice")
+        group = (await alice.sub("new")).topic
+        many = [{"from": alice.user, "topic": group, "content": n} for n in range(20)]
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+            api = Api(http, await key_for(server))
+            got = await api("POST", "/messages/batch", {"messages": many})
+        results = [it["results"][0] for it in got["messages"]]
+        assert {result["status"] for result in results} == {202, 503}
+        kept = [n for n, result in enumerate(results) if result["status"] == 202]
+        assert [results[n]["seq"] for n in kept] == list(range(1, len(kept) + 1))
+        page = await alice.get(group, "data")
+        assert sorted(data["content"] for data in page.data) == kept
 
 
 async def test_in_a_private_chat_by_its_own_name(server, api):

@@ -11,7 +11,7 @@ from ... import ids
 from ...access import Level
 from ...core.heads import IDEM
 from ...errors import DENIED, Refused
-from ...live.asking import NAME, Asker, ask
+from ...live.asking import NAME, Asker, Asking
 from ...queries import MembersOf
 from ...wire.packets import Info, Json, Pub
 from .backend import Backend, Call, Handler
@@ -21,6 +21,7 @@ from .problem import Problem, http_status
 from .shape_messages import OwnSend, Reached, Receiver, Send, SendMany, Sent, SentMany, SentTo
 
 _RECEIPTS = 1000  # receivers of one message who are looked up
+_TOGETHER = 50  # messages of a batch that wait for their topics at the same time
 
 
 async def send_message(call: Call) -> Sent:
@@ -32,15 +33,21 @@ async def send_message(call: Call) -> Sent:
 
 
 async def send_messages(call: Call) -> SentMany:
+    """Several at once, in their order; what waits together is committed together."""
     many: SendMany = call.body
-    return SentMany(tuple([await _tried(call, wanted) for wanted in many.messages]))
+    done: list[Sent] = []
+    for start in range(0, len(many.messages), _TOGETHER):
+        begun = [await _tried(call, wanted) for wanted in many.messages[start : start + _TOGETHER]]
+        done += [await sending.sent() for sending in begun]
+    return SentMany(tuple(done))
 
 
-async def _tried(call: Call, wanted: Send) -> Sent:
+async def _tried(call: Call, wanted: Send) -> Sending:
     try:
-        return await send(call, wanted)
+        return await begin(call, wanted)
     except Problem as no:
-        return Sent((SentTo("", wanted.user or "", 0, None, no.status, no.detail),))
+        failed = SentTo("", wanted.user or "", 0, None, no.status, no.detail)
+        return Sending(call, "none", Asker(""), (failed,))
 
 
 async def send_own(call: Call) -> Sent:
@@ -53,7 +60,7 @@ async def send_own(call: Call) -> Sent:
     asker = Asker(call.caller.user, call.caller.level, own=True)
     message = _Message.of(call.backend, wanted)
     topic = own_topic(asker.user, named)
-    result = await _publish(call.backend, asker, topic, named, message, vet=True)
+    result = await _publish(call.backend, asker, topic, named, message)
     if result.status >= 300:
         raise Problem(result.status, result.detail)
     return Sent((result,))
@@ -102,6 +109,10 @@ class _Message:
         kept = msgspec.json.encode(members) if members else None
         return cls(bytes(content), kept, wanted.attachments)
 
+    def request(self, named: str) -> Pub:
+        head = Json(self.head) if self.head else None
+        return Pub(id=NAME, topic=named, head=head, content=Json(self.content))
+
 
 def checked_head(
     backend: Backend, content: msgspec.Raw, head: msgspec.Raw
@@ -119,37 +130,79 @@ def checked_head(
 
 
 async def send(call: Call, wanted: Send) -> Sent:
-    """Send one message to all its receivers, one after the other."""
+    """Send one message to all its receivers."""
+    return await (await begin(call, wanted)).sent()
+
+
+@attrs.frozen
+class _Begun:
+    """A message on its way into one topic; `user` as the caller named him, `receiver` his id."""
+
+    asking: Asking
+    user: str = ""
+    receiver: str | None = None
+
+
+@attrs.frozen
+class Sending:
+    """A message that was handed to the topics of its receivers, or to none (`scheduled`)."""
+
+    call: Call
+    receipt: str
+    asker: Asker
+    parts: tuple[_Begun | SentTo, ...]
+    scheduled: str = ""
+
+    async def sent(self) -> Sent:
+        """Wait for all answers. To be called once."""
+        return Sent(tuple([await self._one(part) for part in self.parts]), self.scheduled)
+
+    async def _one(self, part: _Begun | SentTo) -> SentTo:
+        if isinstance(part, SentTo):
+            return part
+        result = await _answered(part.asking)
+        if part.user:
+            result = attrs.evolve(result, user=part.user)
+        return await _with_receipts(self.call, self.asker, result, self.receipt, part.receiver)
+
+
+async def begin(call: Call, wanted: Send) -> Sending:
+    """Hand one message to all its receivers' topics, without waiting for what they answer."""
     chosen = [wanted.user is not None, bool(wanted.users), wanted.topic is not None]
     if sum(chosen) != 1:
         raise Problem.field("topic", "give exactly one of `user`, `users`, `topic`")
     message = _Message.of(call.backend, wanted)
     if wanted.at is not None:
-        return Sent((), await schedule(call, wanted))
+        return Sending(call, "none", Asker(""), (), await schedule(call, wanted))
     if wanted.topic is not None:
-        topic = await topic_of(call, wanted.topic)
-        asker = await speaker(call, wanted.from_)
-        named = ids.p2p_peer(topic.name, asker.user) if _is_p2p(topic.name) else topic.name
-        if _is_p2p(topic.name) and asker.user not in ids.p2p_users(topic.name):
-            raise Problem(403, "only the two whose conversation it is speak there")
-        result = await _publish(call.backend, asker, topic.name, named, message)
-        return Sent((await _with_receipts(call, asker, result, wanted.receipt, None),))
+        return await _to_topic(call, wanted, wanted.topic, message)
+    return await _to_users(call, wanted, wanted.users or (wanted.user or "",), message)
+
+
+async def _to_topic(call: Call, wanted: Send, named: str, message: _Message) -> Sending:
+    topic = (await topic_of(call, named)).name
     asker = await speaker(call, wanted.from_)
-    names = wanted.users or (wanted.user or "",)
+    if _is_p2p(topic) and asker.user not in ids.p2p_users(topic):
+        raise Problem(403, "only the two whose conversation it is speak there")
+    own = ids.p2p_peer(topic, asker.user) if _is_p2p(topic) else topic
+    part = _begin(call.backend, asker, topic, own, message)
+    return Sending(call, wanted.receipt, asker, (part,))
+
+
+async def _to_users(call: Call, wanted: Send, names: tuple[str, ...], message: _Message) -> Sending:
+    asker = await speaker(call, wanted.from_)
     users = await users_of(call, names)
-    results = []
+    parts: list[_Begun | SentTo] = []
     for name in names:
         user = users[name]
         if user is None:
-            results.append(_unknown(name, wanted))
+            parts.append(_unknown(name, wanted))
         elif user.id == asker.user:
-            results.append(SentTo("", name, 0, None, 400, "this is the sender himself"))
+            parts.append(SentTo("", name, 0, None, 400, "this is the sender himself"))
         else:
-            topic_name = ids.p2p_name(asker.user, user.id)
-            result = await _publish(call.backend, asker, topic_name, user.id, message)
-            result = attrs.evolve(result, user=name)
-            results.append(await _with_receipts(call, asker, result, wanted.receipt, user.id))
-    return Sent(tuple(results))
+            topic = ids.p2p_name(asker.user, user.id)
+            parts.append(_begin(call.backend, asker, topic, user.id, message, name, user.id))
+    return Sending(call, wanted.receipt, asker, tuple(parts))
 
 
 def _is_p2p(topic: str) -> bool:
@@ -162,24 +215,52 @@ def _unknown(name: str, wanted: Send) -> SentTo:
 
 
 async def _publish(
-    backend: Backend, asker: Asker, topic: str, named: str, message: _Message, *, vet: bool = False
+    backend: Backend, asker: Asker, topic: str, named: str, message: _Message
 ) -> SentTo:
-    head = Json(message.head) if message.head else None
-    request = Pub(id=NAME, topic=named, head=head, content=Json(message.content))
+    """What a client's {pub} would be: the hook before messages is asked first."""
+    request = message.request(named)
     try:
-        if vet:
-            request = await backend.hub.vetted(asker.user, topic, request)
-        answers = await ask(backend.hub, asker, topic, named, request, message.attachments)
+        request = await backend.hub.vetted(asker.user, topic, request)
+        asking = Asking.begin(backend.hub, asker, topic, named, request, message.attachments)
     except Refused as no:
-        text = (no.params or {}).get("reason", no.answer.text)
-        return SentTo(topic, "", 0, None, http_status(no.answer.code), text)
-    ctrl = answers.ctrl
+        return _not_sent(topic, no)
+    return await _answered(asking)
+
+
+def _begin(
+    backend: Backend,
+    asker: Asker,
+    topic: str,
+    named: str,
+    message: _Message,
+    user: str = "",
+    receiver: str | None = None,
+) -> _Begun | SentTo:
+    request, files = message.request(named), message.attachments
+    try:
+        asking = Asking.begin(backend.hub, asker, topic, named, request, files)
+    except Refused as no:
+        return attrs.evolve(_not_sent(topic, no), user=user)
+    return _Begun(asking, user, receiver)
+
+
+async def _answered(asking: Asking) -> SentTo:
+    topic = asking.topic
+    try:
+        ctrl = (await asking.answers()).ctrl
+    except Refused as no:
+        return _not_sent(topic, no)
     if not ctrl:
         return SentTo(topic, "", 0, None, 503, "the topic gave no answer")
     if ctrl["code"] >= 300:
-        return SentTo(topic, "", 0, None, *_refusal(ctrl["code"], ctrl["text"], named))
+        return SentTo(topic, "", 0, None, *_refusal(ctrl["code"], ctrl["text"], asking.named))
     seq = (ctrl.get("params") or {}).get("seq", 0)
     return SentTo(topic, "", seq, ctrl["ts"], 202, "")
+
+
+def _not_sent(topic: str, no: Refused) -> SentTo:
+    text = (no.params or {}).get("reason", no.answer.text)
+    return SentTo(topic, "", 0, None, http_status(no.answer.code), text)
 
 
 def _refusal(code: int, text: str, named: str) -> tuple[int, str]:

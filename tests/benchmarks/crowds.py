@@ -142,7 +142,9 @@ def _answer_pings(clients: Sequence[Client], seconds: float) -> None:
     epoll.close()
 
 
-def _private(crowd: Crowd, one: Person, other: Person, count: int) -> Iterator[float]:
+def _private(
+    crowd: Crowd, one: Person, other: Person, count: int, pause: float = 0.0
+) -> Iterator[float]:
     """Milliseconds from the sending of a private message to its arrival."""
     author = session(crowd.port, one, "me", other.user)
     reader = session(crowd.port, other, "me", one.user)
@@ -154,6 +156,7 @@ def _private(crowd: Crowd, one: Person, other: Person, count: int) -> Iterator[f
         author.socket.sendall(frame)
         reader.wait(b'"data"')
         yield (time.perf_counter() - began) * 1e3
+        time.sleep(pause)
     author.close()
     reader.close()
 

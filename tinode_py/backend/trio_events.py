@@ -64,6 +64,7 @@ class EventStream:
     async def __anext__(self) -> Event:
         """The next event; the one before is done with."""
         self._reading.finish()
+        await trio.lowlevel.checkpoint()  # also where what comes is there already
         while (task := self._reading.task()) is not None:
             if isinstance(task, Happened):
                 return self._reading.take(task)

@@ -160,11 +160,11 @@ async def test_what_makes_no_sense_in_a_room(autojump_clock):
         ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["tmp", "tmp ", "tmpa b", "tmp/", "tmpü", "TMPx", "tmp%41"])
-async def test_names_that_are_none(name, autojump_clock):
+async def test_names_that_are_none(autojump_clock):
     async with running_server(rooms={"clients": "create"}) as server:
         alice = await server.user("alice")
-        assert (await refused(alice, sub={"topic": name}))[0] == 404
+        for name in ("tmp", "tmp ", "tmpa b", "tmp/", "tmpü", "TMPx", "tmp%41"):
+            assert (await refused(alice, sub={"topic": name}))[0] == 404
         assert server.server.hub.statistics().rooms == 0
 
 
@@ -205,11 +205,11 @@ async def test_thousands_of_names(autojump_clock):
         limits={"packets_per_second": 0},
     ) as server:
         mallory = await server.user("mallory", options={"buffer": 1 << 16})
-        for n in range(1000):
+        for n in range(500):
             await mallory.send({"sub": {"topic": f"tmp{n}"}})
         await trio.testing.wait_all_tasks_blocked()
         codes = [it["ctrl"]["code"] for it in mallory.receive_all_nowait()]
-        assert codes == [200] * 50 + [422] * 950
+        assert codes == [200] * 50 + [422] * 450
         assert server.server.hub.statistics().rooms == 50
         assert len(topic_names(server)) == 50
         await mallory.aclose()

@@ -173,8 +173,8 @@ async def play(schedule: Sequence[tuple[Any, ...]]) -> None:
         await world.check()
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=25)
-@given(st.lists(MOVES, min_size=4, max_size=20))
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=12)
+@given(st.lists(MOVES, min_size=4, max_size=16))
 def test_any_schedule(schedule: list[tuple[Any, ...]]):
     clock = trio.testing.MockClock(autojump_threshold=0)
     trio.run(partial(play, schedule), clock=clock)

@@ -53,12 +53,11 @@ async def test_a_room_from_its_first_user_to_its_last(autojump_clock):
         assert [row["user"] for row in reply.meta["sub"]] == [alice.user, bob.user]
         assert [it["src"] for it in presence(alice.receive_all_nowait(), "on")] == [bob.user]
         got = await alice.request({"pub": {"topic": ROOM, "content": "hi", "head": {"a": 1}}})
-        assert (got.code, "seq" in got.params) == (202, False)
+        assert (got.code, got.params) == (202, {"seq": 1})
         await trio.testing.wait_all_tasks_blocked()
         (data,) = [it["data"] for it in bob.receive_all_nowait() if "data" in it]
         assert (data["topic"], data["from"], data["content"]) == (ROOM, alice.user, "hi")
-        assert "seq" not in data
-        assert data["head"] == {"a": 1}
+        assert (data["seq"], data["head"]) == (1, {"a": 1})
         assert await said(alice) == ["hi"]
         assert await pub(bob, 2, noecho=True) == 202
         assert (await said(alice), await said(bob)) == ([2], [])

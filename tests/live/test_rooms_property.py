@@ -51,7 +51,8 @@ class World:
     devices: list[Client]
     inside: dict[str, set[int]] = attrs.field(factory=lambda: {room: set() for room in ROOMS})
     expected: dict[int, list[Any]] = attrs.field(factory=dict)
-    online: dict[int, dict[tuple[str, str], bool]] = attrs.field(factory=dict)  # as they were told
+    told: dict[tuple[int, str, str], str] = attrs.field(factory=dict)  # of whom, what was last
+    numbers: dict[tuple[int, str], int] = attrs.field(factory=dict)  # the last that came
     _count: Any = attrs.field(factory=itertools.count)
 
     # --- moves ---------------------------------------------------------------------------
@@ -142,6 +143,9 @@ class World:
                 meta = (await asking.get(room, "desc sub")).meta
                 assert meta["desc"]["subcnt"] == len(users)
                 assert {row["user"] for row in meta["sub"]} == users
+            else:  # a new one counts from 1
+                self.numbers = {key: n for key, n in self.numbers.items() if key[1] != room}
+        self.told = {key: what for key, what in self.told.items() if key[0] in self.inside[key[1]]}
         assert hub.rooms.count() == sum(bool(devices) for devices in self.inside.values())
         self.check_heard()
 
@@ -154,11 +158,17 @@ class World:
         found = []
         for packet in self.devices[at].receive_all_nowait():
             if "data" in packet:
-                found.append((packet["data"]["topic"], packet["data"]["content"]))
+                data = packet["data"]
+                found.append((data["topic"], data["content"]))
+                assert data["seq"] > self.numbers.get((at, data["topic"]), 0)
+                self.numbers[at, data["topic"]] = data["seq"]
             elif "pres" in packet:
                 pres = packet["pres"]
                 assert pres["what"] in ("on", "off")
                 assert pres["src"] != self.devices[at].user
+                told = (at, pres["topic"], pres["src"])
+                assert pres["what"] != self.told.get(told), told  # once each
+                self.told[told] = pres["what"]
         return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import attrs
 import msgspec
 
+from ..changes import AppendMessage
 from ..errors import ACCEPTED
 from ..records import Message
 from ..wire.packets import Pub, Time
@@ -66,9 +67,12 @@ def to_readers(asked: Asked, message: Message) -> Publish:
     return Publish(message, asked.caller.sid if request.noecho else "")
 
 
-def passing(topic: str, asked: Asked, env: Env) -> Decision:
-    """A publication for those who are here now: it has no number and is not kept."""
+def passing(topic: str, asked: Asked, env: Env, seq: int = 0) -> Decision:
+    """A publication for those who are here now. What it changes, a room's last number, is the
+    state's alone: without a number it changes nothing.
+    """
     request = asked.request
     assert isinstance(request, Pub)
-    said = message(topic, asked, 0, head(request, asked.caller), env)
-    return Decision(effects=(*accepted(asked, env, 0), to_readers(asked, said)))
+    said = message(topic, asked, seq, head(request, asked.caller), env)
+    changes = (AppendMessage(said),) if seq else ()
+    return Decision(changes, (*accepted(asked, env, seq), to_readers(asked, said)))

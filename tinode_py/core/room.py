@@ -5,7 +5,8 @@ room, the last one to go ends it. A back end brings anybody in, puts him out, en
 what clients may do by themselves is a setting (docs/rooms.md, docs/decisions/0018).
 
     needs(state, event, env)            nothing: there are no facts about a room
-    decide(state, event, facts, env)    what follows; there are never changes
+    decide(state, event, facts, env)    what follows; the one change, a message's number, is of
+                                        the state alone
 """
 
 from __future__ import annotations
@@ -242,7 +243,7 @@ def _publish(state: RoomState, asked: Asked, env: Env) -> Decision:
     heads.idem(request.head)  # 400 as elsewhere, if it is none
     if heads.replaced(request.head) or heads.may_hold(request.head, "webrtc"):
         raise Refused(DENIED)
-    return publications.passing(state.name, asked, env)
+    return publications.passing(state.name, asked, env, state.seq + 1)
 
 
 def _note(state: RoomState, asked: Asked, env: Env) -> Decision:

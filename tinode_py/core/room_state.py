@@ -1,6 +1,6 @@
-"""What a room's task keeps in memory: who is in it, and nothing else.
+"""What a room's task keeps in memory: who is in it, and the number of the last message.
 
-Nothing of a room is stored: it has no rows to load and no changes to apply.
+Nothing of a room is stored: it has no rows to load, and its changes are not committed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import attrs
 
 from .. import access
-from ..changes import Change
+from ..changes import AppendMessage, Change
 from .decision import Attach, Attached, Detach, Effect
 from .state import Attachments
 
@@ -24,6 +24,7 @@ class RoomState:
     online: bool = False
     off_at: int = 0
     version: int = 0  # of the modes, which never change
+    seq: int = 0  # of the last message; from 1 as long as the room is there
 
     @property
     def is_void(self) -> bool:
@@ -39,7 +40,8 @@ class RoomState:
         """There is nothing to load; who is here stays."""
 
     def apply(self, change: Change) -> None:
-        """Nothing is stored."""
+        if isinstance(change, AppendMessage):
+            self.seq = change.message.seq
 
     def follow(self, effect: Effect) -> None:
         """Keep the table in step with the effects that are carried out."""

@@ -74,6 +74,11 @@ class FanOut:
         self._addressee_stamp = (-1, -1)
         self._addressees: tuple[Addressee, ...] = ()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether anybody else could read the messages, or later."""
+        return self._members is not None
+
     def groups(self) -> list[tuple[View, list[Link]]]:
         """Sessions that may read, by view; made anew when a mode or the table has changed."""
         state = self._state

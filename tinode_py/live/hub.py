@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 _CONVERSATION = Rules(topic.rows, topic.needs, topic.decide, topic.is_plain, gone_together)
 _ME = Rules(me.rows, me_topic.needs, me_topic.decide)
 _FIND = Rules(find.rows, find.needs, find.decide)
-_ROOM = Rules(room.rows, room.needs, room.decide, room.is_plain, gone_together)
+_ROOM = Rules(room.rows, room.needs, room.decide, room.is_plain, gone_together, stored=False)
 
 
 @attrs.frozen
@@ -194,7 +194,7 @@ class Hub:
     def published(self, fanout: FanOut, effect: Publish) -> None:
         """Tell members who are on `me` but not in the topic of a new message that is kept."""
         self.tally.publications += 1
-        if not effect.message.seq:
+        if not effect.message.seq or not fanout.is_kept:
             return
         for bystander in fanout.bystanders(self.on_me):
             self.tell(bystander.user, Item(word_of(effect.message, bystander)))

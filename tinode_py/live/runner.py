@@ -140,6 +140,7 @@ class Rules:
     decide: Callable[[Any, Event, Facts, Env], Decision]
     is_plain: Callable[[Event], bool] = _never  # may share a commit with its neighbours
     gathered: Callable[[list[Item]], list[Item]] = _as_they_came
+    stored: bool = True  # else changes are of the state alone
 
 
 class Surroundings(Protocol):
@@ -319,7 +320,7 @@ class Runner:
         settled = list(batch)
         batch.clear()
         changes = tuple(change for _, decision in settled for change in decision.changes)
-        if changes:
+        if changes and self.rules.stored:
             failure = await self._commit((*changes, *self._deeds(settled)))
             if failure is not None:
                 self._loaded, self._failed = False, True

@@ -93,9 +93,11 @@ class Client:
                 assert ctrl["code"] < 400, ctrl
                 return ctrl
 
-    def log_in(self, person: Person) -> None:
+    def log_in(self, person: Person) -> str:
+        """The token for the next time, which carries the number of the login."""
         self.call("hi", ver="0.24", ua="benchmark")
-        self.call("login", scheme="token", secret=person.token)
+        ctrl = self.call("login", scheme="token", secret=person.token)
+        return str(ctrl["params"]["token"])
 
     def close(self) -> None:
         self.socket.close()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from tinode_py.auth.secrets import KEY_LENGTH, Secrets, keep_secrets
 from tinode_py.config import Settings
 from tinode_py.disk import sync
 from tinode_py.errors import StoreError
@@ -25,6 +28,20 @@ from .options import json_option, with_settings
 from .output import main_counts, tell
 from .reference import NotTinode, Reference, Upload
 from .reference_ids import UidKey
+from .reference_sources import opened
+
+
+def _decoded(_: click.Context, option: click.Parameter, text: str | None) -> bytes | None:
+    """A key in base64, as the configuration of the reference has it."""
+    if not text:
+        return None
+    try:
+        found = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise Unusable(f"{option.opts[0]}: not base64: {error}") from None
+    if option.name == "token_key" and len(found) < KEY_LENGTH:
+        raise Unusable(f"{option.opts[0]}: {len(found)} bytes, not {KEY_LENGTH} or more")
+    return found
 
 
 @click.command("tinode")
@@ -42,12 +59,35 @@ from .reference_ids import UidKey
     metavar="DIR",
     help="The folder of its uploads (upload_dir).",
 )
+@click.option(
+    "--token-key",
+    metavar="KEY",
+    envvar="TINODE_TOKEN_KEY",
+    callback=_decoded,
+    help="auth_config.token.key, so that tokens stay good; or TINODE_TOKEN_KEY.",
+)
+@click.option(
+    "--api-salt",
+    metavar="SALT",
+    envvar="TINODE_API_SALT",
+    callback=_decoded,
+    help="api_key_salt, so that API keys stay good; or TINODE_API_SALT.",
+)
 @json_option
 @with_settings
-def tinode(settings: Settings, url: str, uid_key: str, files: Path | None, as_json: bool) -> None:
-    """Move accounts, topics, messages and files over from a Tinode server's PostgreSQL.
+def tinode(
+    settings: Settings,
+    url: str,
+    uid_key: str,
+    files: Path | None,
+    token_key: bytes | None,
+    api_salt: bytes | None,
+    as_json: bool,
+) -> None:
+    """Move accounts, topics, messages and files over from a Tinode server's database.
 
-    URL is postgresql://user@host/tinode; its password is better in PGPASSWORD or ~/.pgpass.
+    URL is postgresql://user@host/tinode or mysql://user@host/tinode; its password is better in
+    PGPASSWORD, ~/.pgpass or MYSQL_PWD.
     There must be no database here yet; it appears when everything is in. Passwords go on
     working: their hashes are kept, and renewed when somebody logs in.
     """
@@ -58,9 +98,11 @@ def tinode(settings: Settings, url: str, uid_key: str, files: Path | None, as_js
     folder = Path(settings.server.data)
     with (
         new_database(settings, resume=False) as (path, making),
-        _connected(url) as connection,
+        opened(url) as source,
     ):
-        counts, missing = _moved(Reference(connection, key), making, folder, files)
+        counts, missing = _moved(Reference(source, key), making, folder, files, api_salt)
+        if token_key:
+            _keep_key(folder, token_key)
     told = {"done": "imported", "database": str(path), "rows": counts, "missing_files": missing}
     text = f"imported into {path}: {main_counts(counts)}, upload {counts['upload']}"
     if missing:
@@ -68,25 +110,12 @@ def tinode(settings: Settings, url: str, uid_key: str, files: Path | None, as_js
     tell(told, text, as_json=as_json)
 
 
-@contextlib.contextmanager
-def _connected(url: str) -> Iterator[Any]:
-    try:
-        import psycopg
-    except ImportError:
-        raise Unusable("PostgreSQL is read with psycopg: pip install 'tinode-py[import]'") from None
-    try:
-        with psycopg.connect(url, connect_timeout=10) as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            yield connection
-    except psycopg.errors.UndefinedTable as error:
-        raise Failure(f"this is no database of Tinode: {error.diag.message_primary}") from None
-    except psycopg.Error as error:
-        raise Failure(f"PostgreSQL: {str(error).strip().splitlines()[0]}") from None
-
-
 def _moved(
-    reference: Reference, making: Path, folder: Path, files: Path | None
+    reference: Reference,
+    making: Path,
+    folder: Path,
+    files: Path | None,
+    api_salt: bytes | None,
 ) -> tuple[dict[str, int], list[str]]:
     """Fill the new file, then fetch the uploads: rows by table, and files that are not there."""
     os.close(os.open(making, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -95,6 +124,9 @@ def _moved(
             migrate(target, making, packaged(), keep_copy=False)
             reference.check()
             counts = _filled(reference, target)
+            if api_salt:
+                salt = json.dumps(base64.b64encode(api_salt).decode())
+                target.execute("INSERT INTO setting VALUES ('web.api_salt', ?)", (salt,))
             wrong = next(faults(target), None)
     except NotTinode as error:
         raise Failure(str(error)) from None
@@ -125,6 +157,14 @@ def _key_of(row: dict[str, Any]) -> str:
     """Enough of a row to find it, and nothing of what people wrote."""
     shown = ("id", "name", "topic", "seq", "user", "tag", "owner", "method", "value")
     return ", ".join(f"{name} {row[name]}" for name in shown if name in row)
+
+
+def _keep_key(folder: Path, key: bytes) -> None:
+    """Failure if the folder has another key: whoever has logged in with it would be out."""
+    try:
+        keep_secrets(folder, Secrets(key))
+    except FileExistsError as error:
+        raise Failure(f"{error.filename}: there is another key already, remove it") from None
 
 
 def _fetched(upload: Upload, folder: Path, files: Path | None) -> bool:

@@ -1,4 +1,4 @@
-"""Reading a database of the Tinode reference server (PostgreSQL) as rows of our tables.
+"""Reading a database of the Tinode reference server as rows of our tables.
 
 What is read: accounts, logins with a password, addresses, devices, topics, subscriptions,
 messages, deletions, uploads. What was deleted there is left out, but for the numbers that
@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 from msgspec import structs
@@ -26,7 +26,6 @@ from .reference_ids import UidKey
 Row = dict[str, Any]
 VERSION = 116  # of the database; older ones are brought to it by the reference's own tool
 _STATES = {0: State.OK, 10: State.SUSPENDED, 20: State.DELETED, 30: State.UNDEFINED}
-_PAGE = 2_000
 _OURS = ("grp", "chn", "p2p", "slf", "sys")
 
 
@@ -42,18 +41,29 @@ class Upload:
     location: str
 
 
-class Reference:
-    """One database, read through a connection of psycopg in one transaction."""
+class Source(Protocol):
+    """One database, read in one transaction. Statements are PostgreSQL's, as far as they need to
+    be: `::text` makes text of JSON, and names that are words of SQL stand in double quotes.
+    """
 
-    def __init__(self, connection: Any, key: UidKey) -> None:
-        self._connection = connection
+    def all(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Rows as they come, some thousands at a time."""
+
+    def one(self, sql: str) -> tuple[Any, ...] | None: ...
+
+
+class Reference:
+    """What a source has, as ours."""
+
+    def __init__(self, source: Source, key: UidKey) -> None:
+        self._all, self._one = source.all, source.one
         self._key = key
         self._topics: set[str] = set()
         self.uploads: list[Upload] = []
 
     def check(self) -> None:
         """NotTinode unless it is of the version that is known, and the key is its own."""
-        version = self._one("SELECT value FROM kvmeta WHERE key = 'version'")
+        version = self._one("SELECT value FROM kvmeta WHERE \"key\" = 'version'")
         if version is None or int(version[0]) != VERSION:
             found = "none" if version is None else version[0]
             raise NotTinode(f"the database has version {found}, {VERSION} is wanted")
@@ -164,12 +174,13 @@ class Reference:
     # --- topics --------------------------------------------------------------------------
 
     def _all_topics(self) -> Iterator[tuple[str, Row]]:
-        readers = dict(
-            self._all(
-                "SELECT 'grp' || substr(topic, 4), count(*) FROM subscriptions "
-                "WHERE topic LIKE 'chn%' AND deletedat IS NULL GROUP BY 1"
+        readers = {
+            "grp" + channel[3:]: count
+            for channel, count in self._all(
+                "SELECT topic, count(*) FROM subscriptions "
+                "WHERE topic LIKE 'chn%' AND deletedat IS NULL GROUP BY topic"
             )
-        )
+        }
         for (name, created, updated, touched, state, channel, owner, modes, seq, delid, public,
              trusted, tags, aux) in self._all(
             "SELECT name, createdat, updatedat, touchedat, state, usebt, owner, access::text, "
@@ -304,18 +315,6 @@ class Reference:
                 yield "upload_link", {
                     "owner": of, "seq": seq or 0, "upload": self._key.body(number),
                 }  # fmt: skip
-
-    def _all(self, sql: str) -> Iterator[tuple[Any, ...]]:
-        """Rows as they come, some thousands at a time."""
-        with self._connection.cursor(name=f"c{id(sql):x}") as cursor:
-            cursor.itersize = _PAGE
-            cursor.execute(sql)
-            yield from cursor
-
-    def _one(self, sql: str) -> tuple[Any, ...] | None:
-        with self._connection.cursor() as cursor:
-            row: tuple[Any, ...] | None = cursor.execute(sql).fetchone()
-            return row
 
 
 def _may_be_in(topic: str, user: str) -> bool:

@@ -61,9 +61,21 @@ def load_secrets(folder: Path, random_bytes: Callable[[int], bytes] = os.urandom
         raise ConfigError("server.data", f"{path}: damaged, restore it from a backup") from None
 
 
+def keep_secrets(folder: Path, secrets: Secrets) -> None:
+    """Make the file, of secrets that are known already. FileExistsError if there are others.
+
+    The caller holds the folder's lock. ConfigError if the file cannot be used.
+    """
+    path = folder / FILE
+    if not path.exists():
+        _write(path, secrets)
+    elif load_secrets(folder) != secrets:
+        raise FileExistsError(17, "other secrets are there", str(path))
+
+
 def _parse(text: str) -> Secrets:
     key = base64.b64decode(tomllib.loads(text)["token_key"], validate=True)
-    if len(key) != KEY_LENGTH:
+    if len(key) < KEY_LENGTH:
         raise ValueError("wrong length")
     return Secrets(key)
 

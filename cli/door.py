@@ -81,6 +81,10 @@ class Door:
     async def patch(self, path: str, body: Packet) -> Any:
         return await self._http("PATCH", path, json=body)
 
+    async def ask_business(self, method: str, path: str, body: Packet | None = None) -> Any:
+        """Any request of the business API."""
+        return await self._http(method, path, **({} if body is None else {"json": body}))
+
     async def delete(self, path: str) -> None:
         await self._http("DELETE", path)
 

@@ -19,7 +19,7 @@ from .failure import Failure, Unusable
 _COMMANDS = {
     name: name
     for name in (
-        *("serve", "user", "topic", "message", "session", "key", "audit", "stats"),
+        *("serve", "user", "topic", "message", "session", "key", "hook", "audit", "stats"),
         *("db", "export", "config", "doctor", "push", "completion", "chat"),
     )
 } | {"import": "export"}

@@ -39,6 +39,7 @@ Action = Literal[
     "webhook.create",
     "webhook.delete",
     "webhook.replay",
+    "webhook.rotate",
 ]
 ACTIONS: tuple[str, ...] = get_args(Action)
 LONGEST_ORIGIN = 200  # characters

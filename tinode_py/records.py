@@ -320,7 +320,8 @@ class Webhook:
     """Where events are posted. `kinds` and `topics` narrow them, empty: all.
 
     `done` is the number of the last event that was delivered, passed over, or given up;
-    `failing` is the time since when nothing was taken, 0 while all is well.
+    `failing` is the time since when nothing was taken, 0 while all is well. `former`, the secret
+    before the last rotation, signs as well until `former_until`.
     """
 
     id: int
@@ -332,6 +333,8 @@ class Webhook:
     active: bool = True
     done: int = 0
     failing: int = 0
+    former: str = attrs.field(default="", repr=False)
+    former_until: int = 0
 
 
 @attrs.frozen

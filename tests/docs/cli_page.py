@@ -110,6 +110,19 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "Webhooks",
+        "What they are is told of in [events.md](events.md#as-webhooks).",
+        (
+            "hook create https://backend.example/in --kind message.stored --off --json",
+            "hook list",
+            "hook rotate 1 --json",
+            "hook dead 1",
+            "hook replay 1",
+            "hook test 2",
+            "hook delete 1",
+        ),
+    ),
+    (
         "Audit",
         "What was done with more than a user's own rights, the latest first"
         " ([operating.md](operating.md#audit)).",
@@ -268,6 +281,7 @@ class Player:
         text = re.sub(r"(lines?|schema|before) \d+", r"\1 …", text)
         text = re.sub(r"\d+ (lines|keys)", r"… \1", text)
         text = re.sub(r"tnk_([\w-]+)\.[\w-]+", self._key, text)
+        text = re.sub(r'"secret": "[^"]+"', '"secret": "…"', text)
         for key in [name for name in self.names if name == self.first.get("key")]:
             text = text.replace(key, self.names[key])
         text = re.sub(r'("schema": |schema +)\d+', r"\1…", text)

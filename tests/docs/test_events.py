@@ -34,6 +34,9 @@ def test_the_signature_is_verified():
     assert not is_from_us("secret", good, body + b" ")
     assert not is_from_us("secret", good.replace(f"t={now}", f"t={now + 1}"), body)
     assert not is_from_us("secret", signature("secret", now - 400, body), body)
+    both = signature("new", now, body, "secret")
+    assert all(is_from_us(secret, both, body) for secret in ("new", "secret"))
+    assert not is_from_us("other", both, body)
     for odd in ("", "t=1", "v1=", "t=x,v1=ž", good.upper()):
         assert not is_from_us("secret", odd, body)
 

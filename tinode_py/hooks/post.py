@@ -66,19 +66,26 @@ def new_client(allowed: Sequence[Network], timeout: float, connections: int) -> 
 
 @attrs.frozen
 class Poster:
-    """Posts JSON to one address. `now` is in milliseconds, `timeout` in seconds, for all of it."""
+    """Posts JSON to one address. `now` is in milliseconds, `timeout` in seconds, for all of it.
+
+    The `former` secret signs as well until `former_until` (ms).
+    """
 
     client: httpx.AsyncClient
     url: str
     secret: str = attrs.field(repr=False)
     timeout: float
     now: Callable[[], int]
+    former: str = attrs.field(default="", repr=False)
+    former_until: int = 0
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         """The body of a good answer (2xx), or HookError."""
         sent = {"content-type": "application/json", **headers}
         if self.secret:
-            sent[HEADER] = signature(self.secret, self.now() // 1000, body)
+            now = self.now()
+            former = self.former if now < self.former_until else ""
+            sent[HEADER] = signature(self.secret, now // 1000, body, former)
         try:
             with trio.move_on_after(self.timeout) as scope:
                 return await self._exchange(body, sent, scope)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import attrs
 import trio
@@ -49,6 +50,14 @@ class Tools:
         longest: float = min(FIRST_PAUSE * 2 ** min(tries - 1, 30), self.rules.longest_pause)
         return longest * (0.5 + int.from_bytes(self.random_bytes(2), "big") / 131_072)
 
+    @asynccontextmanager
+    async def poster(self, hook: Webhook) -> AsyncIterator[Poster]:
+        """What posts to a webhook's service, while the block runs."""
+        secrets = (hook.former, hook.former_until)
+        timeout = self.rules.timeout
+        async with new_client(self.networks, timeout, 1) as client:
+            yield Poster(client, hook.url, hook.secret, timeout, self.now, *secrets)
+
     async def commit(self, *changes: Change) -> None:
         """Commit, however often it takes."""
         while True:
@@ -85,8 +94,7 @@ class Delivery:
         """Deliver until cancelled, or until the journal is closed. Raises Switched."""
         tools, hook = self.tools, self.hook
         self._most, self._saved = tools.rules.batch, hook.done
-        async with new_client(tools.networks, tools.rules.timeout, 1) as client:
-            poster = Poster(client, hook.url, hook.secret, tools.rules.timeout, tools.now)
+        async with tools.poster(hook) as poster:
             with tools.journal.reading():
                 while not tools.journal.closed:
                     await self._portion(poster)
@@ -170,10 +178,17 @@ class Delivery:
         await self.tools.commit(PutDeadLetter(letter))
 
 
+async def try_out(hook: Webhook, tools: Tools) -> None:
+    """Post a request without events once. Raises HookError."""
+    async with tools.poster(hook) as poster:
+        body = b'{"hook":%d,"test":true,"events":[]}' % hook.id
+        headers = {"x-tinode-delivery": f"{hook.id}-test", "x-tinode-attempt": "1"}
+        await poster.post(body, headers)
+
+
 async def replay_dead(hook: Webhook, tools: Tools) -> None:
     """Send the dead letters again, in order; stops at the first that is not taken."""
-    async with new_client(tools.networks, tools.rules.timeout, 1) as client:
-        poster = Poster(client, hook.url, hook.secret, tools.rules.timeout, tools.now)
+    async with tools.poster(hook) as poster:
         after = 0
         while True:
             try:

@@ -26,7 +26,7 @@ from ..queries import DeadCount, WebhooksAfter
 from ..records import Webhook
 from ..settings import Webhooks as Rules
 from ..store.base import Store
-from .delivery import Delivery, Switched, Tools, replay_dead
+from .delivery import Delivery, Switched, Tools, replay_dead, try_out
 from .journal import Journal
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Webhooks:
                 raise TooMany
             number = max(self._hooks, default=0) + 1
             last = (await self.journal.bounds()).last
-            secret = secret or base64.urlsafe_b64encode(self.random_bytes(32)).decode()
+            secret = secret or self._new_secret()
             row = Webhook(number, self.now(), url, secret, kinds, topics, active, last)
             await self._commit(PutWebhook(row), *told(number))
             self._start(row)
@@ -119,18 +119,45 @@ class Webhooks:
 
     async def change(self, number: int, told: Told = _nothing, **members: Any) -> Webhook | None:
         """Change members of the row; None if there is no such webhook."""
+        return await self._replace(number, told, lambda row: attrs.evolve(row, **members))
+
+    async def rotate(
+        self, number: int, secret: str, grace: int, told: Told = _nothing
+    ) -> Webhook | None:
+        """Sign with another secret (empty: a new one), for `grace` milliseconds with that of
+        until now as well; one from before that is void at once.
+        """
+        secret = secret or self._new_secret()
+        until = self.now() + grace if grace else 0
+
+        def rotated(row: Webhook) -> Webhook:
+            former = row.secret if grace else ""
+            return attrs.evolve(row, secret=secret, former=former, former_until=until)
+
+        return await self._replace(number, told, rotated)
+
+    def _new_secret(self) -> str:
+        return base64.urlsafe_b64encode(self.random_bytes(32)).decode()
+
+    async def _replace(
+        self, number: int, told: Told, changed_of: Callable[[Webhook], Webhook]
+    ) -> Webhook | None:
         async with self._lock:
             if number not in self._hooks:
                 return None
             await self._stop(number)
             row = self._hooks[number].hook
             try:
-                changed = attrs.evolve(row, **members)
+                changed = changed_of(row)
                 await self._commit(PutWebhook(changed), *told(number))
                 row = changed
             finally:
                 self._start(row)
             return row
+
+    async def try_out(self, number: int) -> None:
+        """Ask the service once, whether the webhook is active or not. Raises HookError."""
+        await try_out(self._hooks[number].hook, self._tools())
 
     async def remove(self, number: int, told: Told = _nothing) -> bool:
         """End a webhook; False if there is none."""

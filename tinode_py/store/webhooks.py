@@ -17,7 +17,10 @@ from ..records import DeadLetter, Webhook
 from .rows import encoded, upsert
 from .statements import Row, Statements
 
-_COLUMNS = ("id", "created", "url", "secret", "kinds", "topics", "active", "done", "failing")
+_COLUMNS = (
+    *("id", "created", "url", "secret", "kinds", "topics", "active", "done", "failing"),
+    *("former", "former_until"),
+)
 _DEAD_COLUMNS = ("hook", "event", "kind", "at", "tries", "error", "data")
 _PUT = upsert("webhook", _COLUMNS)
 _PUT_DEAD = upsert("dead_letter", _DEAD_COLUMNS, 2)
@@ -35,7 +38,8 @@ _LIST = msgspec.json.Decoder(tuple[str, ...])
 def put_webhook(db: Statements, change: PutWebhook) -> None:
     hook = change.hook
     row = (hook.id, hook.created, hook.url, hook.secret, encoded(hook.kinds), encoded(hook.topics))
-    db.run(_PUT, (*row, int(hook.active), hook.done, hook.failing))
+    state = (int(hook.active), hook.done, hook.failing)
+    db.run(_PUT, (*row, *state, hook.former, hook.former_until))
 
 
 def move_webhook(db: Statements, change: MoveWebhook) -> None:
@@ -65,9 +69,9 @@ def webhooks_after(db: Statements, query: WebhooksAfter) -> tuple[Webhook, ...]:
 
 
 def _hook(row: Row) -> Webhook:
-    number, created, url, secret, kinds, topics, active, done, failing = row
+    number, created, url, secret, kinds, topics, active, *state = row
     lists = (_LIST.decode(kinds), _LIST.decode(topics))
-    return Webhook(number, created, url, secret, *lists, bool(active), done, failing)
+    return Webhook(number, created, url, secret, *lists, bool(active), *state)
 
 
 def dead_letters_of(db: Statements, query: DeadLettersOf) -> tuple[DeadLetter, ...]:

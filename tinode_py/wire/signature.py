@@ -12,7 +12,12 @@ import hmac
 HEADER = "x-tinode-signature"
 
 
-def signature(secret: str, now: int, body: bytes) -> str:
-    """The value of `X-Tinode-Signature`; `now` in seconds since 1970."""
+def signature(secret: str, now: int, body: bytes, former: str = "") -> str:
+    """The value of `X-Tinode-Signature`; `now` in seconds since 1970.
+
+    With a `former` secret there are two `v1`, the first by the secret of now.
+    """
     signed = str(now).encode() + b"." + body
-    return f"t={now},v1={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
+    secrets = (secret, former) if former else (secret,)
+    found = (hmac.new(key.encode(), signed, hashlib.sha256).hexdigest() for key in secrets)
+    return ",".join([f"t={now}", *(f"v1={digest}" for digest in found)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import trio.testing
 
 from tests.push.service import Service, serving
 from tests.web.v1.conftest import Api, key_for
+from tinode_py.hooks.post import Poster, new_client
 from tinode_py.testing import RunningServer, running_server
 from tinode_py.wire.signature import signature
 
@@ -310,3 +312,59 @@ async def test_pauses_grow_and_differ(server):
         full = min(2 ** (tries - 1), 60)
         pauses = {tools.pause(tries) for _ in range(50)}
         assert full / 2 <= min(pauses) < max(pauses) <= full
+
+
+def signers(asked: Any, *secrets: str) -> list[str]:
+    """Those whose signature a request carries, in its order."""
+    shown = asked.headers["x-tinode-signature"]
+    at = int(shown[2:].partition(",")[0])
+    by = {signature(s, at, asked.body).partition(",")[2]: s for s in secrets}
+    return [by.get(part, "?") for part in shown.split(",")[1:]]
+
+
+async def test_a_secret_is_rotated(server, api: Api, service: Service):
+    hook = await hooked(api, service, secret="first")
+    path = f"/webhooks/{hook['id']}"
+    rotated = await api("POST", path + "/rotate", {"grace": 3600})
+    assert (rotated.status, len(rotated["secret"]) > 30) == (200, True)
+    second = rotated["secret"]
+    assert rotated["former_until"] is not None
+    await server.user("ann")
+    await wait_events(service, 2)
+    secrets = ("first", second, "third")
+    assert signers(service.asked[-1], *secrets) == [second, "first"]
+    shown = await api("GET", path)
+    assert (shown["secret"], shown["former_until"]) == ("", rotated["former_until"])
+    again = await api("POST", path + "/rotate", {"secret": "third", "grace": 0})
+    assert (again["secret"], again["former_until"]) == ("third", None)
+    assert (await api("POST", path + "/test"))["taken"] is True
+    assert signers(service.asked[-1], *secrets) == ["third"]
+    (deed, *_) = (await api("GET", "/audit"))["items"]
+    assert (deed["action"], deed["detail"]) == ("webhook.rotate", {"grace": 0})
+    assert "third" not in json.dumps(deed)
+    for body in ({"grace": -1}, {"grace": 10**9}, {"secret": 5}, {"secret": "x" * 500}):
+        assert (await api("POST", path + "/rotate", body)).status == 400, body
+    assert (await api("POST", "/webhooks/99/rotate", {})).status == 404
+
+
+async def test_the_old_secret_ends_with_the_grace(server, service: Service):
+    """By the clock, in the store as well: what is read back signs as before."""
+    now = [1_000_000]
+    async with new_client(list(map(ipaddress.ip_network, ["127.0.0.0/8"])), 5, 1) as client:
+        poster = Poster(client, service.url, "new", 5, lambda: now[0], "old", 1_060_000)
+        for at, expected in ((1_059_999, ["new", "old"]), (1_060_000, ["new"])):
+            now[0] = at
+            await poster.post(b"{}", {})
+            assert signers(service.asked[-1], "new", "old") == expected
+
+
+async def test_a_webhook_is_tried_out(server, api: Api, service: Service):
+    hook = await hooked(api, service, active=False)
+    path = f"/webhooks/{hook['id']}/test"
+    service.answers = [(500, b"")]
+    got = await api("POST", path)
+    assert got.body == {"taken": False, "status": 500, "error": "answered 500"}
+    got = await api("POST", path)
+    assert got.body == {"taken": True, "status": 200, "error": ""}
+    assert json.loads(service.asked[-1].body) == {"hook": hook["id"], "test": True, "events": []}
+    assert (await api("POST", "/webhooks/99/test")).status == 404

@@ -80,10 +80,11 @@ class OneHook:
 
     - `id`: its number.
     - `url`, `kinds`, `topics`, `active`: as they were asked for.
-    - `secret`: what signs; only in the answer to its making, else empty.
+    - `secret`: what signs; only in the answer to its making or rotation, else empty.
     - `done`: the id of the last event that was delivered or given up.
     - `failing`: when it began to fail, if it does.
     - `dead`: how many events were given up.
+    - `former_until`: until when the secret before the last rotation signs as well.
     """
 
     id: int
@@ -95,6 +96,7 @@ class OneHook:
     done: int
     failing: Moment | None
     dead: int
+    former_until: Moment | None
 
 
 @attrs.frozen
@@ -161,6 +163,32 @@ class Replayed:
     events: int
 
 
+@attrs.frozen
+class HookRotation:
+    """Another secret for a webhook.
+
+    - `secret`: what signs from now on; empty: one is made, and told once.
+    - `grace`: seconds for which that of until now signs as well; 0: not at all, if it leaked.
+    """
+
+    secret: Short = attrs.field(default="", repr=False)
+    grace: Annotated[int, msgspec.Meta(ge=0, le=2_592_000)] = 86_400
+
+
+@attrs.frozen
+class Tried:
+    """What a service answered to a request without events.
+
+    - `taken`: whether it took it.
+    - `status`: what it answered, 0 if it did not.
+    - `error`: why it was not taken, empty if it was.
+    """
+
+    taken: bool
+    status: int
+    error: str
+
+
 _HOOK = "/v1/webhooks/{id}"
 
 OPERATIONS = (
@@ -191,5 +219,13 @@ OPERATIONS = (
         "replay", "POST", _HOOK + "/replay", "webhooks:write",
         "Send again what was given up, or everything since an event.",
         body=Replay, answer=Replayed, status=202,
+    ),
+    Operation(
+        "rotateWebhook", "POST", _HOOK + "/rotate", "webhooks:write",
+        "Give a webhook another secret, both valid for a while.", body=HookRotation, answer=OneHook,
+    ),
+    Operation(
+        "testWebhook", "POST", _HOOK + "/test", "webhooks:write",
+        "Post a request without events once.", answer=Tried,
     ),
 )  # fmt: skip

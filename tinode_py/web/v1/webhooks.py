@@ -12,6 +12,7 @@ import msgspec
 
 from ...audit import Action
 from ...hooks.address import Forbidden, check_url, is_allowed
+from ...hooks.post import HookError
 from ...live.webhooks import Busy, Told, TooMany, Webhooks
 from ...queries import DeadLettersOf
 from ...records import Webhook
@@ -100,6 +101,24 @@ async def replay(call: Call) -> shape.Replayed:
     return shape.Replayed(0)
 
 
+async def rotate_webhook(call: Call) -> shape.OneHook:
+    hooks, row, wanted = _hooks(call), _hook(call, _hooks(call)), call.body
+    told = _told(call, "webhook.rotate", grace=wanted.grace)
+    rotated = await hooks.rotate(row.id, wanted.secret, wanted.grace * 1000, told)
+    if rotated is None:
+        raise _unknown(call)
+    return await _shown(hooks, rotated, secret=rotated.secret)
+
+
+async def test_webhook(call: Call) -> shape.Tried:
+    hooks = _hooks(call)
+    try:
+        await hooks.try_out(_hook(call, hooks).id)
+    except HookError as error:
+        return shape.Tried(False, error.status, str(error))
+    return shape.Tried(True, 200, "")
+
+
 def _told(call: Call, action: Action, **detail: Any) -> Told:
     return lambda number: call.deed(action, str(number), **detail)
 
@@ -148,7 +167,8 @@ async def _shown(hooks: Webhooks, row: Webhook, secret: str = "") -> shape.OneHo
     }
     failing = time_text(row.failing) if row.failing else None
     dead = await hooks.dead(row.id)
-    return shape.OneHook(**members, secret=secret, failing=failing, dead=dead)
+    former = time_text(row.former_until) if row.former else None
+    return shape.OneHook(**members, secret=secret, failing=failing, dead=dead, former_until=former)
 
 
 HANDLERS: Mapping[str, Handler] = {
@@ -159,4 +179,6 @@ HANDLERS: Mapping[str, Handler] = {
     "deleteWebhook": delete_webhook,
     "listDeadLetters": list_dead_letters,
     "replay": replay,
+    "rotateWebhook": rotate_webhook,
+    "testWebhook": test_webhook,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import random
 from typing import Any
 
@@ -12,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinode_py.backend import Conflict, Nonsense, Problem, Unauthorized
+from tinode_py.backend import Conflict, Nonsense, Problem, Unauthorized, Unreachable
 from tinode_py.backend.call import Got
 from tinode_py.backend.exchange import Lost, Terms, Wait
 from tinode_py.backend.following import Begin, Follower, Happened, Open, Opened, Read
 from tinode_py.backend.progress import Keep, Reading
 
-TERMS = Terms(chance=lambda: 1.0)
+TERMS = Terms(chance=lambda: 1.0, patience=math.inf)
 
 
 def frame(number: int, kind: str = "user.online", **more: Any) -> bytes:
@@ -89,6 +90,33 @@ def test_what_is_kept_goes_before_what_was_asked():
     server = Server(kept=5, lines=[frame(6)])
     assert [event.id for event in server.events(reader(0))] == [6]
     assert server.opened == [5]
+
+
+def test_who_was_never_there_is_not_waited_for_for_ever():
+    server = Server(refusals=[Lost("no connection")] * 99)
+    impatient = Terms(chance=lambda: 1.0, patience=20.0)
+    reading = Reading(Follower.new(impatient, 0, "", lambda: sum(server.waits)))
+    with pytest.raises(Unreachable, match="no connection"):
+        list(server.events(reading))
+    assert server.waits == [0.5, 1.0, 2.0, 4.0, 8.0]
+
+
+def test_who_was_there_once_is():
+    server = Server(lines=[frame(1), Lost("cut")], refusals=[])
+    impatient = Terms(chance=lambda: 1.0, patience=20.0)
+    reading = Reading(Follower.new(impatient, 0, "", lambda: sum(server.waits)))
+    events = server.events(reading)
+    assert next(events).id == 1
+    server.refusals = [Lost("no connection")] * 9
+    server.lines.append(frame(2))
+    assert next(events).id == 2
+    assert sum(server.waits) > 100
+
+
+def test_who_is_not_trusted_will_not_be():
+    server = Server(refusals=[Lost("certificate", sent=False, final=True)])
+    with pytest.raises(Unreachable, match="certificate"):
+        list(server.events(reader(0)))
 
 
 def test_a_gap_is_told():

@@ -54,7 +54,7 @@ class Play:
         while not self.all_told():
             self.lives += 1
             with trio.CancelScope() as scope:
-                async with Backend(self.url, self.key) as backend:
+                async with Backend(self.url, self.key, terms=NEVER_GIVES_UP) as backend:
                     await self._read(backend, chance.randint(1, 15), scope)
 
     async def _read(self, backend: Backend, most: int, scope: trio.CancelScope) -> None:

@@ -16,14 +16,13 @@ from .blocking_events import BlockingEventStream
 from .call import Call, Got
 from .calls.blocking_methods import Methods
 from .connecting import (
-    NOT_SENT,
     SILENCE,
     client_options,
     is_stream,
+    lost,
     place_of,
     request_of,
     stream_of,
-    text_of,
     transport_options,
 )
 from .exchange import Gathering, Lost, Terms, Try, exchange
@@ -101,7 +100,7 @@ class BlockingBackend(Methods):
         try:
             response = self._http.send(self._http.build_request(**request), stream=True)
         except httpx.HTTPError as error:
-            return Lost(text_of(error), sent=not isinstance(error, NOT_SENT))
+            return lost(error)
         return response if stream and is_stream(response) else self._whole(response, due)
 
     def _whole(self, response: httpx.Response, due: float) -> Got | Lost:
@@ -114,7 +113,7 @@ class BlockingBackend(Methods):
                     if time.monotonic() > due:
                         return Lost(f"no answer in {self.terms.timeout:g} seconds")
         except httpx.HTTPError as error:
-            return Lost(text_of(error))
+            return lost(error)
         return gathering.got(response.status_code, response.headers)
 
     def events(

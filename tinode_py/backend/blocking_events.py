@@ -10,7 +10,7 @@ import attrs
 import httpx
 
 from .call import Got
-from .connecting import text_of
+from .connecting import lost
 from .errors import BackendError
 from .events import Event
 from .exchange import Lost, Wait
@@ -102,7 +102,7 @@ class BlockingEventStream:
         except StopIteration:
             return Lost("the server has ended the stream")
         except httpx.HTTPError as error:
-            return Lost(text_of(error))
+            return lost(error)
         self._parts = parts
         return part
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import attrs
 import httpx
 
 from .call import Call
-from .exchange import Terms
+from .exchange import Lost, Terms
 from .following import Open
 
 CONNECTIONS = 100
@@ -94,10 +95,20 @@ def is_stream(response: httpx.Response) -> bool:
     return response.status_code == 200 and kind == "text/event-stream" and coding == "identity"
 
 
-def text_of(error: Exception) -> str:
-    """What to call a failure of the connection."""
+def lost(error: httpx.HTTPError) -> Lost:
+    """What a failure of the connection means. A server that is not trusted never will be."""
     if isinstance(error, httpx.ReadTimeout):
-        return "the server says nothing"
+        return Lost("the server says nothing")
+    causes = list(_causes(error))
+    why = next((str(it) for it in causes if str(it)), type(error).__name__)
     if isinstance(error, NOT_SENT):
-        return f"no connection: {error or type(error).__name__}"
-    return f"the connection was lost: {error or type(error).__name__}"
+        final = any(isinstance(it, ssl.SSLCertVerificationError) for it in causes)
+        return Lost(f"no connection: {why}", sent=False, final=final)
+    return Lost(f"the connection was lost: {why}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what caused it, back to the first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

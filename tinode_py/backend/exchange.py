@@ -57,10 +57,14 @@ class Wait:
 
 @attrs.frozen
 class Lost:
-    """There was no answer. `sent`: the server may have got the request."""
+    """There was no answer.
+
+    `sent`: the server may have got the request. `final`: asking again would be the same.
+    """
 
     text: str
     sent: bool = True
+    final: bool = False
 
 
 Steps = Generator[Try | Wait, Got | Lost | None, T]
@@ -82,7 +86,8 @@ def exchange(call: Call[T], terms: Terms, now: Callable[[], float]) -> Steps[T]:
         if isinstance(got, Lost):
             maybe_done |= got.sent
             failure: BackendError = Unreachable(got.text, maybe_done=maybe_done)
-            again, wait = call.repeatable or not maybe_done, backoff.next()
+            again = not got.final and (call.repeatable or not maybe_done)
+            wait = backoff.next()
         elif got.status < 300:
             return read(call, got)
         elif got.status < 400:

@@ -8,6 +8,7 @@ always begins after it, and what is not above it is passed over.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Generator, Iterator
 from typing import TypeAlias
 
@@ -15,7 +16,7 @@ import attrs
 
 from ..client.backoff import Backoff
 from .call import Got, problem
-from .errors import Nonsense
+from .errors import Nonsense, Unreachable
 from .events import AT, Event, event_of
 from .exchange import Lost, Terms, Wait
 from .sse import Parser
@@ -91,16 +92,20 @@ class Follower:
     kinds: str
     now: Callable[[], float]
     backoff: Backoff
+    patience: float  # seconds for the first stream
 
     @classmethod
     def new(
         cls, terms: Terms, position: int | None, kinds: str, now: Callable[[], float]
     ) -> Follower:
-        return cls(position, kinds, now, Backoff(FIRST, LONGEST, terms.chance))
+        return cls(position, kinds, now, Backoff(FIRST, LONGEST, terms.chance), terms.patience)
 
     def steps(self) -> Following:
-        """For ever. Problem or Nonsense where asking again would not help."""
+        """For ever. Problem or Nonsense where asking again would not help; Unreachable if there
+        was no stream in time, at first.
+        """
         kept = yield Begin()
+        due = self.now() + self.patience
         if isinstance(kept, int):
             self.position = kept
         while True:
@@ -111,15 +116,20 @@ class Follower:
                 if self.now() - began > LASTED:
                     self.backoff.reset()
                 wait = max(self.backoff.next(), ended.wait)
+                if self.patience < math.inf and self.now() + wait > due:
+                    raise Unreachable(str(ended), maybe_done=False) from None
                 log.info("the stream of events is opened again in %.1f s: %s", wait, ended)
                 yield Wait(wait)
 
     def _stream(self) -> Following:
         opened = yield Open(self.position, self.kinds)
         if isinstance(opened, Lost):
+            if opened.final:
+                raise Unreachable(opened.text, maybe_done=False)
             raise _Interrupted(opened.text)
         if isinstance(opened, Got):
             self._refused(opened)
+        self.patience = math.inf
         parser = Parser(EVENT_SIZE)
         while True:
             part = yield Read()

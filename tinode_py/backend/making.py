@@ -120,10 +120,17 @@ def _class(cls: type[Any], shape: types.ModuleType) -> str:
     assert cls.__module__ == shape.__name__, f"{cls.__name__} is declared elsewhere"
     lines = ["@attrs.frozen", f"class {cls.__name__}:", _docstring(cls, hints_of(cls)), ""]
     for field in attrs.fields(cls):
-        default = "" if field.default is attrs.NOTHING else f" = {_default(field)}"
         kind = annotation(hints_of(cls)[field.name], "tuple")
-        lines.append(f"    {field.name}: {kind}{default}")
+        lines.append(f"    {field.name}: {kind}{_preset(field)}")
     return "\n".join([*lines, *_paging(cls), ""])
+
+
+def _preset(field: attrs.Attribute[Any]) -> str:
+    """The default of a member; what is secret is not shown by `repr`."""
+    default = "" if field.default is attrs.NOTHING else _default(field)
+    if field.repr is False:
+        return f" = attrs.field({f'default={default}, ' if default else ''}repr=False)"
+    return f" = {default}" if default else ""
 
 
 def _paging(cls: type[Any]) -> Iterator[str]:

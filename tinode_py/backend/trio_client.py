@@ -15,14 +15,13 @@ from ..client.positions import Positions
 from .call import Call, Got
 from .calls.methods import Methods
 from .connecting import (
-    NOT_SENT,
     SILENCE,
     client_options,
     is_stream,
+    lost,
     place_of,
     request_of,
     stream_of,
-    text_of,
     transport_options,
 )
 from .exchange import Gathering, Lost, Terms, Try, exchange
@@ -108,7 +107,7 @@ class Backend(Methods):
             try:
                 response = await self._http.send(self._http.build_request(**request), stream=True)
             except httpx.HTTPError as error:
-                return Lost(text_of(error), sent=not isinstance(error, NOT_SENT))
+                return lost(error)
             return response if stream and is_stream(response) else await self._whole(response)
         return Lost(f"no answer in {self.terms.timeout:g} seconds")
 
@@ -119,7 +118,7 @@ class Backend(Methods):
             async for part in parts:
                 gathering.take(part)
         except httpx.HTTPError as error:
-            return Lost(text_of(error))
+            return lost(error)
         finally:
             if not response.is_closed:
                 await let_go(response, parts)
@@ -146,7 +145,7 @@ class Backend(Methods):
 
         An event is done with when the next one is asked for, or at the end of the block, be it
         this client's or `async with backend.events(…) as events`. A lost connection raises
-        nothing; a refusal that will not pass raises Problem.
+        nothing, once there was one; a refusal that will not pass raises Problem.
         """
         follower = Follower.new(self.terms, after, ",".join(kinds), trio.current_time)
         opener = partial(self._stream, silence)

@@ -12,7 +12,7 @@ import trio
 
 from ..client.positions import Positions
 from .call import Got
-from .connecting import text_of
+from .connecting import lost
 from .errors import BackendError
 from .events import Event
 from .exchange import Lost, Wait
@@ -130,7 +130,7 @@ class EventStream:
             except StopAsyncIteration:
                 return Lost("the server has ended the stream")
             except httpx.HTTPError as error:
-                return Lost(text_of(error))
+                return lost(error)
             self._parts = parts
             return part
         return Lost(f"nothing was said for {self._silence:g} seconds")

@@ -89,7 +89,7 @@ class OneKey:
     rate: int
     created: datetime
     revoked: datetime | None
-    key: str
+    key: str = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -120,8 +120,8 @@ class Ticket:
     - `expires`: when it is void.
     """
 
-    ticket: str
-    url: str
+    ticket: str = attrs.field(repr=False)
+    url: str = attrs.field(repr=False)
     user: str
     expires: datetime
 

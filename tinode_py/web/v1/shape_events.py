@@ -92,7 +92,7 @@ class OneHook:
     kinds: tuple[str, ...]
     topics: tuple[str, ...]
     active: bool
-    secret: str
+    secret: str = attrs.field(repr=False)
     done: int
     failing: Moment | None
     dead: int

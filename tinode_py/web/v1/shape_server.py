@@ -59,7 +59,7 @@ class OneKey:
     rate: int
     created: Moment
     revoked: Moment | None
-    key: str
+    key: str = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -104,8 +104,8 @@ class Ticket:
     - `expires`: when it is void.
     """
 
-    ticket: str
-    url: str
+    ticket: str = attrs.field(repr=False)
+    url: str = attrs.field(repr=False)
     user: str
     expires: Moment
 

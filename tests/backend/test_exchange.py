@@ -137,6 +137,14 @@ def test_nobody_is_waited_for_beyond_ones_patience():
     assert script.waits == []
 
 
+def test_a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_done():
+    script = Script([Lost("gone"), refusal(503)])
+    with pytest.raises(Unreachable) as failed:
+        script.run(messages.send_message("hi", user="ext:1"))
+    assert failed.value.maybe_done
+    assert "503 no" in str(failed.value)
+
+
 @pytest.mark.parametrize("wait", ["-1", "soon", "9" * 400, "1e9", "²", " 5 "])
 def test_an_odd_wait_is_none_or_bounded(wait: str):
     assert 0 <= problem(refusal(503, wait=wait)).retry_after <= 86400

@@ -67,6 +67,11 @@ def test_a_long_line_in_many_pieces_is_not_searched_again_and_again():
     assert len(parser.feed(b"\n\n")[0].data) == 3_000_000
 
 
+def test_many_short_lines_at_once_cost_no_more_than_their_number():
+    assert Parser(1000).feed(b"\n" * 200_000) == []  # the square of it would take minutes
+    assert len(Parser(1000).feed(b"data:\r\r" * 20_000 + b"\n")) == 20_000
+
+
 def test_no_utf_8():
     with pytest.raises(Nonsense, match="UTF-8"):
         Parser(1000).feed(b"data: \xff\n\n")

@@ -42,11 +42,14 @@ class Asked(Described[P], Generic[P, T]):
         super().__init__(describe)
         self.describe = describe
 
-    def __get__(self, backend: Asks, owner: type[Any]) -> Callable[P, Awaitable[T]]:
+    def __get__(self, backend: Asks | None, owner: type[Any]) -> Callable[P, Awaitable[T]]:
+        if backend is None:
+            return self.describe  # type: ignore[return-value]  # for help()
+
         def method(*args: P.args, **members: P.kwargs) -> Awaitable[T]:
             return backend.carry_out(self.describe(*args, **members))
 
-        return method if backend is not None else self
+        return method
 
 
 class AskedBlocking(Described[P], Generic[P, T]):
@@ -56,11 +59,14 @@ class AskedBlocking(Described[P], Generic[P, T]):
         super().__init__(describe)
         self.describe = describe
 
-    def __get__(self, backend: Blocks, owner: type[Any]) -> Callable[P, T]:
+    def __get__(self, backend: Blocks | None, owner: type[Any]) -> Callable[P, T]:
+        if backend is None:
+            return self.describe  # type: ignore[return-value]  # for help()
+
         def method(*args: P.args, **members: P.kwargs) -> T:
             return backend.carry_out(self.describe(*args, **members))
 
-        return method if backend is not None else self
+        return method
 
 
 class All(Described[P], Generic[P, T]):
@@ -70,11 +76,14 @@ class All(Described[P], Generic[P, T]):
         super().__init__(describe)
         self.describe = describe
 
-    def __get__(self, backend: Asks, owner: type[Any]) -> Callable[P, AsyncIterator[T]]:
+    def __get__(self, backend: Asks | None, owner: type[Any]) -> Callable[P, AsyncIterator[T]]:
+        if backend is None:
+            return self.describe  # type: ignore[return-value]  # for help()
+
         def method(*args: P.args, **members: P.kwargs) -> AsyncIterator[T]:
             return _rows(backend, self.describe(*args, **members))
 
-        return method if backend is not None else self
+        return method
 
 
 class AllBlocking(Described[P], Generic[P, T]):
@@ -84,11 +93,14 @@ class AllBlocking(Described[P], Generic[P, T]):
         super().__init__(describe)
         self.describe = describe
 
-    def __get__(self, backend: Blocks, owner: type[Any]) -> Callable[P, Iterator[T]]:
+    def __get__(self, backend: Blocks | None, owner: type[Any]) -> Callable[P, Iterator[T]]:
+        if backend is None:
+            return self.describe  # type: ignore[return-value]  # for help()
+
         def method(*args: P.args, **members: P.kwargs) -> Iterator[T]:
             return _rows_blocking(backend, self.describe(*args, **members))
 
-        return method if backend is not None else self
+        return method
 
 
 async def _rows(backend: Asks, call: Call[Page[T]]) -> AsyncIterator[T]:

@@ -98,6 +98,8 @@ def exchange(call: Call[T], terms: Terms, now: Callable[[], float]) -> Steps[T]:
             failure = refused = problem(got)
             again = got.status == _BUSY or (call.repeatable and got.status in _AWAY)
             wait = max(backoff.next(), refused.retry_after)
+            if again and maybe_done:  # this try was refused; the one before may have done it
+                failure = Unreachable(str(refused), maybe_done=True)
         if not again or now() + wait > last:
             raise failure
         yield Wait(wait)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import attrs
 
 from .errors import Nonsense
+
+_END = re.compile(rb"[\r\n]")
 
 
 @attrs.frozen
@@ -40,10 +44,11 @@ class Parser:
 
     def _line(self) -> bytes | None:
         """The next line that has ended; CR, LF and CRLF end one. A CR waits for what follows."""
-        ends = [at for mark in b"\r\n" if (at := self._rest.find(mark, self._seen)) >= 0]
-        end = min(ends, default=-1)
-        if end < 0 or self._rest[end:] == b"\r":
-            self._seen = max(len(self._rest) - 1, 0) if end >= 0 else len(self._rest)
+        found, size = _END.search(self._rest, self._seen), len(self._rest)
+        end = found.start() if found else size
+        del found  # it holds the bytes, which are to be changed
+        if end == size or (end == size - 1 and self._rest.endswith(b"\r")):
+            self._seen = end
             return None
         line = bytes(self._rest[:end])
         del self._rest[: end + (2 if self._rest[end : end + 2] == b"\r\n" else 1)]

@@ -4,7 +4,7 @@ Made by `python -m tinode_py.backend.making`: do not edit.
 """
 
 from .audit import AuditPage, Deed
-from .events import DeadLetter, DeadLetters, HookList, OneHook, Replayed
+from .events import DeadLetter, DeadLetters, HookList, OneHook, Replayed, Tried
 from .messages import (
     BroadcastSent,
     DeletedMessages,
@@ -88,5 +88,6 @@ __all__ = [
     "ServerState",
     "Ticket",
     "TopicList",
+    "Tried",
     "UserList",
 ]

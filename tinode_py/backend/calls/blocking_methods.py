@@ -25,6 +25,8 @@ class Methods:
     list_dead_letters = AskedBlocking(events.list_dead_letters)
     all_dead_letters = AllBlocking(events.list_dead_letters)
     replay = AskedBlocking(events.replay)
+    rotate_webhook = AskedBlocking(events.rotate_webhook)
+    test_webhook = AskedBlocking(events.test_webhook)
     send_message = AskedBlocking(messages.send_message)
     send_messages = AskedBlocking(messages.send_messages)
     list_scheduled = AskedBlocking(messages.list_scheduled)

@@ -23,10 +23,11 @@ class OneHook:
     - `kinds`: as they were asked for.
     - `topics`: as they were asked for.
     - `active`: as they were asked for.
-    - `secret`: what signs; only in the answer to its making, else empty.
+    - `secret`: what signs; only in the answer to its making or rotation, else empty.
     - `done`: the id of the last event that was delivered or given up.
     - `failing`: when it began to fail, if it does.
     - `dead`: how many events were given up.
+    - `former_until`: until when the secret before the last rotation signs as well.
     """
 
     id: int
@@ -38,6 +39,7 @@ class OneHook:
     done: int
     failing: datetime | None
     dead: int
+    former_until: datetime | None
 
 
 @attrs.frozen
@@ -104,6 +106,20 @@ class Replayed:
     """
 
     events: int
+
+
+@attrs.frozen
+class Tried:
+    """What a service answered to a request without events.
+
+    - `taken`: whether it took it.
+    - `status`: what it answered, 0 if it did not.
+    - `error`: why it was not taken, empty if it was.
+    """
+
+    taken: bool
+    status: int
+    error: str
 
 
 def create_webhook(
@@ -218,3 +234,22 @@ def replay(id: str, *, after: int | None = None) -> Call[Replayed]:
         Replayed,
         body=given(("after", after, None)),
     )
+
+
+def rotate_webhook(id: str, *, secret: str = "", grace: int = 86400) -> Call[OneHook]:
+    """Give a webhook another secret, both valid for a while.
+
+    - `secret`: what signs from now on; empty: one is made, and told once.
+    - `grace`: seconds for which that of until now signs as well; 0: not at all, if it leaked.
+    """
+    return Call(
+        "POST",
+        place("/v1/webhooks/{id}/rotate", id=id),
+        OneHook,
+        body=given(("secret", secret, ""), ("grace", grace, 86400)),
+    )
+
+
+def test_webhook(id: str) -> Call[Tried]:
+    """Post a request without events once."""
+    return Call("POST", place("/v1/webhooks/{id}/test", id=id), Tried)

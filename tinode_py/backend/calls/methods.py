@@ -25,6 +25,8 @@ class Methods:
     list_dead_letters = Asked(events.list_dead_letters)
     all_dead_letters = All(events.list_dead_letters)
     replay = Asked(events.replay)
+    rotate_webhook = Asked(events.rotate_webhook)
+    test_webhook = Asked(events.test_webhook)
     send_message = Asked(messages.send_message)
     send_messages = Asked(messages.send_messages)
     list_scheduled = Asked(messages.list_scheduled)

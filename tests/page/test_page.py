@@ -53,6 +53,7 @@ OFFICE = [
     "figures",
     "users",
     "throw somebody out",
+    "the audit tells of it",
     "suspend and let in again",
     "topics",
     "log out",

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 import httpx
 import pytest
+from msgspec import structs
 
 from tests.web.v1.conftest import Api
 from tinode_py import access, ids
@@ -67,7 +68,11 @@ class World:
             row = Topic(name, NOW, NOW, NOW, owner=peer, auth=access.parse("JRWPS"))
         full = access.parse("JRWPA") if role == "p2p" else access.FULL
         rows = [Subscription(name, peer, NOW, NOW, full, full)] if role != "owner" else []
-        if role != "stranger":
+        if role == "reader":
+            row = structs.replace(row, channel=True, readers=1)
+            called = ids.channel_of(name)
+            rows.append(Subscription(called, self.bob.user, NOW, NOW, want, given))
+        elif role != "stranger":
             deleted = NOW if role == "former" else 0
             rows.append(Subscription(name, self.bob.user, NOW, NOW, want, given, deleted=deleted))
         says = zip((peer, self.bob.user, self.bob.user, peer), itertools.count(1), strict=False)
@@ -79,8 +84,11 @@ class World:
         """What is stored of bob in a topic, and what he and the other one can read there."""
         user = self.bob.user
         name = ids.p2p_name(user, named) if ids.is_user(named) else named
+        name = ids.group_of(named) if ids.is_channel(named) else name
         other = named if is_p2p(name) else self.owner
-        row = await self.server.server.store.fetch(SubscriptionOf(name, user))
+        row = await self.server.server.store.fetch(
+            SubscriptionOf(named if ids.is_channel(named) else name, user)
+        )
         found = []
         for who in (user, other):
             query = MessagesIn(name, who, (Range(1, 100),), 100)
@@ -238,6 +246,28 @@ async def test_both_doors_give_one_verdict(world, name):
     assert not wrong, (len(wrong), wrong[:3])
     if name not in ("topics", "edit another's"):
         assert len(verdicts) > 1  # some may, some may not
+
+
+READS = ("JRP", "JR", "JRWPASD", "JP", "RP", "N")
+
+
+async def test_readers_of_a_channel(world):
+    """Where both doors refuse, the codes may differ: one says that there is no such request."""
+    wrong, granted = [], set()
+    for name, (want, given) in itertools.product(OPERATIONS, itertools.product(READS[::3], READS)):
+        modes = access.parse(want), access.parse(given)
+        one, other = [await world.topic("reader", *modes) for _ in range(2)]
+        before = await world.state(other)
+        mine, theirs = await OPERATIONS[name](world, one, other)
+        after = [await world.state(named) for named in (one, other)]
+        refused = [isinstance(it, int) and it >= 400 for it in (mine, theirs)]
+        granted |= set() if any(refused) else {name}
+        same = all(refused) or mine == theirs
+        done = after[0] == after[1] or (all(refused) and after[1] == before)
+        if not (same and done):
+            wrong.append((name, want, given, mine, theirs, *after))
+    assert not wrong, (len(wrong), wrong[:6])
+    assert granted == {"history", "members", "topics"}
 
 
 async def test_who_is_no_member_does_not_become_one(world):

@@ -43,12 +43,16 @@ async def _peopled(server):
     return await key_for(server), alice.token, names
 
 
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    return schemathesis.openapi.from_dict(document())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize("operation", TRIED, ids=lambda operation: operation.id)
-def test_requests_are_answered_as_described(world, operation, mode):
+def test_requests_are_answered_as_described(world, schema, operation, mode):
     url, key, token, names = world
-    schema: Any = schemathesis.openapi.from_dict(document())
     described = schema[operation.path][operation.method]
     headers = {"Authorization": f"Bearer {token if operation.scope == OWN else key}"}
 

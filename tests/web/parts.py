@@ -167,12 +167,11 @@ class Reader:
         return status, headers, await self.take(int(headers.get("content-length", 0)))
 
     async def frame(self) -> tuple[int, bytes]:
-        first, size = await self.take(2)
-        if size == 126:
-            size = int.from_bytes(await self.take(2), "big")
-        elif size == 127:
-            size = int.from_bytes(await self.take(8), "big")
-        return first & 15, await self.take(size)
+        """The next one. Who is cancelled here has taken nothing."""
+        await self.upto(lambda seen: len(seen) >= sum(_extent(seen)))
+        before, size = _extent(self.seen)
+        whole = await self.take(before + size)
+        return whole[0] & 15, whole[before:]
 
     async def ended(self) -> bool:
         """Whether nothing more comes."""
@@ -180,6 +179,18 @@ class Reader:
             return not self.seen and not await self.stream.receive_some()
         except trio.BrokenResourceError:
             return True
+
+
+def _extent(seen: bytes) -> tuple[int, int]:
+    """How long the head of a frame and its payload are, as far as can be told."""
+    if len(seen) < 2:
+        return 2, 0
+    wide = {126: 2, 127: 8}.get(seen[1], 0)
+    if not wide:
+        return 2, seen[1]
+    if len(seen) < 2 + wide:
+        return 2 + wide, 0
+    return 2 + wide, int.from_bytes(seen[2 : 2 + wide], "big")
 
 
 async def upgraded(stream: trio.abc.Stream, **more: Any) -> Reader:

@@ -43,7 +43,7 @@ LIVE = (
         "server.drain_seconds",
     ),
     *("webhooks.most", "webhooks.batch", "webhooks.attempts", "webhooks.longest_pause"),
-    *("webhooks.before.topics", "webhooks.before.on_failure"),
+    "webhooks.before",
     *("media.collect_after", "media.reserve", "log.level"),
 )
 

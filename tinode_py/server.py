@@ -24,7 +24,7 @@ from .auth.secrets import Secrets
 from .config import ConfigError, Settings, is_lasting
 from .errors import SHUTDOWN, StoreError
 from .foundation import Parts, build, entrance_of, make_sys, notifying, stored, topics
-from .hooks.before import Before, before_of
+from .hooks.before import Befores, befores
 from .live.entrance import Entrance
 from .live.events import Events, events_of
 from .live.hub import Hub
@@ -155,7 +155,7 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
         stored(settings, parts, news) as (store, secrets),
         authenticator(settings) as (settings, rest),
         standing_on(settings, store, bare=parts.bare) as (settings, standing),
-        before_of(settings.webhooks.before, wire_limits(settings), parts.now) as before,
+        befores(settings.webhooks.before, wire_limits(settings), parts.now) as (asking, before),
         notifying(settings, store, parts) as pushing,
         events_of(store, news, settings, parts.now, parts.random_bytes) as events,
         uploads_of(settings, store, parts.now, parts.random_bytes, inline=parts.inline) as uploads,
@@ -164,8 +164,7 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
         await make_sys(store, parts.now())
         server = _assembled(standing, parts, store, secrets, hub, rest, events, uploads)
         standing.follow(looking(uploads), _events_follower(events), events.webhooks.ready_for)
-        if before is not None:
-            standing.follow(_before_follower(before))
+        standing.follow(_before_follower(asking, hub))
         server.on_session = parts.on_session
         async with _sending_later(server), _controlled(server), _listening(server):
             server.ready = True
@@ -281,13 +280,10 @@ def _events_follower(events: Events) -> Follower:
     return ready
 
 
-def _before_follower(before: Before) -> Follower:
+def _before_follower(asking: Befores, hub: Hub) -> Follower:
     def ready(settings: Settings) -> Callable[[], None]:
-        def put_in_force() -> None:
-            before.rules = settings.webhooks.before
-            before.limits = wire_limits(settings)
-
-        return put_in_force
+        before = asking.of(settings.webhooks.before, wire_limits(settings))
+        return lambda: setattr(hub, "before", before)
 
     return ready
 

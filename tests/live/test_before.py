@@ -207,3 +207,24 @@ async def test_settings_that_make_no_sense(webhooks, key):
     with pytest.raises(ConfigError, match=f"webhooks.{key}"):
         async with running_server(webhooks=webhooks):
             pass
+
+
+async def test_the_service_is_named_while_the_server_runs():
+    async with serving() as service, running_server() as server:
+        ann = await server.user("ann")
+        group = (await ann.sub("new1")).topic
+        assert await ann.pub(group, 1) == 1
+        standing = server.server.standing
+        for nonsense in ("ftp://a", "http://"):
+            with pytest.raises(ConfigError, match=r"webhooks\.before\.url"):
+                await standing.set([f"webhooks.before.url={nonsense}"])
+        await standing.set([f"webhooks.before.url={service.url}/before"])
+        service.answers = [(200, b'{"refuse": "no"}'), (200, b"")]
+        assert (await refusal(ann, group, 2))[0] == 422
+        await standing.set(["webhooks.before.secret=s", "webhooks.before.timeout=3"])
+        assert await ann.pub(group, 3) == 2
+        assert "x-tinode-signature" not in service.asked[0].headers
+        assert "x-tinode-signature" in service.asked[1].headers
+        await standing.unset(list(standing.stored))
+        assert await ann.pub(group, 4) == 3
+        assert len(service.asked) == 2

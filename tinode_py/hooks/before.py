@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 import attrs
+import httpx
 import msgspec
 
 from ..config import ConfigError
@@ -42,7 +43,7 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True):
 _READER = msgspec.json.Decoder(_Answer)
 
 
-@attrs.define(eq=False)
+@attrs.frozen
 class Before:
     """Asks the service."""
 
@@ -89,17 +90,40 @@ class Before:
         return attrs.evolve(pub, head=head, content=content)
 
 
+@attrs.define(eq=False)
+class Befores:
+    """Makes those who are asked, as the settings change. Connections are closed with `open`."""
+
+    open: contextlib.AsyncExitStack
+    now: Callable[[], int]
+    _clients: dict[tuple[str, float], httpx.AsyncClient] = attrs.field(factory=dict)
+
+    def of(self, rules: BeforeHook, limits: WireLimits) -> Before | None:
+        """None if nobody is to be asked. Raises ConfigError for an address that makes no sense."""
+        if not rules.url:
+            return None
+        try:
+            check_url(rules.url)
+        except Forbidden as error:
+            raise ConfigError("webhooks.before.url", str(error)) from None
+        client = self._client(rules.url, rules.timeout)
+        return Before(
+            Poster(client, rules.url, rules.secret, rules.timeout, self.now), rules, limits
+        )
+
+    def _client(self, url: str, timeout: float) -> httpx.AsyncClient:
+        """One for each address, so that what is under way ends in good order."""
+        if (url, timeout) not in self._clients:
+            client = self._clients[url, timeout] = new_client(_ANYWHERE, timeout, CONNECTIONS)
+            self.open.push_async_callback(client.aclose)
+        return self._clients[url, timeout]
+
+
 @contextlib.asynccontextmanager
-async def before_of(
+async def befores(
     rules: BeforeHook, limits: WireLimits, now: Callable[[], int]
-) -> AsyncIterator[Before | None]:
-    """None if nobody is to be asked. Raises ConfigError for an address that makes no sense."""
-    if not rules.url:
-        yield None
-        return
-    try:
-        check_url(rules.url)
-    except Forbidden as error:
-        raise ConfigError("webhooks.before.url", str(error)) from None
-    async with new_client(_ANYWHERE, rules.timeout, CONNECTIONS) as client:
-        yield Before(Poster(client, rules.url, rules.secret, rules.timeout, now), rules, limits)
+) -> AsyncIterator[tuple[Befores, Before | None]]:
+    """Who is asked for the time of the block, and at its start. ConfigError as of `Befores.of`."""
+    async with contextlib.AsyncExitStack() as stack:
+        made = Befores(stack, now)
+        yield made, made.of(rules, limits)

@@ -17,6 +17,13 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICK
 
 
+def waited_seconds(pid: int) -> float:
+    """How long the threads of a process could have run, and waited for a core that others had."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    nanoseconds = sum(int((it / "schedstat").read_text("ascii").split()[1]) for it in threads)
+    return nanoseconds / 1e9
+
+
 def resident(pid: int) -> int:
     """Bytes of memory that a process holds."""
     for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():

@@ -176,7 +176,7 @@ def pairs(bench: Bench) -> Iterator[Result]:
         for one, other in bench.people.pairs
     ]
     topics = [other.user for _, other in bench.people.pairs]
-    yield from _publishing(bench, groups, topics, (1, 8), f"{len(groups)} durable p2p pairs")
+    yield from _publishing(bench, groups, topics, (1, 4, 8), f"{len(groups)} durable p2p pairs")
 
 
 def rooms(bench: Bench) -> Iterator[Result]:

@@ -25,7 +25,7 @@ import attrs
 from .business import add_key, request
 from .crowds import Crowd, _part, _private
 from .load import masked, session
-from .machine import LOAD_CORE, cpu_seconds, pin, resident
+from .machine import LOAD_CORE, cpu_seconds, pin, resident, waited_seconds
 from .measures import _quiet
 from .people import settle
 from .scale import serving
@@ -59,24 +59,51 @@ def streams(crowd: Crowd, key: str, count: int, messages: int, pause: float) -> 
     opening = time.perf_counter() - began
     opened = (cpu_seconds(crowd.pid) - cpu) / count * 1e3
     each = (resident(crowd.pid) - before) / count / 1024
+    refused = _one_more(crowd.port, key)
     deaf, readers = sockets[::_DEAF], [s for n, s in enumerate(sockets) if n % _DEAF]
-    cpu = cpu_seconds(crowd.pid)
+    meter = Meter.of(crowd.pid)
     with _beside(crowd) as beside:  # what it sends is an event to every reader, too
         told = _publish(crowd, readers, messages, pause)
-    cpu = cpu_seconds(crowd.pid) - cpu
+    used = meter.since()
     grown = (resident(crowd.pid) - before) / count / 1024
-    refused = _one_more(crowd.port, key)
     for sock in sockets:
         sock.close()
-    times = sorted(told.times)
-    cost = cpu / ((messages + int(beside[0].split()[0])) * count) * 1e6
+    events = messages + int(beside[0].split()[0])
+    cost = used.server * used.seconds / (events * count) * 1e6
     return (
         f"streams: {count:,} opened in {opening:.1f} s ({opened:.2f} ms of CPU each), {each:.1f} KB"
-        f" each, {grown:.1f} KB at the end; an event takes {_part(times, 0.5):.0f} ms (p50),"
-        f" {_part(times, 0.99):.0f} ms (p99), {times[-1]:.0f} ms (most) to {len(readers):,} of them"
-        f" ({len(deaf)} are not read), {cost:.1f} µs of CPU for each; {told.starved} got less than"
-        f" all; one more: {refused}; meanwhile {beside[0]}"
+        f" each, {grown:.1f} KB at the end; one more: {refused}; {events} events, {cost:.1f} µs of"
+        f" CPU for each to one reader; {told} {len(readers):,} are read, {len(deaf)} are not"
+        f"; {used}; meanwhile {beside[0]}"
     )
+
+
+@attrs.frozen
+class Meter:
+    """Use of cores, of the server and of this process, in seconds; `since` as shares."""
+
+    pid: int
+    seconds: float
+    server: float
+    waited: float
+    load: float
+
+    @classmethod
+    def of(cls, pid: int) -> Meter:
+        spent = cpu_seconds(pid), waited_seconds(pid), cpu_seconds(os.getpid())
+        return cls(pid, time.perf_counter(), *spent)
+
+    def since(self) -> Meter:
+        now = Meter.of(self.pid)
+        seconds = now.seconds - self.seconds
+        pairs = (now.server, self.server), (now.waited, self.waited), (now.load, self.load)
+        return Meter(self.pid, seconds, *((late - early) / seconds for late, early in pairs))
+
+    def __str__(self) -> str:
+        return (
+            f"the server used {self.server:.0%} of its core and waited for it {self.waited:.0%} of"
+            f" the time, the load used {self.load:.0%}"
+        )
 
 
 def _opened(port: int, key: str, count: int) -> list[socket.socket]:
@@ -120,12 +147,19 @@ def _one_more(port: int, key: str) -> str:
 # --- publishing --------------------------------------------------------------------------
 
 
-@attrs.define
+@attrs.frozen
 class Told:
     """Milliseconds of each delivery; how many readers got less than all."""
 
     times: list[float]
     starved: int
+
+    def __str__(self) -> str:
+        times = sorted(self.times)
+        return (
+            f"one takes {_part(times, 0.5):.0f} ms (p50), {_part(times, 0.99):.0f} ms (p99),"
+            f" {times[-1]:.0f} ms (most), {self.starved} got less than all;"
+        )
 
 
 def _publish(crowd: Crowd, readers: Sequence[socket.socket], messages: int, pause: float) -> Told:
@@ -186,7 +220,7 @@ def _look(crowd: Crowd, stop: int, answer: int) -> None:
     visits: list[float] = []
     stopped = select.poll()  # numbers of descriptors are too high for select
     stopped.register(stop)
-    while not stopped.poll(50):
+    while not stopped.poll(1000):
         chats += _private(crowd, one, other, 5, 0.02)
         began = time.perf_counter()
         with socket.create_connection(("127.0.0.1", crowd.port)) as sock:

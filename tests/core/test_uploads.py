@@ -42,3 +42,29 @@ def test_each_counts_once_and_there_is_a_bound():
     assert isinstance(change, LinkUploads)
     assert (change.owner, change.seq) == ("usr", 0)
     assert change.uploads == tuple(f"{n:011}" for n in range(uploads.MOST))
+
+
+REF = b'{"fn":"A","photo":{"type":"png","ref":"/v0/file/s/%b.png"}}' % ID.encode()
+INLINE = b'{"fn":"A","photo":{"type":"png","data":"AAAA"}}'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "attachments", "links"),
+    [
+        (REF, INLINE, (), ()),  # let go of
+        (REF, b'{"fn":"A"}', (), ()),
+        (REF, None, (), ()),
+        (REF, b'"a text"', (), ()),
+        (REF, REF.replace(b"png", b"jpg"), (), (ID,)),  # still referred to
+        (REF, REF.replace(b'"A"', b'"B"'), (), None),  # as it was
+        (None, INLINE, (), None),
+        (b"5", REF, (), None),
+        (INLINE, REF, (f"/v0/file/s/{ID}",), (ID,)),
+        (REF, REF, (f"/v0/file/s/{ID}",), (ID,)),
+        (REF, b'{"photo":5}', (), ()),
+        (REF, b'{"photo":{"ref":5}}', (), ()),
+    ],
+)
+def test_a_picture_that_is_replaced_lets_go_of_its_upload(before, after, attachments, links):
+    changes = uploads.picture("usrA", before, after, attachments)
+    assert changes == (() if links is None else (LinkUploads("usrA", 0, links),))

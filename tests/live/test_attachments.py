@@ -87,6 +87,19 @@ async def test_a_new_picture_frees_the_old_one(server):
     assert await loose(server) == {ONE, TWO}
 
 
+async def test_a_picture_in_the_description_frees_an_uploaded_one(server):
+    alice = await server.user("alice")
+    topic = await group(alice)
+    ref = f"/v0/file/s/{ONE}.png"
+    for at in ("me", topic):
+        desc = {"public": {"fn": "A", "photo": {"type": "png", "ref": ref}}}
+        await alice.request({"set": {"topic": at, "desc": desc}, "extra": extra(ONE)})
+        await alice.set(at, desc={"public": {"note": "the same picture"}})
+        assert await loose(server) == {TWO}
+        await alice.set(at, desc={"public": {"photo": {"data": "AAAA", "ref": "\u2421"}}})
+        assert await loose(server) == {ONE, TWO}
+
+
 async def test_a_group_has_its_picture_from_the_start(server):
     alice = await server.user("alice")
     await alice.sub("me")

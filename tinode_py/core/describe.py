@@ -113,7 +113,8 @@ def _desc(state: TopicState, asked: Asked, part: SetDesc, env: Env) -> Decision:
     if public_set or topic != state.record:
         changes.append(PutTopic(topic))
     if part.public is not None and public_set:
-        changes.extend(uploads.linked(state.name, 0, asked.attachments))
+        before, after = state.record.public, topic.public
+        changes.extend(uploads.picture(state.name, before, after, asked.attachments))
     if private_set:
         changes.append(PutSubscription(structs.replace(sub, private=private, updated=env.now)))
     if not changes:

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from .. import access, records
 from ..access import JOIN, OWNER, PRES
-from ..changes import DropCredential, PutUser
+from ..changes import Change, DropCredential, PutUser
 from ..errors import (
     DENIED,
     EVICTED,
@@ -101,7 +101,9 @@ def _desc(state: MeState, asked: Asked, part: SetDesc, env: Env) -> Decision:
         effects.extend(_others(state, asked, "upd", "me"))
     if shown:
         effects.extend(_description_changed(state))
-    picture = uploads.linked(user.id, 0, asked.attachments) if public_set else ()
+    picture: tuple[Change, ...] = ()
+    if public_set:
+        picture = uploads.picture(user.id, user.public, public, asked.attachments)
     changes = (PutUser(structs.replace(new, updated=env.now)), *picture)
     return Decision(changes, tuple(effects))
 

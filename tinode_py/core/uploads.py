@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
+
+import msgspec
 
 from ..changes import Change, LinkUploads
 
@@ -22,3 +25,26 @@ def linked(owner: str, seq: int, attachments: Iterable[str]) -> tuple[Change, ..
     """What is stored for the attachments of a message, or of a picture (`seq` 0)."""
     uploads = named(attachments)
     return (LinkUploads(owner, seq, uploads),) if uploads else ()
+
+
+def picture(
+    owner: str, before: bytes | None, after: bytes | None, attachments: Iterable[str]
+) -> tuple[Change, ...]:
+    """What is stored for the picture of somebody or something whose `public` has changed.
+
+    Where no upload is named, the former one is let go of if the picture itself (`photo`) is
+    another one now, or none: a small one stands in the description, and needs no upload. One
+    to which the new picture still refers stays.
+    """
+    if found := linked(owner, 0, attachments):
+        return found
+    was, now = _photo(before), _photo(after)
+    if was is None or was == now:
+        return ()
+    ref = now.get("ref") if isinstance(now, dict) else None
+    return (LinkUploads(owner, 0, named([ref] if isinstance(ref, str) else [])),)
+
+
+def _photo(public: bytes | None) -> Any:
+    found = msgspec.json.decode(public) if public else None
+    return found.get("photo") if isinstance(found, dict) else None

@@ -78,6 +78,21 @@ def test_a_header_may_carry_more_signatures():
     verifier().verify(GOOD.replace("v1", "v1=00, v1", 1), BODY)
 
 
+def test_while_the_server_replaces_it_either_secret_fits():
+    header = signature("new", NOW, BODY, "secret")
+    verifier().verify(header, BODY)
+    verifier(secret="new").verify(header, BODY)
+    with pytest.raises(BadSignature):
+        verifier(secret="older").verify(header, BODY)
+
+
+def test_a_trial():
+    body = b'{"hook":3,"test":true,"events":[]}'
+    found = verifier().delivery({"x-tinode-signature": signature("secret", NOW, body)}, body)
+    assert (found.test, found.events) == (True, ())
+    assert not verifier().delivery({"x-tinode-signature": GOOD}, BODY).test
+
+
 def test_a_secret_can_be_replaced():
     both = verifier(secret=("new", "secret"))
     both.verify(GOOD, BODY)

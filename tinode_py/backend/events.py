@@ -58,10 +58,12 @@ class Delivery:
 
     - `hook`: the webhook's number.
     - `events`: in order.
+    - `test`: whether somebody only tries it out; then there are none.
     """
 
     hook: int
     events: tuple[Event, ...]
+    test: bool = False
 
 
 def event_of(data: str | bytes) -> Event:

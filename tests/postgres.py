@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,22 +59,37 @@ class Cluster:
 
     def start(self) -> None:
         options = f"-k {self.folder} -c listen_addresses='' {_SMALL} {self.options}"
-        self.run("pg_ctl", "-w", "-t", "30", "-l", str(self.folder / "log"), "-o", options, "start")
+        log = self.folder / "log"
+        try:
+            self.run("pg_ctl", "-w", "-t", "30", "-l", str(log), "-o", options, "start")
+        except AssertionError:
+            print(log.read_text()[-2000:])
+            raise
 
     def stop(self, mode: str = "fast") -> None:
         self.run("pg_ctl", "-w", "-m", mode, "stop")
 
     @property
     def is_running(self) -> bool:
-        return (self.folder / "data" / "postmaster.pid").exists()
+        found = self.folder / "data" / "postmaster.pid"
+        return found.exists() and _lives(int(found.read_text().split()[0]))
 
     def kill(self) -> None:
         """As the kernel does it when memory is out: no goodbye to anybody."""
-        first = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
+        first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(first, signal.SIGSTOP)  # so that it has no more children
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        for process in (first, *children):
+        processes = [first, *map(int, children)]
+        for process in processes:
             with suppress(ProcessLookupError):
-                os.kill(int(process), signal.SIGKILL)
+                os.kill(process, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while any(map(_lives, processes)):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        # Nobody may have collected it: then its number is still taken, and bars the way.
+        (self.folder / "data" / "postmaster.pid").unlink()
+        (self.folder / ".s.PGSQL.5432.lock").unlink()
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@/{database}?host={self.folder}"
@@ -117,7 +133,8 @@ def running_cluster(*, durable: bool = False) -> Iterator[Cluster]:
         try:
             yield cluster
         finally:
-            cluster.stop("immediate")
+            if cluster.is_running:
+                cluster.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -131,6 +148,14 @@ def _end_forgotten() -> None:
                 if str(owner.parent) in Path(f"/proc/{process}/cmdline").read_text():
                     os.kill(int(process), signal.SIGQUIT)
                 shutil.rmtree(owner.parent)
+
+
+def _lives(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
 
 
 def _is_there(user: str) -> bool:

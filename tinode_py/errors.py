@@ -7,7 +7,7 @@ deep check can end a decision. Texts are part of the protocol: clients compare s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -76,3 +76,11 @@ class Refused(Exception):
 
 class StoreError(Exception):
     """The store could not do what was asked (disk full, I/O error, connection lost)."""
+
+    answer: ClassVar[Answer] = INTERNAL
+
+
+class StoreAway(StoreError):
+    """The store cannot be reached for now. Nothing was changed; later it may be there again."""
+
+    answer: ClassVar[Answer] = UNAVAILABLE

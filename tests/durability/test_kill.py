@@ -161,9 +161,9 @@ def _line(ledger: Ledger, seconds: float) -> str:
     return json.dumps(numbers)
 
 
-async def _acquainted(data: Path, people: list[Person]) -> str:
+async def _acquainted(data: Path, people: list[Person], *args: str) -> str:
     """Accounts, a group of all, a pair of each two neighbours; where the server listened."""
-    async with serving(data) as server, contextlib.AsyncExitStack() as stack:
+    async with serving(data, *args) as server, contextlib.AsyncExitStack() as stack:
         talkers = [await stack.enter_async_context(connected(server.url)) for _ in people]
         for person, talker in zip(people, talkers, strict=True):
             await talker.register(f"person{person.number}")

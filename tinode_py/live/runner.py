@@ -60,6 +60,7 @@ from ..errors import (
     UNAVAILABLE,
     Answer,
     Refused,
+    StoreAway,
     StoreError,
 )
 from ..queries import Query
@@ -285,10 +286,10 @@ class Runner:
             decision = self.rules.decide(self.state, item.event, facts, env)
         except Refused as no:
             return self._refusal(item, no.answer, no.params)
-        except StoreError:
-            log.exception("facts could not be fetched", extra={"topic": self.state.name})
+        except StoreError as error:
+            self._note(error, "facts could not be fetched")
             self._failed = True
-            return self._refusal(item, INTERNAL)
+            return self._refusal(item, error.answer)
         except Exception:  # a bug must cost one request, not the topic
             log.exception("a request failed", extra={"topic": self.state.name})
             self._loaded, self._failed = False, True
@@ -306,10 +307,15 @@ class Runner:
         asked = item.event.asked if isinstance(item.event, NewLogin | PublishIs) else item.event
         if not isinstance(asked, Asked) or item.link is None:
             return Decision()
-        if answer is INTERNAL and isinstance(asked.request, Note):
+        if answer in (INTERNAL, UNAVAILABLE) and isinstance(asked.request, Note):
             return Decision()  # nobody waits for an answer to a note
         packet = ctrl(self.hub.env(), answer, asked, params=params)
         return Decision(effects=(Reply(item.link.sid, packet),))
+
+    def _note(self, error: StoreError, what: str) -> None:
+        """Into the log: with all that is known, unless it will be said often and is no riddle."""
+        known = not isinstance(error, StoreAway)
+        log.error("%s: %s", what, error, exc_info=known, extra={"topic": self.state.name})
 
     # --- commit, emit --------------------------------------------------------------------
 
@@ -338,9 +344,9 @@ class Runner:
         began = trio.current_time()
         try:
             outcome = await self.store.commit(Batch(changes, self.hub.now()))
-        except StoreError:
-            log.exception("a commit failed", extra={"topic": self.state.name})
-            return INTERNAL, None
+        except StoreError as error:
+            self._note(error, "a commit failed")
+            return error.answer, None
         match outcome:
             case Committed():
                 self.hub.tally.commits.add(trio.current_time() - began)

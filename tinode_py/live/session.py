@@ -38,6 +38,7 @@ from ..errors import (
     UNAVAILABLE,
     Answer,
     Refused,
+    StoreAway,
     StoreError,
 )
 from ..wire.codec import Form, Malformed, NotUtf8, WireLimits, decode_cbor, decode_json
@@ -183,9 +184,10 @@ class Session:
             await self._handle(packet)
         except Refused as no:
             self._refuse(packet, no)
-        except StoreError:
-            log.exception("the store failed", extra=self._who())
-            self._refuse(packet, Refused(INTERNAL))
+        except StoreError as error:
+            known = not isinstance(error, StoreAway)
+            log.error("the store failed: %s", error, exc_info=known, extra=self._who())
+            self._refuse(packet, Refused(error.answer))
         except Exception:  # a bug must cost one request, not the session
             log.exception("a request failed", extra=self._who())
             self._refuse(packet, Refused(INTERNAL))

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import attrs
 
-from ...errors import StoreError
+from ...errors import StoreAway
 from .statements import Connection
 
 _CLASS, _LOCK = 0x54696E6F, 1  # "Tino"
@@ -29,7 +29,7 @@ WHERE l.locktype = 'advisory' AND l.classid = {_CLASS} AND l.objid = {_LOCK} AND
 _STEP = 0.1  # seconds between two attempts
 
 
-class TakenError(StoreError):
+class TakenError(StoreAway):
     """Another server works on the database. `holder` is what it calls itself."""
 
     def __init__(self, shown: str, holder: str) -> None:

@@ -17,7 +17,7 @@ import outcome
 import psycopg
 import trio
 
-from ...errors import StoreError
+from ...errors import StoreAway, StoreError
 from ...queries import Query
 from ..read import answer
 from .address import Address
@@ -62,7 +62,7 @@ class Reader:
     def _connected(self) -> PostgresStatements:
         if self._statements is None or self._statements.connection.closed:
             if time.monotonic() - self._failed_at < PAUSE:
-                raise StoreError(f"{self._address.shown}: there is no connection")
+                raise StoreAway(f"{self._address.shown}: there is no connection")
             try:
                 self._statements = PostgresStatements(connect(self._address, READING))
             except StoreError:
@@ -71,7 +71,10 @@ class Reader:
         return self._statements
 
     def _failure(self, error: psycopg.Error) -> StoreError:
-        return StoreError(f"{type(error).__name__}: {self._address.reason(error)}")
+        statements = self._statements
+        lost = statements is None or statements.connection.closed
+        kind = StoreAway if lost else StoreError
+        return kind(f"{type(error).__name__}: {self._address.reason(error)}")
 
     def close(self) -> None:
         if self._statements is not None:

@@ -13,7 +13,7 @@ from psycopg import errors
 from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
 
-from ...errors import StoreError
+from ...errors import StoreAway, StoreError
 from ..hot import Hot
 from ..rows import Row
 from .address import Address
@@ -63,7 +63,7 @@ def connect(address: Address, settings: str) -> Connection:
             prepare_threshold=0,
         )
     except psycopg.Error as error:
-        raise StoreError(f"{address.shown}: {address.reason(error)}") from None
+        raise StoreAway(f"{address.shown}: {address.reason(error)}") from None
     try:
         if connection.info.server_version < OLDEST:
             found = connection.info.server_version // 10000

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 
 from ...changes import Batch, Committed
-from ...errors import StoreError
+from ...errors import StoreAway, StoreError
 from ..events import last_event
 from ..hot import Hot
 from ..transaction import Result, Transactions
@@ -59,14 +59,14 @@ class PostgresWriter(PostgresStatements):
         StoreError says why it cannot be; it comes at once for a while after an attempt failed.
         """
         if self._left_to:
-            raise StoreError(self._left_to)
+            raise StoreAway(self._left_to)
         if time.monotonic() - self._failed_at < PAUSE:
-            raise StoreError(f"{self._address.shown}: there is no connection")
+            raise StoreAway(f"{self._address.shown}: there is no connection")
         try:
             return self._renewed()
         except psycopg.Error as error:
             self._failed_at = time.monotonic()
-            raise StoreError(f"{self._address.shown}: {self._address.reason(error)}") from None
+            raise StoreAway(f"{self._address.shown}: {self._address.reason(error)}") from None
         except StoreError:
             self._failed_at = time.monotonic()
             raise
@@ -83,7 +83,7 @@ class PostgresWriter(PostgresStatements):
                     f"{self._address.shown}: another server has worked on this database "
                     "while this one had no connection: start this one again"
                 )
-                raise StoreError(self._left_to)
+                raise StoreAway(self._left_to)
         except (psycopg.Error, StoreError):
             connection.close()
             raise
@@ -175,4 +175,4 @@ class PostgresTransactions(Transactions):
                 return promised if last >= number else [self._unavailable()] * len(promised)
 
     def _unavailable(self) -> StoreError:
-        return StoreError(f"{self._address.shown}: the connection was lost")
+        return StoreAway(f"{self._address.shown}: the connection was lost")

@@ -12,7 +12,7 @@ import click
 import trio
 
 from tinode_py.auth.secrets import make_folder
-from tinode_py.config import ConfigError, Settings
+from tinode_py.config import ConfigError, Settings, postgres
 from tinode_py.errors import StoreError
 from tinode_py.store.lock import data_lock
 from tinode_py.store.soundness import faults
@@ -37,6 +37,13 @@ def db() -> None:
 @with_settings
 def info(settings: Settings, as_json: bool) -> None:
     """Where it is, how large, of which schema, and how much is in it."""
+    url = postgres(settings)
+    if url is not None:
+        from .postgres import info as info_of
+
+        told = info_of(url)
+        facts(told if as_json else {**told, "rows": main_counts(told["rows"])}, as_json=as_json)
+        return
     path = file_of(settings)
     with looking(settings) as browser:
         found: dict[str, Any] = {"database": str(path), "size": path.stat().st_size}
@@ -56,6 +63,13 @@ def info(settings: Settings, as_json: bool) -> None:
 @with_settings
 def check(settings: Settings, as_json: bool) -> None:
     """Read all of it, and see that it is whole and that its tables fit together."""
+    url = postgres(settings)
+    if url is not None:
+        from .postgres import misfits_of
+
+        shown, misfits = misfits_of(url)
+        _sound(shown, misfits, as_json=as_json)
+        return
     with looking(settings) as browser:
         found = list(faults(browser.connection))
     _sound(str(file_of(settings)), found, as_json=as_json)
@@ -117,6 +131,14 @@ def migrate(settings: Settings, as_json: bool) -> None:
 
     The server does the same when it starts.
     """
+    url = postgres(settings)
+    if url is not None:
+        from .postgres import migrated
+
+        shown, before, after = migrated(url)
+        told = {"done": "migrated", "database": shown, "before": before, "after": after}
+        tell(told, f"schema {after}, before {before}: {shown}", as_json=as_json)
+        return
     path = file_of(settings)
     if not path.is_file():
         raise StoreError(f"{path}: no database is there")

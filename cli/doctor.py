@@ -17,7 +17,7 @@ import attrs
 import click
 
 from tinode_py.auth.secrets import FILE as SECRETS
-from tinode_py.config import Settings, database
+from tinode_py.config import ConfigError, Settings, database, is_lasting, postgres
 from tinode_py.errors import StoreError
 from tinode_py.settings import DEFAULT_API_SALT
 from tinode_py.store.browse import browsing
@@ -67,7 +67,7 @@ def _machine(settings: Settings) -> Iterator[Finding]:
 
 
 def _folder(settings: Settings) -> Iterator[Finding]:
-    if database(settings) is None:
+    if not is_lasting(settings):
         yield Finding("data", "note", "memory: keeps nothing")
         return
     folder = Path(settings.server.data).absolute()
@@ -87,6 +87,10 @@ def _folder(settings: Settings) -> Iterator[Finding]:
 
 
 def _stored(settings: Settings) -> Iterator[Finding]:
+    url = postgres(settings)
+    if url is not None:
+        yield _in_postgres(url)
+        return
     path = database(settings)
     if path is None or not path.exists():
         return
@@ -106,10 +110,23 @@ def _stored(settings: Settings) -> Iterator[Finding]:
         yield Finding("root", "note", "nobody may act as root: tinode-py user root LOGIN")
 
 
+def _in_postgres(url: str) -> Finding:
+    try:
+        from .postgres import info
+
+        found = info(url)
+    except (ImportError, ConfigError, SchemaError, StoreError) as error:
+        return Finding("database", "bad", str(error))
+    size = found["size"] // 1024
+    return Finding(
+        "database", "good", f"{found['database']}, {size} KB, PostgreSQL {found['postgresql']}"
+    )
+
+
 def _server(settings: Settings) -> Iterator[Finding]:
     folder = Path(settings.server.data)
     held: LockedError | None = None
-    if database(settings) is not None and folder.is_dir():
+    if is_lasting(settings) and folder.is_dir():
         try:
             with data_lock(folder):
                 pass

@@ -27,7 +27,7 @@ from tinode_py.settings import Tls
 from tinode_py.store.lock import LockedError, data_lock
 
 from .failure import Failure, Unusable
-from .look import file_of
+from .look import place_of
 
 Packet = Mapping[str, Any]
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class Door:
 
     client: Client
     web: httpx.AsyncClient
-    database: Path
+    database: str
     process: int | None  # of the server that runs; None: nobody serves
 
     @property
@@ -52,7 +52,7 @@ class Door:
     def told(self) -> dict[str, Any]:
         """The same for programs."""
         via = "store" if self.process is None else "server"
-        return {"via": via, "database": str(self.database)}
+        return {"via": via, "database": self.database}
 
     async def ask(self, packet: Packet, *, user: str = "", root: bool = False) -> Reply:
         """Send one request, for `user` if given (`root`: with root's level, not his own).
@@ -103,7 +103,7 @@ async def acting(settings: Settings, *, bare: bool = False) -> AsyncIterator[Doo
     `bare`: where no server runs, settings that the store holds do not count.
     LockedError or Unusable if the folder is held by something that has no control socket.
     """
-    path = file_of(settings)
+    path = place_of(settings)
     folder = Path(settings.server.data)
     make_folder(folder)
     try:
@@ -142,7 +142,7 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _connected(folder: Path, path: Path, held: LockedError | None) -> AsyncIterator[Door]:
+async def _connected(folder: Path, path: str, held: LockedError | None) -> AsyncIterator[Door]:
     from tinode_py.web.control import address
 
     socket = address(folder)

@@ -17,11 +17,13 @@ from typing import BinaryIO, cast
 import click
 from click_default_group import DefaultGroup
 
-from tinode_py.config import Settings
+from tinode_py.auth.secrets import make_folder
+from tinode_py.config import Settings, postgres
 from tinode_py.disk import sync
 from tinode_py.errors import StoreError
 from tinode_py.media.folder import file_name
 from tinode_py.store.dump import Importer, ImportFault, exported, lines_of
+from tinode_py.store.lock import data_lock
 from tinode_py.store.soundness import faults
 
 from .failure import Failure, Unusable
@@ -45,10 +47,9 @@ def export(settings: Settings, target: str, as_json: bool) -> None:
     name that ends in .gz is compressed. Hashes of passwords are in it: keep it to yourself.
     """
     lines = 0
-    with looking(settings) as browser, _output(target) as file:
-        browser.connection.row_factory = None
+    with _lines(settings) as found, _output(target) as file:
         try:
-            for line in exported(browser.connection, file_of(settings), _places(settings)):
+            for line in found:
                 file.write(line)
                 lines += 1
                 _progress(lines)
@@ -57,6 +58,20 @@ def export(settings: Settings, target: str, as_json: bool) -> None:
     told = {"done": "exported", "file": target, "lines": lines}
     if target != "-":
         tell(told, f"exported: {lines} lines to {target}", as_json=as_json)
+
+
+@contextlib.contextmanager
+def _lines(settings: Settings) -> Iterator[Iterator[bytes]]:
+    url = postgres(settings)
+    if url is not None:
+        from .postgres import export_lines
+
+        with contextlib.closing(export_lines(url, _places(settings))) as lines:  # type: ignore[type-var]
+            yield lines
+        return
+    with looking(settings) as browser:
+        browser.connection.row_factory = None
+        yield exported(browser.connection, file_of(settings), _places(settings))
 
 
 @click.group("import", cls=DefaultGroup, default="lines", default_if_no_args=True)
@@ -77,6 +92,10 @@ def lines_(settings: Settings, source: str, as_json: bool) -> None:
     There must be none yet. It is made beside its place and put there when it is complete and
     sound; until then there is none. An import that was broken off goes on where it was.
     """
+    url = postgres(settings)
+    if url is not None:
+        _import_into_postgres(settings, url, source, as_json=as_json)
+        return
     with new_database(settings, resume=True) as (path, making):
         try:
             lines, skipped = _imported(source, making, _places(settings))
@@ -88,6 +107,36 @@ def lines_(settings: Settings, source: str, as_json: bool) -> None:
         aside(f"{skipped} lines were in from before")
     told = {"done": "imported", "database": str(path), "lines": lines, "skipped": skipped}
     tell(told, f"imported: {lines} lines into {path}", as_json=as_json)
+
+
+def _import_into_postgres(settings: Settings, url: str, source: str, *, as_json: bool) -> None:
+    """All of it in one transaction; the uploads that were written go again if it fails."""
+    from .postgres import import_lines
+
+    folder, places = Path(settings.server.data), _places(settings)
+    written: list[Path] = []
+
+    def place(name: str, pieces: Iterator[bytes]) -> None:
+        written.append(places(name))
+        _write(places(name), pieces)
+
+    make_folder(folder)
+    with data_lock(folder), contextlib.ExitStack() as undo:
+        undo.callback(_remove, written)
+        try:
+            with _input(source) as file:
+                shown, lines = import_lines(url, lines_of(file), place)
+        except ImportFault as fault:
+            raise Failure(f"{source}: {fault}") from None
+        undo.pop_all()
+    told = {"done": "imported", "database": shown, "lines": lines, "skipped": 0}
+    tell(told, f"imported: {lines} lines into {shown}", as_json=as_json)
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+        path.with_name(path.name + ".part").unlink(missing_ok=True)
 
 
 def _places(settings: Settings) -> Callable[[str], Path]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tinode_py.config import ConfigError, Settings, database
+from tinode_py.config import ConfigError, Settings, database, postgres
+from tinode_py.settings import without_password
 from tinode_py.store.browse import Browser, browsing
 
 from .failure import Failure, Unusable
@@ -28,6 +29,13 @@ def file_of(settings: Settings) -> Path:
     return path.absolute()
 
 
+def place_of(settings: Settings) -> str:
+    """How the database that the settings name is called; ConfigError for `memory:`."""
+    if postgres(settings) is not None:
+        return without_password(settings.server.store)
+    return str(file_of(settings))
+
+
 def account_of(browser: Browser, name: str) -> str:
     """Whom an operator means; Failure if nobody."""
     user = browser.user_named(name)
@@ -38,6 +46,14 @@ def account_of(browser: Browser, name: str) -> str:
 
 def named(settings: Settings, who: str) -> tuple[str, str]:
     """Number and login (else the number again) of an account; Failure if there is none."""
+    url = postgres(settings)
+    if url is not None:
+        from .postgres import account_named
+
+        found = account_named(url, who)
+        if found is None:
+            raise Failure(f"nobody has the login or the number {who!r}")
+        return found
     with looking(settings) as browser:
         account = account_of(browser, who)
         row = browser.user(account)

@@ -34,8 +34,8 @@ FORMAT = 1
 STEP = 2_000  # rows between commits of an import
 LONGEST = 64 * 1024 * 1024  # bytes of a line
 PIECE = 192 * 1024  # bytes of an upload in a line
-_BYTES, _BYTES_COLUMNS = "upload_bytes", ["id", "at", "data"]
-_OWN = ("importing", "importing_trigger", _BYTES)  # tables that are there while importing
+BYTES, BYTES_COLUMNS = "upload_bytes", ["id", "at", "data"]
+_OWN = ("importing", "importing_trigger", BYTES)  # tables that are there while importing
 _REMEMBER = """
 INSERT INTO importing VALUES (1, ?1, ?2)
 ON CONFLICT (one) DO UPDATE SET lines = ?1, digest = ?2"""
@@ -63,31 +63,39 @@ def exported(
     connection.execute("BEGIN")
     try:
         schema, _ = version_of(connection, path, packaged())
-        digest, rows = hashlib.sha256(), 0
         lines = _lines(connection, schema)
-        for line in itertools.chain(lines, _uploads(connection, file_of) if file_of else ()):
-            rows += line[:1] == b"["
-            digest.update(line)
-            yield line
-        yield _line({"end": True, "rows": rows, "sha256": digest.hexdigest()})
+        names = connection.execute("SELECT id FROM upload ORDER BY id")
+        files = (str(name) for (name,) in names)
+        yield from sealed(itertools.chain(lines, uploads(files, file_of) if file_of else ()))
     finally:
         connection.execute("ROLLBACK")
 
 
+def sealed(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines, and the last one, which vouches for them."""
+    digest, rows = hashlib.sha256(), 0
+    for line in lines:
+        rows += line[:1] == b"["
+        digest.update(line)
+        yield line
+    yield line_of({"end": True, "rows": rows, "sha256": digest.hexdigest()})
+
+
 def _lines(connection: sqlite3.Connection, schema: int) -> Iterator[bytes]:
-    yield _line({"tinode-py": "export", "format": FORMAT, "schema": schema})
+    yield line_of({"tinode-py": "export", "format": FORMAT, "schema": schema})
     for table in tables(connection):
         columns, key = _columns(connection, table)
-        yield _line({"table": table, "columns": columns})
+        yield line_of({"table": table, "columns": columns})
         for row in connection.execute(
             f'SELECT {_names(columns)} FROM "{table}" ORDER BY {_names(key)}'
         ):
-            yield _line([_shown(value) for value in row])
+            yield line_of([shown(value) for value in row])
 
 
-def _uploads(connection: sqlite3.Connection, file_of: Callable[[str], Path]) -> Iterator[bytes]:
-    yield _line({"table": _BYTES, "columns": _BYTES_COLUMNS})
-    for (name,) in connection.execute("SELECT id FROM upload ORDER BY id"):
+def uploads(names: Iterable[str], file_of: Callable[[str], Path]) -> Iterator[bytes]:
+    """The bytes of uploads, in the order of their names."""
+    yield line_of({"table": BYTES, "columns": BYTES_COLUMNS})
+    for name in names:
         try:
             file = file_of(name).open("rb")
         except FileNotFoundError:
@@ -95,7 +103,7 @@ def _uploads(connection: sqlite3.Connection, file_of: Callable[[str], Path]) -> 
         with file:
             at = 0
             while piece := file.read(PIECE):
-                yield _line([name, at, _shown(piece)])
+                yield line_of([name, at, shown(piece)])
                 at += len(piece)
 
 
@@ -119,13 +127,13 @@ def _names(columns: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in columns)
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"base64": base64.b64encode(value).decode("ascii")}
     return value
 
 
-def _line(value: Any) -> bytes:
+def line_of(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
@@ -196,24 +204,24 @@ class Importer:
         ValueError says that it is no id.
         """
         run = self._connection.execute
-        names = run(f"SELECT DISTINCT id FROM {_BYTES} ORDER BY id").fetchall()
+        names = run(f"SELECT DISTINCT id FROM {BYTES} ORDER BY id").fetchall()
         for (name,) in names:
             try:
                 place(str(name), self._pieces(name))
             except ValueError as error:
-                raise ImportFault(0, f"{_BYTES}: {error}") from None
-        run(f"DROP TABLE {_BYTES}")
+                raise ImportFault(0, f"{BYTES}: {error}") from None
+        run(f"DROP TABLE {BYTES}")
         if names:
             run("VACUUM")
 
     def _pieces(self, name: str) -> Iterator[bytes]:
         for (piece,) in self._connection.execute(
-            f"SELECT data FROM {_BYTES} WHERE id = ? ORDER BY at", (name,)
+            f"SELECT data FROM {BYTES} WHERE id = ? ORDER BY at", (name,)
         ):
             yield bytes(piece)
 
     def _header(self, line: bytes) -> int:
-        head = _parsed(line, 1) if line else None
+        head = parsed(line, 1) if line else None
         if not isinstance(head, dict) or head.get("tinode-py") != "export":
             raise ImportFault(1, "this is no export of tinode-py")
         if head.get("format") != FORMAT:
@@ -242,7 +250,7 @@ class Importer:
         for table in tables(self._connection):
             run(f'DELETE FROM "{table}"')
         run(_PROGRESS)
-        run(f"CREATE TABLE {_BYTES} (id TEXT, at INTEGER, data BLOB, PRIMARY KEY (id, at))")
+        run(f"CREATE TABLE {BYTES} (id TEXT, at INTEGER, data BLOB, PRIMARY KEY (id, at))")
         run("COMMIT")
 
     def _begun(self) -> bool:
@@ -260,7 +268,7 @@ class Importer:
         for line in itertools.islice(lines, known):
             self._count(line)
             if line[:1] == b"{" and self._now.line > 1:
-                self._begin_table(_parsed(line, self._now.line))
+                self._begin_table(parsed(line, self._now.line))
         if self._now.line < known or (known and self._now.digest.hexdigest() != digest):
             raise ImportFault(
                 0, f"this is not the file that was begun: remove {self._path} and begin anew"
@@ -277,7 +285,7 @@ class Importer:
         number = self._now.line + 1
         if not line.endswith(b"\n") or len(line) > LONGEST:
             raise self._fault(number, "is broken off: truncated?")
-        value = _parsed(line, number, self._fault)
+        value = parsed(line, number, self._fault)
         if isinstance(value, list):
             self._row(number, value)
         elif isinstance(value, dict) and "end" in value:
@@ -301,7 +309,7 @@ class Importer:
         number = self._now.line + 1
         self._table = ""
         table = head.get("table") if isinstance(head, dict) else None
-        if table not in (*tables(self._connection), _BYTES):
+        if table not in (*tables(self._connection), BYTES):
             raise self._fault(number, f"there is no table {table!r}")
         columns, _ = _columns(self._connection, table)
         if head.get("columns") != columns:
@@ -316,7 +324,7 @@ class Importer:
         if len(row) != self._width:
             raise self._fault(number, f"{self._table} has {self._width} columns, not {len(row)}")
         try:
-            self._waiting.append((number, [_stored(value) for value in row]))
+            self._waiting.append((number, [stored_value(value) for value in row]))
         except (binascii.Error, ValueError, KeyError, TypeError):
             raise self._fault(number, f"a value that {self._table} cannot hold") from None
 
@@ -355,7 +363,7 @@ def lines_of(file: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def _stored(value: Any) -> Any:
+def stored_value(value: Any) -> Any:
     if isinstance(value, dict):
         return base64.b64decode(value["base64"], validate=True)
     if value is None or isinstance(value, str) or type(value) is int:
@@ -363,9 +371,7 @@ def _stored(value: Any) -> Any:
     raise TypeError(type(value))
 
 
-def _parsed(
-    line: bytes, number: int, fault: Callable[[int, str], ImportFault] = ImportFault
-) -> Any:
+def parsed(line: bytes, number: int, fault: Callable[[int, str], ImportFault] = ImportFault) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError):

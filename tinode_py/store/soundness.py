@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
-_GROUP = "iif(substr({0}, 1, 3) = 'chn', 'grp' || substr({0}, 4), {0})"
+from .rows import conversation
 
 
 def _needs(table: str, column: str, target: str, key: str, what: str) -> tuple[str, str]:
     """Each row of a table names one of another; a channel's name stands for its group's."""
-    name = _GROUP.format(f"x.{column}")
+    name = conversation(f"x.{column}")
     return (
         f"SELECT x.{column} FROM {table} AS x WHERE x.{column} <> '' "
         f"AND NOT EXISTS (SELECT 1 FROM {target} AS y WHERE y.{key} = {name})",
@@ -32,7 +33,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     _needs("upload_link", "upload", "upload", "id", "upload"),
     (
         "SELECT m.topic, max(m.seq), t.seq FROM message AS m "
-        "JOIN topic_tail AS t ON t.topic = m.topic GROUP BY m.topic HAVING max(m.seq) > t.seq",
+        "JOIN topic_tail AS t ON t.topic = m.topic GROUP BY m.topic, t.seq "
+        "HAVING max(m.seq) > t.seq",
         "topic_tail: {0} has a message {1} beyond its last number {2}",
     ),
     (
@@ -60,6 +62,11 @@ def faults(connection: sqlite3.Connection, most: int = 20) -> Iterator[str]:
     for (line,) in connection.execute(f"PRAGMA integrity_check({most})"):
         if line != "ok":
             yield str(line)
+    yield from misfits(connection.execute, most)
+
+
+def misfits(rows: Callable[[str], Iterable[Sequence[Any]]], most: int = 20) -> Iterator[str]:
+    """The same between tables, whatever the database; `rows` carries out a statement."""
     for sql, sentence in _RULES:
-        for row in connection.execute(f"{sql} LIMIT {most}"):
+        for row in rows(f"{sql} LIMIT {most}"):
             yield sentence.format(*row)

@@ -31,7 +31,7 @@ _RULES = tuple(
         (r"\bmax\(([^(),]+), ", r"greatest(\1, "),
         (r"\bCROSS JOIN (\w+ AS \w+)(\s+)ON\b", r"JOIN \1\2ON"),
         (r"\bLIMIT -1\b", "LIMIT ALL"),
-        (r"\buser\b", '"user"'),
+        (r'(?<!")\buser\b(?!")', '"user"'),
         (r"\?(\d+)", r"$\1"),
     )
 )

@@ -64,11 +64,15 @@ def exported(
     try:
         schema, _ = version_of(connection, path, packaged())
         lines = _lines(connection, schema)
-        names = connection.execute("SELECT id FROM upload ORDER BY id")
-        files = (str(name) for (name,) in names)
-        yield from sealed(itertools.chain(lines, uploads(files, file_of) if file_of else ()))
+        files = uploads(_upload_names(connection), file_of) if file_of else ()
+        yield from sealed(itertools.chain(lines, files))
     finally:
         connection.execute("ROLLBACK")
+
+
+def _upload_names(connection: sqlite3.Connection) -> Iterator[str]:
+    for (name,) in connection.execute("SELECT id FROM upload ORDER BY id"):
+        yield str(name)
 
 
 def sealed(lines: Iterable[bytes]) -> Iterator[bytes]:

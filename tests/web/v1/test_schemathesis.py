@@ -39,7 +39,7 @@ async def _peopled(server):
     group = (await alice.sub("new")).topic
     await alice.pub(group, "hello")
     await bob.sub(alice.user)
-    names = {"user": bob.user, "topic": group, "seq": 1, "id": "1", "number": 1}
+    names = {"user": bob.user, "topic": group, "room": "tmpTried", "seq": 1, "id": "1", "number": 1}
     return await key_for(server), alice.token, names
 
 

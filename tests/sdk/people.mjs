@@ -72,6 +72,8 @@ export class Person {
   // From now on the SDK comes back by itself, as the web client does, with the token.
   comeBackAlways(topics) {
     this.returns = 0;
+    // The SDK leaves it to its user what a try means that fails: here, that there is another.
+    this.tinode.onAutoreconnectIteration = (wait, attempt) => attempt?.catch(() => {});
     this.tinode.onConnect = async () => {
       await this.tinode.loginToken(this.tinode.getAuthToken().token);
       await this.openMe();

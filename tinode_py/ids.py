@@ -45,11 +45,17 @@ class Kind(enum.Enum):
 _KINDS = {kind.value: kind for kind in Kind}
 
 
+_DASH = 62  # its place in the alphabet of base64url
+
+
 def new_body(random_bytes: Callable[[int], bytes]) -> str:
-    """Eleven fresh characters for a user, group, file or session; never the zero id."""
+    """Eleven fresh characters for a user, group, file or session; never the zero id.
+
+    None begins with a dash: a command would take it for an option.
+    """
     while True:
         raw = random_bytes(8)
-        if raw != bytes(8):
+        if raw != bytes(8) and raw[0] >> 2 != _DASH:
             return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
 
 

@@ -2,8 +2,10 @@
 
     tinode.db       the database, of one moment
     secrets.toml    the key that signs tokens
-    uploads/        the files that the database knows
-    backup.json     when it was made, what it holds, size and digest of each file
+    uploads/        the files that the database knows, from the data folder or the bucket
+    backup.json     when it was made, what it holds, size and digest of each file; `left`: where
+                    the uploads stay, if they were not copied; `gone`: which were let go of
+                    while it was made
 
 The database is copied first, the uploads after it: a file is there before the database knows
 of it, and never changes. The folder gets its name last, so a backup is whole or not there.
@@ -11,37 +13,38 @@ of it, and never changes. The folder gets its name last, so a backup is whole or
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from tinode_py.auth.secrets import FILE as SECRETS
-from tinode_py.auth.secrets import make_folder
 from tinode_py.config import Settings
 from tinode_py.disk import sync
 from tinode_py.errors import StoreError
+from tinode_py.media.base import MediaError
 from tinode_py.media.folder import file_name
-from tinode_py.store.browse import browsing
+from tinode_py.media.made import place_of_uploads, stock_of
+from tinode_py.media.stock import Stock
+from tinode_py.store.browse import Browser, browsing
 from tinode_py.store.copies import Point, copy, point_of
-from tinode_py.store.lock import data_lock
+from tinode_py.store.dump import UPLOADS as KNOWN
 from tinode_py.store.soundness import faults
 
 from .failure import Failure, Unusable
 from .look import file_of
+from .uploads import REFERRED, Carried, Names
 
 DATABASE, LIST, UPLOADS = "tinode.db", "backup.json", "uploads"
 FORMAT = 1
 _CHUNK = 1 << 20
-_JOURNALS = ("-wal", "-shm", "-journal")
 
 
 @attrs.frozen
@@ -52,7 +55,10 @@ class Report:
     made: int
     point: Point
     uploads: int
-    gone: int = 0  # uploads that are known and not in the folder: removed meanwhile, or in S3
+    left: str = ""  # where the uploads stay, if they were not copied
+    staying: int = 0  # how many of them
+    lost: Names = attrs.field(factory=Names)  # that something refers to, and are nowhere
+    damaged: Names = attrs.field(factory=Names)  # copied as they were found: not as received
 
     @property
     def told(self) -> dict[str, Any]:
@@ -63,20 +69,26 @@ class Report:
             "latest_message": self.point.message,
             "rows": self.point.counts,
             "uploads": self.uploads,
-            "uploads_not_here": self.gone,
+            "uploads_left": self.staying,
+            "uploads_missing": self.lost.count,
+            "uploads_damaged": self.damaged.count,
         }
 
 
 # --- making ------------------------------------------------------------------------------
 
 
-def make(settings: Settings, target: Path) -> Report:
-    """Copy everything into the new folder `target`; Failure leaves nothing of it."""
+def make(settings: Settings, target: Path, *, uploads: bool) -> Report:
+    """Copy everything into the new folder `target`; Failure leaves nothing of it.
+
+    Without `uploads` they stay where the settings keep them, and the list says so.
+    """
     source, data = file_of(settings), Path(settings.server.data).absolute()
     if target.exists():
         raise Unusable(f"{target} is there already: name a new folder")
     if target.is_relative_to(data / UPLOADS):
         raise Unusable(f"{target} is among the uploads: name another folder")
+    stock = stock_of(settings) if uploads else None
     part = target.with_name(target.name + ".part")
     try:
         part.mkdir(mode=0o700, parents=True)
@@ -85,60 +97,90 @@ def make(settings: Settings, target: Path) -> Report:
     except OSError as error:
         raise Unusable(f"{part}: {error.strerror}") from None
     try:
-        report = _filled(source, data, part)
+        report = _filled(source, data, part, stock, place_of_uploads(settings))
         part.rename(target)
         sync(target.parent)
     except OSError as error:
         raise Failure(f"{error.filename or part}: {error.strerror}, no backup was made") from None
     except sqlite3.Error as error:
         raise StoreError(f"{part}: {error}, no backup was made") from None
+    except MediaError as error:
+        raise Failure(f"{error}, no backup was made") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return attrs.evolve(report, folder=target)
 
 
-def _filled(source: Path, data: Path, part: Path) -> Report:
+def _filled(source: Path, data: Path, part: Path, stock: Stock | None, where: str) -> Report:
     made = time.time_ns() // 1_000_000
     if source.exists():
-        _check_room(source.stat().st_size, part)
+        check_room(source.stat().st_size, part, "no backup was made")
     point = copy(source, part / DATABASE)
     if (data / SECRETS).exists():
-        _copy_file(data / SECRETS, part / SECRETS)
-    copied, gone = _copy_uploads(data / UPLOADS, part)
-    files = {str(path.relative_to(part)): _digest(path) for path in _files(part)}
+        copy_file(data / SECRETS, part / SECRETS)
+    report = Report(part, made, point, 0, where, point.counts.get("upload", 0))
+    gone: list[str] = []
+    if stock is not None:
+        report, gone = _copy_uploads(source, part, Report(part, made, point, 0), stock)
+    files = {str(path.relative_to(part)): _digest(path) for path in files_in(part)}
     listed = {"format": FORMAT, "made": made, "schema": point.schema, "files": files}
+    listed |= {"left": report.left, "gone": gone}
     listing = part / LIST
     listing.write_text(json.dumps(listed, indent=1) + "\n", "utf-8")
     listing.chmod(0o600)
     sync(listing)
     sync(part)
-    return Report(part, made, point, copied, gone)
+    return report
 
 
-def _check_room(size: int, folder: Path) -> None:
+def check_room(size: int, folder: Path, outcome: str) -> None:
+    """Failure, which ends in `outcome`, if the disk has not so many bytes."""
     free = shutil.disk_usage(folder).free
     if free < size:
-        raise Failure(f"{folder}: {size} bytes are needed, {free} are free, no backup was made")
+        raise Failure(f"{folder}: {size} bytes are needed, {free} are free, {outcome}")
 
 
-def _copy_uploads(source: Path, part: Path) -> tuple[int, int]:
-    """Copy the files that the copied database knows: how many, and how many are gone."""
-    copied = gone = 0
-    with browsing(part / DATABASE) as browser:
-        for (name,) in browser.connection.execute("SELECT id FROM upload ORDER BY id"):
-            file = Path(file_name(name)[:2]) / file_name(name)
-            target = part / UPLOADS / file
-            for folder in (part / UPLOADS, target.parent):
-                folder.mkdir(mode=0o700, exist_ok=True)
-            try:
-                _copy_file(source / file, target)
-                copied += 1
-            except FileNotFoundError:
-                gone += 1
-    return copied, gone
+def _copy_uploads(
+    source: Path, part: Path, report: Report, stock: Stock
+) -> tuple[Report, list[str]]:
+    """Copy the files that the copied database knows; also those that were let go of meanwhile."""
+    carried, gone, lost = Carried(stock), list[str](), Names()
+    with browsing(part / DATABASE) as copied, browsing(source) as now:
+        asked = "SELECT coalesce(sum(size), 0) FROM upload"
+        check_room(copied.connection.execute(asked).fetchone()[0], part, "no backup was made")
+        for name, size, etag in copied.connection.execute(KNOWN):
+            with carried.reading(name, size, etag) as pieces:
+                if pieces is not None:
+                    _write(part / upload_file(name), pieces)
+                elif _is_referred_to(now, name):
+                    lost.add(name)
+                else:
+                    gone.append(name)
+    report = attrs.evolve(report, uploads=carried.count, lost=lost, damaged=carried.damaged)
+    return report, gone
 
 
-def _copy_file(source: Path, target: Path) -> None:
+def _is_referred_to(browser: Browser, name: str) -> bool:
+    asked = "SELECT 1 FROM upload WHERE id = ? AND refs > 0"
+    return browser.connection.execute(asked, (name,)).fetchone() is not None
+
+
+def upload_file(name: str) -> Path:
+    """Where an upload is in a backup."""
+    text = file_name(name)
+    return Path(UPLOADS) / text[:2] / text
+
+
+def _write(target: Path, pieces: Iterator[bytes]) -> None:
+    for folder in (target.parent.parent, target.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    with open(_created(target), "wb") as file:
+        file.writelines(pieces)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def copy_file(source: Path, target: Path) -> None:
     with open(source, "rb") as read, open(_created(target), "wb") as write:
         shutil.copyfileobj(read, write, _CHUNK)
         write.flush()
@@ -152,8 +194,14 @@ def _created(path: Path) -> int:
 # --- verifying ---------------------------------------------------------------------------
 
 
-def verify(folder: Path) -> tuple[Report, list[str]]:
-    """What a backup holds, and what is wrong with it. Unusable if it is none."""
+def verify(
+    folder: Path, here: str = "", stock: Callable[[], Stock] | None = None
+) -> tuple[Report, list[str]]:
+    """What a backup holds, and what is wrong with it. Unusable if it is none.
+
+    Uploads that something refers to and that are not in it are not its fault: the report has
+    them. If they stayed at the place `here`, they are looked for there, in `stock`.
+    """
     listed = _listed(folder)
     found = [
         f"{name}: {problem}"
@@ -164,12 +212,24 @@ def verify(folder: Path) -> tuple[Report, list[str]]:
         found.append(f"{DATABASE}: is not listed")
     if found:
         return Report(folder, listed["made"], Point(listed["schema"], 0, {}), 0), found
-    with _readable(folder / DATABASE) as connection:
-        found = list(faults(connection))
+    with browsing(folder / DATABASE) as browser:
+        found = list(faults(browser.connection))
+    elsewhere = stock() if stock and listed["left"] == here else None
+    return _looked_over(folder, listed, elsewhere), found
+
+
+def _looked_over(folder: Path, listed: dict[str, Any], elsewhere: Stock | None) -> Report:
+    point, left = point_of(folder / DATABASE), listed["left"]
     uploads = sum(name.startswith(f"{UPLOADS}/") for name in listed["files"])
-    point = point_of(folder / DATABASE)
-    gone = point.counts.get("upload", 0) - uploads
-    return Report(folder, listed["made"], point, uploads, gone), found
+    gone, lost = set(listed["gone"]), Names()
+    with browsing(folder / DATABASE) as browser:
+        for name, size, _ in browser.connection.execute(REFERRED):
+            if str(upload_file(name)) in listed["files"] or name in gone:
+                continue
+            if not left or (elsewhere is not None and elsewhere.size(name) != size):
+                lost.add(name)
+    staying = point.counts.get("upload", 0) if left else 0
+    return Report(folder, listed["made"], point, uploads, left, staying, lost)
 
 
 def _listed(folder: Path) -> dict[str, Any]:
@@ -182,7 +242,9 @@ def _listed(folder: Path) -> dict[str, Any]:
                 raise ValueError(name)
             if not (isinstance(size, int) and isinstance(digest, str)):
                 raise ValueError(name)
-        return {**listed, "made": int(listed["made"]), "schema": int(listed["schema"])}
+        left, gone = str(listed.get("left", "")), [str(name) for name in listed.get("gone", ())]
+        numbers = {"made": int(listed["made"]), "schema": int(listed["schema"])}
+        return {**listed, **numbers, "left": left, "gone": gone}
     except OSError as error:
         raise Unusable(f"{folder / LIST}: {error.strerror}: is this a backup?") from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -205,83 +267,5 @@ def _digest(path: Path) -> tuple[int, str]:
         return file.tell(), digest
 
 
-def _files(folder: Path) -> list[Path]:
+def files_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-@contextlib.contextmanager
-def _readable(path: Path) -> Iterator[sqlite3.Connection]:
-    with browsing(path) as browser:
-        yield browser.connection
-
-
-# --- restoring ---------------------------------------------------------------------------
-
-
-def restore(settings: Settings, folder: Path, *, replace: bool) -> tuple[Report, Path | None]:
-    """Put a backup into the data folder; what it held is put aside, and named.
-
-    The database comes last: until then the folder has none, and a server that starts there
-    would say so by being empty, so the lock is held all the while.
-    """
-    data, target = Path(settings.server.data).absolute(), file_of(settings)
-    report, found = verify(folder)
-    if found:
-        raise Failure(f"{folder} is not whole, nothing was restored: {found[0]}")
-    make_folder(data)
-    with data_lock(data):
-        old = [path for path in _parts(data, target) if path.exists()]
-        if target.exists() and not replace:
-            raise Unusable(f"{target} is there already: say --replace to put it aside")
-        _check_room(sum(path.stat().st_size for path in _files(folder)), data)
-        fresh = data / "restoring"
-        shutil.rmtree(fresh, ignore_errors=True)
-        try:
-            _copy_tree(folder, fresh)
-            aside = _put_aside(old, data, report.made) if old else None
-            _put_in(fresh, data, target)
-        except OSError as error:
-            problem = f"{error.filename or data}: {error.strerror}"
-            raise Failure(f"{problem}, the restoring stopped; see {data}") from None
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-    return report, aside
-
-
-def _parts(data: Path, target: Path) -> list[Path]:
-    journals = [target.with_name(target.name + suffix) for suffix in _JOURNALS]
-    return [target, *journals, data / SECRETS, data / UPLOADS]
-
-
-def _copy_tree(source: Path, target: Path) -> None:
-    target.mkdir(mode=0o700)
-    for path in sorted(source.rglob("*")):
-        copied = target / path.relative_to(source)
-        if path.is_dir():
-            copied.mkdir(mode=0o700)
-        else:
-            _copy_file(path, copied)
-
-
-def _put_aside(old: list[Path], data: Path, made: int) -> Path:
-    """Into a folder of a name that is free."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    aside = data / f"before-restore-{stamp}"
-    number = 1
-    while aside.exists():
-        number += 1
-        aside = data / f"before-restore-{stamp}-{number}"
-    aside.mkdir(mode=0o700)
-    for path in old:
-        path.rename(aside / path.name)
-    sync(data)
-    return aside
-
-
-def _put_in(fresh: Path, data: Path, target: Path) -> None:
-    for name in (SECRETS, UPLOADS):
-        if (fresh / name).exists():
-            (fresh / name).rename(data / name)
-    sync(data)
-    (fresh / DATABASE).rename(target)
-    sync(target.parent)

@@ -14,15 +14,18 @@ import trio
 from tinode_py.auth.secrets import make_folder
 from tinode_py.config import ConfigError, Settings, postgres
 from tinode_py.errors import StoreError
+from tinode_py.media.made import place_of_uploads, stock_of
 from tinode_py.store.lock import data_lock
 from tinode_py.store.soundness import faults
 from tinode_py.store.sqlite import open_sqlite
 
-from .backup import Report, make, restore, verify
+from .backup import Report, make, verify
 from .failure import Failure
 from .look import file_of, looking
 from .options import json_option, with_settings
 from .output import facts, main_counts, moment, tell
+from .restore import restore
+from .uploads import REFERRED, faults_in
 
 _TARGET = click.Path(path_type=Path, resolve_path=True)
 
@@ -59,43 +62,61 @@ def info(settings: Settings, as_json: bool) -> None:
 
 
 @db.command("check")
+@click.option("--uploads", is_flag=True, help="Also look for every upload that is referred to.")
 @json_option
 @with_settings
-def check(settings: Settings, as_json: bool) -> None:
+def check(settings: Settings, uploads: bool, as_json: bool) -> None:
     """Read all of it, and see that it is whole and that its tables fit together."""
+    stock = stock_of(settings) if uploads else None
     url = postgres(settings)
     if url is not None:
-        from .postgres import misfits_of
+        from .postgres import misfits_of, referred
 
-        shown, misfits = misfits_of(url)
-        _sound(shown, misfits, as_json=as_json)
+        shown, found = misfits_of(url)
+        if stock:
+            with referred(url) as rows:
+                found += faults_in(rows, stock)
+        _sound(shown, found, as_json=as_json)
         return
     with looking(settings) as browser:
         found = list(faults(browser.connection))
+        if stock:
+            found += faults_in(browser.connection.execute(REFERRED), stock)
     _sound(str(file_of(settings)), found, as_json=as_json)
 
 
 @db.command("backup")
 @click.argument("target", type=_TARGET)
+@click.option(
+    "--without-uploads", is_flag=True, help="Leave the uploads in the data folder or the bucket."
+)
 @json_option
 @with_settings
-def backup(settings: Settings, target: Path, as_json: bool) -> None:
+def backup(settings: Settings, target: Path, without_uploads: bool, as_json: bool) -> None:
     """Copy database, uploads and secrets into the new folder TARGET, beside a running server.
 
-    The output names the moment that the copy holds. It appears whole or not at all.
+    The output names the moment that the copy holds. It appears whole or not at all. Uploads
+    are copied from where they are, the data folder or a bucket.
     """
-    _tell("backed up", make(settings, target), as_json=as_json)
+    _tell("backed up", make(settings, target, uploads=not without_uploads), as_json=as_json)
 
 
 @db.command("verify")
 @click.argument("target", type=_TARGET)
 @json_option
-def verify_(target: Path, as_json: bool) -> None:
-    """See that a backup is whole: every file, and the database in it."""
-    report, found = verify(target)
+@with_settings
+def verify_(settings: Settings, target: Path, as_json: bool) -> None:
+    """See that a backup is whole: every file, the database, and all uploads referred to.
+
+    Uploads that were left in their place are looked for there, if the settings name it.
+    """
+    here = place_of_uploads(settings)
+    report, found = verify(target, here, lambda: stock_of(settings))
     if found:
         _sound(str(target), found, as_json=as_json)
     _tell("whole", report, as_json=as_json)
+    if report.lost.count:
+        raise Failure(f"{target} lacks {report.lost.count} uploads that are referred to")
 
 
 @db.command("restore")
@@ -196,8 +217,18 @@ def _tell(done: str, report: Report, *, as_json: bool, aside: Path | None = None
         f"{report.point.counts.get('message', 0)} messages, the latest of "
         f"{moment(report.point.message)}, {report.uploads} uploads"
     )
-    if report.gone:
-        text += f"\n{report.gone} uploads are not in it: they are elsewhere (media.s3), or gone"
+    text += "".join(f"\n{line}" for line in _said_of_uploads(report))
     if aside:
         text += f"\nwhat was there before is in {aside}"
     tell(told, text, as_json=as_json)
+
+
+def _said_of_uploads(report: Report) -> Iterator[str]:
+    if report.staying:
+        yield (
+            f"{report.staying} uploads are not in it, they stay in {report.left}: keep that as well"
+        )
+    if report.lost.count:
+        yield f"{report.lost.count} uploads that are referred to are missing: {report.lost}"
+    if report.damaged.count:
+        yield f"{report.damaged.count} uploads are not as they were received: {report.damaged}"

@@ -19,6 +19,8 @@ import click
 from tinode_py.auth.secrets import FILE as SECRETS
 from tinode_py.config import ConfigError, Settings, database, is_lasting, postgres
 from tinode_py.errors import StoreError
+from tinode_py.media.base import MediaError
+from tinode_py.media.made import stock_of
 from tinode_py.settings import DEFAULT_API_SALT
 from tinode_py.store.browse import browsing
 from tinode_py.store.lock import LockedError, data_lock
@@ -123,6 +125,21 @@ def _in_postgres(url: str) -> Finding:
     )
 
 
+def _uploads(settings: Settings) -> Iterator[Finding]:
+    if not settings.media.s3.endpoint or not is_lasting(settings):
+        return
+    try:
+        where = stock_of(settings).where
+    except (ConfigError, MediaError) as error:
+        yield Finding("uploads", "bad", str(error))
+        return
+    yield Finding("uploads", "good", f"{where} answers")
+    files = Path(settings.server.data).absolute() / "uploads"
+    if files.is_dir() and any(path.is_file() for path in files.glob("*/*")):
+        says = f"{files} has files, which nobody gets while uploads are in {where}"
+        yield Finding("uploads", "note", f"{says}: move them by export and import")
+
+
 def _server(settings: Settings) -> Iterator[Finding]:
     folder = Path(settings.server.data)
     held: LockedError | None = None
@@ -201,6 +218,7 @@ _LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _machine,
     _folder,
     _stored,
+    _uploads,
     _server,
     _doors,
     _people,

@@ -10,9 +10,9 @@ import gzip
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import click
 from click_default_group import DefaultGroup
@@ -21,8 +21,10 @@ from tinode_py.auth.secrets import make_folder
 from tinode_py.config import Settings, postgres
 from tinode_py.disk import sync
 from tinode_py.errors import StoreError
-from tinode_py.media.folder import file_name
-from tinode_py.store.dump import Importer, ImportFault, exported, lines_of
+from tinode_py.media.base import MediaError
+from tinode_py.media.made import stock_of
+from tinode_py.media.stock import Stock
+from tinode_py.store.dump import Importer, ImportFault, Place, exported, lines_of
 from tinode_py.store.lock import data_lock
 from tinode_py.store.soundness import faults
 
@@ -32,22 +34,28 @@ from .look import file_of, looking
 from .making import new_database
 from .options import json_option, with_settings
 from .output import aside, tell
+from .uploads import REFERRED, Carried, missing
 
 _EVERY = 50_000  # lines between signs of progress
 
 
 @click.command("export")
 @click.argument("target", metavar="FILE")
+@click.option(
+    "--without-uploads", is_flag=True, help="Leave the uploads where they are: rows alone."
+)
 @json_option
 @with_settings
-def export(settings: Settings, target: str, as_json: bool) -> None:
+def export(settings: Settings, target: str, without_uploads: bool, as_json: bool) -> None:
     """Write all that a server keeps to FILE (`-`: standard output) as JSON, one row a line.
 
-    It is of one moment, also beside a server that runs. Equal contents give equal bytes. A
-    name that ends in .gz is compressed. Hashes of passwords are in it: keep it to yourself.
+    It is of one moment, also beside a server that runs; uploads come from the data folder or
+    the bucket. Equal contents give equal bytes. A name that ends in .gz is compressed. Hashes
+    of passwords are in it: keep it to yourself.
     """
+    carried = None if without_uploads else Carried(stock_of(settings))
     lines = 0
-    with _lines(settings) as found, _output(target) as file:
+    with _lines(settings, carried) as found, _output(target) as file:
         try:
             for line in found:
                 file.write(line)
@@ -55,23 +63,28 @@ def export(settings: Settings, target: str, as_json: bool) -> None:
                 _progress(lines)
         except OSError as error:
             raise Failure(f"{target}: {error.strerror}, nothing was exported") from None
+        except MediaError as error:
+            raise Failure(f"{error}, nothing was exported") from None
+    for said in carried.said() if carried else ():
+        aside(said)
     told = {"done": "exported", "file": target, "lines": lines}
     if target != "-":
-        tell(told, f"exported: {lines} lines to {target}", as_json=as_json)
+        text = f"exported: {lines} lines to {target}"
+        tell({**told, **(carried.told if carried else {})}, text, as_json=as_json)
 
 
 @contextlib.contextmanager
-def _lines(settings: Settings) -> Iterator[Iterator[bytes]]:
-    url = postgres(settings)
+def _lines(settings: Settings, carried: Carried | None) -> Iterator[Iterator[bytes]]:
+    url, reading = postgres(settings), carried.reading if carried else None
     if url is not None:
         from .postgres import export_lines
 
-        with contextlib.closing(export_lines(url, _places(settings))) as lines:  # type: ignore[type-var]
+        with contextlib.closing(export_lines(url, reading)) as lines:  # type: ignore[type-var]
             yield lines
         return
     with looking(settings) as browser:
         browser.connection.row_factory = None
-        yield exported(browser.connection, file_of(settings), _places(settings))
+        yield exported(browser.connection, file_of(settings), reading)
 
 
 @click.group("import", cls=DefaultGroup, default="lines", default_if_no_args=True)
@@ -90,15 +103,16 @@ def lines_(settings: Settings, source: str, as_json: bool) -> None:
     """Make the database from FILE (`-`: standard input), which `export` wrote.
 
     There must be none yet. It is made beside its place and put there when it is complete and
-    sound; until then there is none. An import that was broken off goes on where it was.
+    sound; until then there is none. An import that was broken off goes on where it was. Uploads
+    go where the settings keep them: into the data folder, or a bucket.
     """
-    url = postgres(settings)
+    url, stock = postgres(settings), stock_of(settings)
     if url is not None:
-        _import_into_postgres(settings, url, source, as_json=as_json)
+        _import_into_postgres(settings, url, source, stock, as_json=as_json)
         return
     with new_database(settings, resume=True) as (path, making):
         try:
-            lines, skipped = _imported(source, making, _places(settings))
+            lines, skipped = _imported(source, making, stock)
         except ImportFault as fault:
             raise Failure(f"{source}: {fault}") from None
         except sqlite3.Error as error:
@@ -106,63 +120,64 @@ def lines_(settings: Settings, source: str, as_json: bool) -> None:
     if skipped:
         aside(f"{skipped} lines were in from before")
     told = {"done": "imported", "database": str(path), "lines": lines, "skipped": skipped}
-    tell(told, f"imported: {lines} lines into {path}", as_json=as_json)
+    with looking(settings) as browser:
+        rows = browser.connection.execute(REFERRED)
+        _tell_imported(told, rows, stock, as_json=as_json)
 
 
-def _import_into_postgres(settings: Settings, url: str, source: str, *, as_json: bool) -> None:
+def _tell_imported(
+    told: dict[str, Any], rows: Iterable[Sequence[Any]], stock: Stock, *, as_json: bool
+) -> None:
+    """Say so, and which uploads have no file: they were not in what was imported."""
+    try:
+        absent = missing(rows, stock)
+    except MediaError as error:  # it is imported all the same
+        aside(f"uploads could not be looked for: {error}")
+    else:
+        told["uploads_missing"] = absent.count
+        if absent.count:
+            aside(f"{absent.count} uploads are not in {stock.where}: {absent}")
+    text = f"imported: {told['lines']} lines into {told['database']}"
+    tell(told, text, as_json=as_json)
+
+
+def _import_into_postgres(
+    settings: Settings, url: str, source: str, stock: Stock, *, as_json: bool
+) -> None:
     """All of it in one transaction; the uploads that were written go again if it fails."""
-    from .postgres import import_lines
+    from .postgres import import_lines, referred
 
-    folder, places = Path(settings.server.data), _places(settings)
-    written: list[Path] = []
-
-    def place(name: str, pieces: Iterator[bytes]) -> None:
-        written.append(places(name))
-        _write(places(name), pieces)
-
-    make_folder(folder)
-    with data_lock(folder), contextlib.ExitStack() as undo:
-        undo.callback(_remove, written)
+    make_folder(Path(settings.server.data))
+    with data_lock(Path(settings.server.data)), _undone(stock) as place:
         try:
             with _input(source) as file:
                 shown, lines = import_lines(url, lines_of(file), place)
         except ImportFault as fault:
             raise Failure(f"{source}: {fault}") from None
-        undo.pop_all()
     told = {"done": "imported", "database": shown, "lines": lines, "skipped": 0}
-    tell(told, f"imported: {lines} lines into {shown}", as_json=as_json)
+    with referred(url) as rows:
+        _tell_imported(told, rows, stock, as_json=as_json)
 
 
-def _remove(paths: list[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
-        path.with_name(path.name + ".part").unlink(missing_ok=True)
+@contextlib.contextmanager
+def _undone(stock: Stock) -> Iterator[Place]:
+    """Takes uploads; those that were not there before go again if the block fails."""
+    new: list[str] = []
+
+    def place(name: str, kind: str, pieces: Iterator[bytes]) -> None:
+        if stock.put(name, kind, pieces):
+            new.append(name)
+
+    try:
+        yield place
+    except BaseException:
+        for name in new:
+            with contextlib.suppress(MediaError):
+                stock.remove(name)
+        raise
 
 
-def _places(settings: Settings) -> Callable[[str], Path]:
-    """Where each upload's file is; ValueError for what is no id of one."""
-    root = Path(settings.server.data) / "uploads"
-
-    def place(name: str) -> Path:
-        return root / file_name(name)[:2] / file_name(name)
-
-    return place
-
-
-def _write(path: Path, pieces: Iterator[bytes]) -> None:
-    """A file that appears whole, for its owner alone."""
-    for folder in (path.parent.parent, path.parent):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.writelines(pieces)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-    sync(path.parent)
-
-
-def _imported(source: str, making: Path, places: Callable[[str], Path]) -> tuple[int, int]:
+def _imported(source: str, making: Path, stock: Stock) -> tuple[int, int]:
     """How many lines there were, and how many of them were in from before."""
     count = 0
 
@@ -180,21 +195,23 @@ def _imported(source: str, making: Path, places: Callable[[str], Path]) -> tuple
         skipped = importer.load(lines_of(file))
         importer.finish()
         try:
-            _completed(importer, connection, places)
+            _completed(importer, connection, stock)
         except ImportFault:
             making.unlink()
             raise
+        except MediaError as error:
+            making.unlink()
+            raise ImportFault(0, f"{error}; nothing was imported") from None
     sync(making)
     return count, skipped
 
 
-def _completed(
-    importer: Importer, connection: sqlite3.Connection, places: Callable[[str], Path]
-) -> None:
+def _completed(importer: Importer, connection: sqlite3.Connection, stock: Stock) -> None:
     """See that it is sound, then put the uploads where they belong."""
     for wrong in faults(connection):
         raise ImportFault(0, f"{wrong}; nothing was imported")
-    importer.unload(lambda name, pieces: _write(places(name), pieces))
+    with _undone(stock) as place:
+        importer.unload(place)
 
 
 def _progress(lines: int) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import hashlib
 import json
 import os
-import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from tinode_py.auth.secrets import KEY_LENGTH, Secrets, keep_secrets
 from tinode_py.config import Settings
 from tinode_py.disk import sync
 from tinode_py.errors import StoreError
-from tinode_py.media.folder import file_name
+from tinode_py.media.base import etag_of
+from tinode_py.media.made import stock_of
+from tinode_py.media.stock import PIECE, Stock
+from tinode_py.store.dump import KIND
 from tinode_py.store.migrate import migrate, packaged
 from tinode_py.store.soundness import faults
 
@@ -95,12 +99,12 @@ def tinode(
         key = UidKey(uid_key)
     except ValueError as error:
         raise Unusable(f"--uid-key: {error}") from None
-    folder = Path(settings.server.data)
+    folder, stock = Path(settings.server.data), stock_of(settings)
     with (
         new_database(settings, resume=False) as (path, making),
         opened(url) as source,
     ):
-        counts, missing = _moved(Reference(source, key), making, folder, files, api_salt)
+        counts, missing = _moved(Reference(source, key), making, stock, files, api_salt)
         if token_key:
             _keep_key(folder, token_key)
     told = {"done": "imported", "database": str(path), "rows": counts, "missing_files": missing}
@@ -113,7 +117,7 @@ def tinode(
 def _moved(
     reference: Reference,
     making: Path,
-    folder: Path,
+    stock: Stock,
     files: Path | None,
     api_salt: bytes | None,
 ) -> tuple[dict[str, int], list[str]]:
@@ -128,13 +132,17 @@ def _moved(
                 salt = json.dumps(base64.b64encode(api_salt).decode())
                 target.execute("INSERT INTO setting VALUES ('web.api_salt', ?)", (salt,))
             wrong = next(faults(target), None)
+            if wrong:
+                raise Failure(f"{wrong}; nothing was imported")
+            target.execute("BEGIN")
+            missing = [
+                it.location for it in reference.uploads if not _fetched(it, target, stock, files)
+            ]
+            target.execute("COMMIT")
     except NotTinode as error:
         raise Failure(str(error)) from None
     except sqlite3.Error as error:
         raise StoreError(f"{making}: {error}; nothing was imported") from None
-    if wrong:
-        raise Failure(f"{wrong}; nothing was imported")
-    missing = [it.location for it in reference.uploads if not _fetched(it, folder, files)]
     sync(making)
     return counts, missing
 
@@ -167,21 +175,29 @@ def _keep_key(folder: Path, key: bytes) -> None:
         raise Failure(f"{error.filename}: there is another key already, remove it") from None
 
 
-def _fetched(upload: Upload, folder: Path, files: Path | None) -> bool:
-    """Copy one file to its place; False if it is not where it should be."""
-    if files is None:
+def _fetched(upload: Upload, target: sqlite3.Connection, stock: Stock, files: Path | None) -> bool:
+    """Copy one file to its place; False if it is not where it should be.
+
+    Its row gets the size and the tag of what was found.
+    """
+    source = None if files is None else files / Path(upload.location).name
+    if source is None or not source.is_file():
         return False
-    source = files / Path(upload.location).name
-    if not source.is_file():
-        return False
-    name = file_name(upload.id)
-    target = folder / "uploads" / name[:2] / name
-    for made in (target.parent.parent, target.parent):
-        made.mkdir(mode=0o700, exist_ok=True)
-    part = target.with_name(name + ".part")
-    shutil.copyfile(source, part)
-    part.chmod(0o600)
-    sync(part)
-    part.rename(target)
-    sync(target.parent)
+    row = target.execute(KIND, (upload.id,)).fetchone()
+    digest, size = hashlib.sha256(), 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal size
+        with source.open("rb") as file:
+            while piece := file.read(PIECE):
+                digest.update(piece)
+                size += len(piece)
+                yield piece
+
+    try:
+        stock.put(upload.id, row[0], pieces())
+    except OSError as error:
+        raise Failure(f"{source}: {error.strerror}; nothing was imported") from None
+    found = (size, etag_of(digest.digest()), upload.id)
+    target.execute("UPDATE upload SET size = ?, etag = ? WHERE id = ?", found)
     return True

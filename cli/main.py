@@ -9,6 +9,7 @@ import click
 
 from tinode_py.config import ConfigError
 from tinode_py.errors import StoreError
+from tinode_py.media.base import MediaError
 from tinode_py.store.lock import LockedError
 from tinode_py.store.migrate import SchemaError
 
@@ -23,7 +24,7 @@ _COMMANDS = {
         *("db", "export", "config", "doctor", "push", "completion", "chat"),
     )
 } | {"import": "export"}
-_EXPECTED = (ConfigError, LockedError, SchemaError, StoreError)
+_EXPECTED = (ConfigError, LockedError, MediaError, SchemaError, StoreError)
 
 
 class Commands(click.Group):
@@ -47,7 +48,7 @@ class Commands(click.Group):
             found = _only(error)
             if isinstance(found, click.ClickException):
                 raise found from error
-            if isinstance(found, StoreError):
+            if isinstance(found, StoreError | MediaError):
                 raise Failure(str(found)) from error
             if isinstance(found, _EXPECTED):
                 raise Unusable(str(found)) from error

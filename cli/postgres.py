@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 
 from tinode_py.config import ConfigError
 from tinode_py.errors import StoreError
-from tinode_py.store.dump import ImportFault
+from tinode_py.store.dump import ImportFault, Place, Reading
 from tinode_py.store.postgres.address import Address, AddressFault
 from tinode_py.store.postgres.dump import Importer, exported
 from tinode_py.store.postgres.looking import facts_of, looking
 from tinode_py.store.postgres.migrate import newest, packaged, version_of
 from tinode_py.store.postgres.statements import READING, connect
 from tinode_py.store.postgres.store import TAKING_OVER, taken
+from tinode_py.store.rows import Row
 from tinode_py.store.soundness import misfits
+
+from .uploads import REFERRED
 
 _NAMED = """
 SELECT id FROM account WHERE id = ?1 UNION ALL
@@ -62,6 +64,13 @@ def misfits_of(url: str) -> tuple[str, list[str]]:
         return address.shown, list(misfits(db.rows))
 
 
+@contextlib.contextmanager
+def referred(url: str) -> Iterator[Iterator[Row]]:
+    """Uploads that something refers to, as rows of `REFERRED`."""
+    with looking(address_of(url)) as db, contextlib.closing(db.each(REFERRED)) as rows:
+        yield rows
+
+
 def migrated(url: str) -> tuple[str, int, int]:
     """How the database is called, its schema before and after. TakenError beside a server."""
     address = address_of(url)
@@ -73,13 +82,11 @@ def migrated(url: str) -> tuple[str, int, int]:
         return address.shown, before, newest()
 
 
-def export_lines(url: str, file_of: Callable[[str], Path]) -> Iterator[bytes]:
-    return exported(address_of(url), file_of)
+def export_lines(url: str, reading: Reading | None) -> Iterator[bytes]:
+    return exported(address_of(url), reading)
 
 
-def import_lines(
-    url: str, lines: Iterator[bytes], place: Callable[[str, Iterator[bytes]], None]
-) -> tuple[str, int]:
+def import_lines(url: str, lines: Iterator[bytes], place: Place) -> tuple[str, int]:
     """How the database is called, and how many lines were taken; all of them, or none."""
     address = address_of(url)
     with taken(address, packaged(), TAKING_OVER) as connection:

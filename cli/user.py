@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,12 +13,14 @@ from tinode_py.access import Level
 from tinode_py.auth.basic import MAX_PASSWORD
 from tinode_py.client import ClientError
 from tinode_py.config import Settings
+from tinode_py.media.made import stock_of
 
 from .door import Door, refusals, through
 from .failure import Failure
 from .look import account_of, looking, named
 from .options import json_option, with_settings
 from .output import aside, facts, json_line, show, tell
+from .uploads import UPLOADS_OF, Carried, copy_into
 
 _PASSWORD_STDIN = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
@@ -180,15 +183,27 @@ def root(settings: Settings, login: str, revoke: bool, as_json: bool) -> None:
 
 @user.command("export")
 @click.argument("who")
+@click.option(
+    "--files",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also copy what was uploaded into the new folder DIR, by the ids of the uploads.",
+)
 @with_settings
-def export(settings: Settings, who: str) -> None:
+def export(settings: Settings, who: str, files: Path | None) -> None:
     """All that is kept of one person, as JSON, an object a line: {"kind": …, "row": …}.
 
     Left out is what opens doors: hashes of passwords, codes. Texts that others wrote are others'.
     """
     with looking(settings) as browser:
-        for kind, row in browser.person(account_of(browser, who)):
+        account = account_of(browser, who)
+        carried = Carried(stock_of(settings)) if files else None
+        if files and carried:
+            copy_into(files, browser.connection.execute(UPLOADS_OF, (account,)), carried)
+        for kind, row in browser.person(account):
             click.echo(json_line({"kind": kind, "row": row}))
+    for line in carried.said() if carried else ():
+        aside(line)
 
 
 async def _end_sessions(door: Door, account: str) -> None:

@@ -102,11 +102,31 @@ def test_a_backup_is_verified_and_restored(data: Path, tmp_path: Path) -> None:
     assert well("db", "check", "--data", restored)["faults"] == []
 
 
-def test_uploads_that_are_elsewhere_are_counted(data: Path, tmp_path: Path) -> None:
+def test_uploads_that_are_missing_are_named(data: Path, tmp_path: Path) -> None:
+    copy, aside = tmp_path / "copy", tmp_path / "aside"
+    (data / "uploads").rename(aside)
+    assert well("db", "backup", copy, "--data", data)["uploads_missing"] == 1
+    lacking = do("db", "verify", copy)
+    assert "1 uploads that are referred to are missing: AbCdEfGhIjk" in lacking.output
+    assert lacking.exit_code == 1
+    badly(1, "upload AbCdEfGhIjk: is not in", "db", "check", "--uploads", "--data", data)
+    assert well("export", tmp_path / "all", "--data", data)["uploads_missing"] == 1
+    aside.rename(data / "uploads")
+    assert well("db", "check", "--uploads", "--data", data)["faults"] == []
+    well("db", "restore", copy, "--data", tmp_path / "new")
+
+
+def test_a_backup_without_uploads_leaves_them_where_they_are(data: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    said = do("db", "backup", copy, "--without-uploads", "--data", data).output
+    assert f"1 uploads are not in it, they stay in {data}/uploads: keep that as well" in said
+    assert not (copy / "uploads").exists()
+    assert well("db", "verify", copy, "--data", data)["uploads_missing"] == 0
+    before = _uploads(data)
+    well("db", "restore", copy, "--replace", "--data", data)
+    assert _uploads(data) == before
     shutil.rmtree(data / "uploads")
-    assert well("db", "backup", tmp_path / "copy", "--data", data)["uploads_not_here"] == 1
-    said = do("db", "verify", tmp_path / "copy").output
-    assert "0 uploads\n1 uploads are not in it" in said
+    badly(1, "lacks 1 uploads", "db", "verify", copy, "--data", data)
 
 
 def test_restoring_over_something_puts_it_aside(data: Path, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_everything_comes_over_and_serves(filled: str, tmp_path: Path) -> None:
     trio.run(look_around, data)
     (file,) = [path for path in (data / "uploads").rglob("*") if path.is_file()]
     assert file.read_bytes() == b"hello"
-    check = CliRunner().invoke(installed(), ["db", "check", "--data", str(data)])
+    check = CliRunner().invoke(installed(), ["db", "check", "--uploads", "--data", str(data)])
     assert check.exit_code == 0, check.output
 
 

@@ -83,8 +83,12 @@ def test_a_community_moves_over_and_back(run: Run, data: Path, tmp_path: Path, u
     again = run("import", str(first), "--data", str(there), "--store", url)
     assert again.exit_code == 1
     assert "is not empty" in again.output
-    checked = run("db", "check", "--data", str(there), "--store", url)
+    checked = run("db", "check", "--uploads", "--data", str(there), "--store", url)
     assert (checked.exit_code, "sound: postgresql://" in checked.output) == (0, True)
+    (file,) = [path for path in (there / "uploads").rglob("*") if path.is_file()]
+    file.write_bytes(b"less")
+    checked = run("db", "check", "--uploads", "--data", str(there), "--store", url)
+    assert (checked.exit_code, "has 4 bytes" in checked.output) == (1, True)
     rooted = run("user", "root", "ann", "--data", str(there), "--store", url)
     assert rooted.exit_code == 0, rooted.output
 

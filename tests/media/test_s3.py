@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-import trio
 
+from tests.s3 import s3_service
 from tests.web.files import NOTE, TEXT, Site
 from tinode_py.config import ConfigError
 from tinode_py.media.s3 import connect
@@ -27,29 +24,8 @@ NOBODY = "http://127.0.0.1:9"  # where nothing listens
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """A service with one empty bucket."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    line = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(line, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            trio.run(_made, address)
-            yield address
-        finally:
-            process.kill()
-
-
-async def _made(address: str) -> None:
-    async with httpx.AsyncClient(base_url=address) as client:
-        with trio.fail_after(60):
-            while True:
-                try:
-                    answer = await client.put(f"/{BUCKET}")
-                except httpx.TransportError:
-                    await trio.sleep(0.1)
-                else:
-                    assert answer.status_code == 200
-                    return
+    with s3_service(BUCKET) as address:
+        yield address
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ between, so that a crash leaves nothing behind.
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,11 @@ from ..records import Upload
 
 class MediaError(Exception):
     """The bytes of a file could not be kept, found or removed; the text says why."""
+
+
+def etag_of(sha256: bytes) -> str:
+    """What tells a file's bytes from all others: 26 small letters and digits of their digest."""
+    return base64.b32encode(sha256[:16]).decode("ascii").rstrip("=").lower()
 
 
 class Shelf(Protocol):

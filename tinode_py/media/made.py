@@ -1,4 +1,4 @@
-"""The folders of uploads, and the shelf that the settings ask for."""
+"""The folders of uploads, and the shelf and the stock that the settings ask for."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from ..settings import S3
 from .base import Shelf
 from .folder import Folder
 from .s3 import connect
+from .s3_stock import S3Stock
+from .stock import FolderStock, Stock
 from .transit import Transit
 from .work import Run
 
@@ -48,3 +50,20 @@ def media_of(settings: Settings, run: Run, *, lasting: bool) -> Iterator[Media]:
 def _media_in(folder: Path, run: Run, s3: S3 | None) -> Media:
     elsewhere = connect(s3) if s3 and s3.endpoint else None
     return Media(Transit(folder / "transit", run), elsewhere or Folder(folder / "uploads", run))
+
+
+def place_of_uploads(settings: Settings) -> str:
+    """What an operator calls the place of a server's uploads."""
+    s3 = settings.media.s3
+    folder = Path(settings.server.data).absolute() / "uploads"
+    return f"s3://{s3.bucket}" if s3.endpoint else str(folder)
+
+
+def stock_of(settings: Settings) -> Stock:
+    """Where the uploads of a server are, for commands; nothing is made. Blocks.
+
+    ConfigError if the service that the settings name cannot be used, MediaError if it does not
+    answer.
+    """
+    folder, s3 = Path(settings.server.data).absolute(), settings.media.s3
+    return S3Stock.of(s3, folder) if s3.endpoint else FolderStock(folder / "uploads")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import attrs
 import trio
 
 from ..config import ConfigError
@@ -33,8 +34,27 @@ _TRIES = 3
 def connect(settings: Settings) -> S3:
     """The shelf that the settings name; asks the service once. Blocks for a few seconds at most.
 
+    ConfigError as `reached`. Where nobody answers, it is logged: chat goes on without files.
+    """
+    found = reached(settings)
+    if found.problem is not None:
+        log.error("the service for uploads does not answer", exc_info=found.problem)
+    return S3(found.client, settings.bucket, found.errors)
+
+
+@attrs.frozen
+class Reached:
+    """A client of the service, what it raises, and why nobody answered, if nobody did."""
+
+    client: Any
+    errors: tuple[type[Exception], ...]
+    problem: Exception | None = None
+
+
+def reached(settings: Settings) -> Reached:
+    """A client of the service that the settings name, which was asked once. Blocks.
+
     ConfigError if boto3 is missing, or the service says that the bucket or the key is wrong.
-    Where nobody answers, it is logged: chat goes on without files.
     """
     try:
         import boto3
@@ -65,9 +85,9 @@ def connect(settings: Settings) -> S3:
         raise ConfigError("media.s3.endpoint", str(error)) from None
     except (ClientError, ParamValidationError) as error:
         raise ConfigError("media.s3.bucket", f"{settings.bucket}: {error}") from None
-    except BotoCoreError:
-        log.exception("the service for uploads does not answer")
-    return S3(client, settings.bucket, (BotoCoreError, ClientError))
+    except BotoCoreError as error:
+        return Reached(client, (BotoCoreError, ClientError), error)
+    return Reached(client, (BotoCoreError, ClientError))
 
 
 class S3:

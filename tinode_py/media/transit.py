@@ -7,7 +7,6 @@ this upload; at the next start the store decides (`live/uploads.py`).
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import shutil
@@ -18,7 +17,7 @@ from typing import BinaryIO
 import attrs
 
 from ..disk import sync
-from .base import MediaError
+from .base import MediaError, etag_of
 from .folder import file_name
 from .work import Run, in_thread
 
@@ -71,8 +70,7 @@ class Draft:
             await self._run(self._close)
         except OSError as error:
             raise MediaError(f"an upload could not be written: {error}") from error
-        digest = base64.b32encode(self._digest.digest()[:16]).decode("ascii")
-        return Received(self._path, self.size, digest.rstrip("=").lower())
+        return Received(self._path, self.size, etag_of(self._digest.digest()))
 
     async def _write(self) -> None:
         piece, self._piece = self._piece, bytearray()

@@ -22,7 +22,8 @@ import hashlib
 import itertools
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -42,6 +43,16 @@ ON CONFLICT (one) DO UPDATE SET lines = ?1, digest = ?2"""
 _PROGRESS = "CREATE TABLE importing (one INTEGER PRIMARY KEY, lines INTEGER, digest TEXT)"
 
 
+UPLOADS = "SELECT id, size, etag FROM upload ORDER BY id"
+KIND = "SELECT type FROM upload WHERE id = ?"
+UNKNOWN_KIND = "application/octet-stream"
+
+# Opens an upload, by its id, its size and its tag; None if it is not there.
+Reading = Callable[[str, int, str], AbstractContextManager[Iterable[bytes] | None]]
+# Takes an upload, by its id and its media type; ValueError says that it is no id.
+Place = Callable[[str, str, Iterator[bytes]], None]
+
+
 class ImportFault(Exception):
     """What is read cannot be imported. `line` counts from 1; 0: no line is to blame."""
 
@@ -54,25 +65,20 @@ class ImportFault(Exception):
 
 
 def exported(
-    connection: sqlite3.Connection, path: Path, file_of: Callable[[str], Path] | None = None
+    connection: sqlite3.Connection, path: Path, reading: Reading | None = None
 ) -> Iterator[bytes]:
     """The lines, of one moment, however long it takes. SchemaError if the file is not ours.
 
-    `file_of` says where an upload's file is; one that is gone meanwhile is left out.
+    `reading` opens an upload; one that is gone meanwhile is left out. Without it all are.
     """
     connection.execute("BEGIN")
     try:
         schema, _ = version_of(connection, path, packaged())
         lines = _lines(connection, schema)
-        files = uploads(_upload_names(connection), file_of) if file_of else ()
+        files = uploads(connection.execute(UPLOADS), reading) if reading else ()
         yield from sealed(itertools.chain(lines, files))
     finally:
         connection.execute("ROLLBACK")
-
-
-def _upload_names(connection: sqlite3.Connection) -> Iterator[str]:
-    for (name,) in connection.execute("SELECT id FROM upload ORDER BY id"):
-        yield str(name)
 
 
 def sealed(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -96,19 +102,26 @@ def _lines(connection: sqlite3.Connection, schema: int) -> Iterator[bytes]:
             yield line_of([shown(value) for value in row])
 
 
-def uploads(names: Iterable[str], file_of: Callable[[str], Path]) -> Iterator[bytes]:
-    """The bytes of uploads, in the order of their names."""
+def uploads(known: Iterable[Sequence[Any]], reading: Reading) -> Iterator[bytes]:
+    """The bytes of the uploads in these rows of `UPLOADS`."""
     yield line_of({"table": BYTES, "columns": BYTES_COLUMNS})
-    for name in names:
-        try:
-            file = file_of(name).open("rb")
-        except FileNotFoundError:
-            continue
-        with file:
-            at = 0
-            while piece := file.read(PIECE):
-                yield line_of([name, at, shown(piece)])
-                at += len(piece)
+    for name, size, etag in known:
+        with reading(str(name), int(size), str(etag)) as pieces:
+            for number, piece in enumerate(() if pieces is None else _even(pieces)):
+                yield line_of([name, number * PIECE, shown(piece)])
+
+
+def _even(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of one length but for the last, however they came; at least one."""
+    held, first = bytearray(), True
+    for piece in pieces:
+        held += piece
+        while len(held) >= PIECE:
+            yield bytes(held[:PIECE])
+            del held[:PIECE]
+            first = False
+    if held or first:
+        yield bytes(held)
 
 
 def tables(connection: sqlite3.Connection) -> list[str]:
@@ -201,17 +214,14 @@ class Importer:
         run("COMMIT")
         migrate(self._connection, self._path, packaged(), keep_copy=False)
 
-    def unload(self, place: Callable[[str, Iterator[bytes]], None]) -> None:
-        """After `finish`: take the uploads out of the database, to where they belong.
-
-        `place` gets the id of each with its pieces, and returns once they are on the disk.
-        ValueError says that it is no id.
-        """
+    def unload(self, place: Place) -> None:
+        """After `finish`: take the uploads out of the database, to where they belong."""
         run = self._connection.execute
         names = run(f"SELECT DISTINCT id FROM {BYTES} ORDER BY id").fetchall()
         for (name,) in names:
+            (kind,) = run(KIND, (name,)).fetchone() or (UNKNOWN_KIND,)
             try:
-                place(str(name), self._pieces(name))
+                place(str(name), kind, self._pieces(name))
             except ValueError as error:
                 raise ImportFault(0, f"{BYTES}: {error}") from None
         run(f"DROP TABLE {BYTES}")

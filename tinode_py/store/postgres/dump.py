@@ -10,8 +10,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import psycopg
@@ -19,8 +18,13 @@ import psycopg
 from ..dump import (
     BYTES,
     FORMAT,
+    KIND,
     LONGEST,
+    UNKNOWN_KIND,
+    UPLOADS,
     ImportFault,
+    Place,
+    Reading,
     line_of,
     parsed,
     sealed,
@@ -43,15 +47,13 @@ JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
 WHERE i.indrelid = to_regclass($1) AND i.indisprimary
 ORDER BY array_position(i.indkey::int2[], a.attnum)"""
 
-Place = Callable[[str, Iterator[bytes]], None]
 
-
-def exported(address: Address, file_of: Callable[[str], Path]) -> Iterator[bytes]:
+def exported(address: Address, reading: Reading | None) -> Iterator[bytes]:
     """The lines, of one moment. SchemaError and StoreError as of `looking`."""
     with looking(address) as db:
         head = line_of({"tinode-py": "export", "format": FORMAT, "schema": newest()})
-        names = [str(name) for (name,) in db.rows("SELECT id FROM upload ORDER BY id")]
-        yield from sealed(itertools.chain([head], _tables(db), uploads(names, file_of)))
+        files = uploads(db.each(UPLOADS), reading) if reading else ()
+        yield from sealed(itertools.chain([head], _tables(db), files))
 
 
 def tables(db: PostgresStatements) -> list[str]:
@@ -79,7 +81,7 @@ def _names(columns: Iterable[str]) -> str:
 class Importer:
     """Fills an empty database of this version's schema, within the caller's transaction.
 
-    `place` gets the id of each upload with its pieces; ValueError says that it is no id.
+    The caller sees to it that what `place` took goes again if that fails.
     """
 
     def __init__(self, connection: Connection, place: Place) -> None:
@@ -164,8 +166,9 @@ class Importer:
             after.append(value)
 
         for name, pieces in itertools.groupby(rows(), key=lambda row: row[0]):
+            (kind,) = self._db.row(KIND, (str(name),)) or (UNKNOWN_KIND,)
             try:
-                self._place(str(name), (bytes(row[2]) for row in pieces))
+                self._place(str(name), str(kind), (bytes(row[2]) for row in pieces))
             except ValueError as error:
                 raise ImportFault(0, f"{BYTES}: {error}") from None
         return after[0]

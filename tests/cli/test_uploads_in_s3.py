@@ -1,0 +1,299 @@
+"""Commands where the uploads are in a bucket: moving there and back, backups, checks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.cli.conftest import installed
+from tests.s3 import s3_service
+from tinode_py.media.base import etag_of
+from tinode_py.media.folder import file_name
+from tinode_py.media.stock import FolderStock
+from tinode_py.store import migrate as schema
+
+pytestmark = pytest.mark.slow
+
+SMALL, LARGE, LOOSE = "AbCdEfGhIjk", "BbCdEfGhIjk", "CbCdEfGhIjk"
+CONTENT = {SMALL: b"hello", LARGE: os.urandom(700_000), LOOSE: b""}
+BUCKETS = [f"bucket-{number}" for number in range(10)]
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[tuple[str, Iterator[str]]]:
+    with s3_service(*BUCKETS) as address:
+        yield address, iter(BUCKETS)
+
+
+@pytest.fixture
+def bucket(service: tuple[str, Iterator[str]]) -> str:
+    """The address of an empty bucket."""
+    return f"{service[0]}/{next(service[1])}"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with three uploads, two of them referred to."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    stock = FolderStock(folder / "uploads")
+    with sqlite3.connect(folder / "tinode.db", isolation_level=None) as database:
+        schema.migrate(database, folder / "tinode.db", schema.packaged())
+        account = "INSERT INTO account (id, created, updated, state, auth, anon, tags, want, "
+        account += "last_seen, user_agent, serial) "
+        account += "VALUES ('usrAAAAAAAAAAE', 1, 1, 'ok', 0, 0, '[]', 0, 0, '', 0)"
+        database.execute(account)
+        login = "INSERT INTO login VALUES ('basic', 'ann', 'usrAAAAAAAAAAE', 'x', 20, 0)"
+        database.execute(login)
+        for name, content in CONTENT.items():
+            etag = etag_of(hashlib.sha256(content).digest())
+            row = (name, "usrAAAAAAAAAAE", 1, len(content), "image/png", etag)
+            database.execute("INSERT INTO upload VALUES (?, ?, ?, ?, ?, ?, 0)", row)
+            stock.put(name, "image/png", iter([content]))
+        for name in (SMALL, LARGE):
+            database.execute("INSERT INTO upload_link VALUES ('usrAAAAAAAAAAE', 0, ?)", (name,))
+    database.close()
+    return folder
+
+
+def at(bucket: str) -> tuple[str, ...]:
+    """The settings that name a bucket."""
+    endpoint, _, name = bucket.rpartition("/")
+    found = {"endpoint": endpoint, "bucket": name, "access_key": "a", "secret_key": "b"}
+    return tuple(part for key, it in found.items() for part in ("--set", f"media.s3.{key}={it}"))
+
+
+def where(folder: Path, bucket: str) -> tuple[str | Path, ...]:
+    return ("--data", folder, *at(bucket))
+
+
+def do(*args: str | Path) -> Result:
+    result = CliRunner().invoke(installed(), [str(arg) for arg in args])
+    assert "Traceback" not in result.output
+    assert not result.exception or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def well(*args: str | Path) -> dict[str, Any]:
+    result = do(*args, "--json")
+    assert result.exit_code == 0, result.output
+    return dict(json.loads(result.stdout.splitlines()[-1]))
+
+
+def badly(said: str, *args: str | Path) -> None:
+    result = do(*args)
+    assert (result.exit_code, result.output.count("Error:")) == (1, 1), result.output
+    assert said in result.output
+
+
+def exported(file: Path, *where: str | Path) -> bytes:
+    told = well("export", file, *where)
+    assert (told["uploads"], told["uploads_missing"], told["uploads_damaged"]) == (3, 0, 0)
+    return file.read_bytes()
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    return {it.name: it.read_bytes() for it in (folder / "uploads").rglob("*") if it.is_file()}
+
+
+def of(bucket: str) -> Any:
+    """The bucket, as boto3 has it."""
+    endpoint, _, name = bucket.rpartition("/")
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
+    return boto3.resource("s3", endpoint_url=endpoint, **keys).Bucket(name)
+
+
+def in_bucket(bucket: str) -> dict[str, bytes]:
+    return {it.key: it.get()["Body"].read() for it in of(bucket).objects.all()}
+
+
+EXPECTED = {file_name(name): content for name, content in CONTENT.items()}
+
+
+def test_from_a_folder_to_a_bucket_and_back(data: Path, tmp_path: Path, bucket: str) -> None:
+    """The same bytes each time, and the bucket has the files."""
+    first = exported(tmp_path / "a", "--data", data)
+    there, back = tmp_path / "there", tmp_path / "back"
+    assert well("import", tmp_path / "a", "--data", there, *at(bucket))["uploads_missing"] == 0
+    assert in_bucket(bucket) == EXPECTED
+    assert kept(there) == {}
+    assert not [it for it in there.iterdir() if it.name not in ("tinode.db", "lock")]
+    assert exported(tmp_path / "b", "--data", there, *at(bucket)) == first
+    assert well("db", "check", "--uploads", "--data", there, *at(bucket))["faults"] == []
+    well("import", tmp_path / "b", "--data", back)
+    assert exported(tmp_path / "c", "--data", back) == first
+    assert kept(back) == EXPECTED
+
+
+def test_rows_alone_move_beside_the_same_bucket(data: Path, tmp_path: Path, bucket: str) -> None:
+    exported(tmp_path / "a", "--data", data)
+    well("import", tmp_path / "a", "--data", tmp_path / "one", *at(bucket))
+    rows = well("export", tmp_path / "b", "--without-uploads", "--data", tmp_path / "one")
+    assert "uploads" not in rows
+    assert (tmp_path / "b").stat().st_size < 100_000
+    told = well("import", tmp_path / "b", "--data", tmp_path / "two", *at(bucket))
+    assert told["uploads_missing"] == 0
+    missing = do("import", tmp_path / "b", "--data", tmp_path / "three")
+    assert missing.exit_code == 0
+    where = tmp_path / "three" / "uploads"
+    assert f"2 uploads are not in {where}: {SMALL}, {LARGE}\n" in missing.stderr
+
+
+def test_a_backup_has_what_is_in_the_bucket(data: Path, tmp_path: Path, bucket: str) -> None:
+    first = exported(tmp_path / "a", "--data", data)
+    here = where(tmp_path / "there", bucket)
+    well("import", tmp_path / "a", *here)
+    told = well("db", "backup", tmp_path / "copy", *here)
+    assert (told["uploads"], told["uploads_left"], told["uploads_missing"]) == (3, 0, 0)
+    assert kept(tmp_path / "copy") == EXPECTED
+    assert well("db", "verify", tmp_path / "copy")["uploads"] == 3
+    well("db", "restore", tmp_path / "copy", "--data", tmp_path / "folder")
+    assert exported(tmp_path / "b", "--data", tmp_path / "folder") == first
+    of(bucket).Object(file_name(SMALL)).delete()
+    again = where(tmp_path / "again", bucket)
+    well("db", "restore", tmp_path / "copy", *again)
+    assert in_bucket(bucket) == EXPECTED
+    assert kept(tmp_path / "again") == {}
+    assert exported(tmp_path / "c", *again) == first
+
+
+def test_a_backup_without_uploads_says_where_they_are(
+    data: Path, tmp_path: Path, bucket: str
+) -> None:
+    exported(tmp_path / "a", "--data", data)
+    here = where(tmp_path / "there", bucket)
+    well("import", tmp_path / "a", *here)
+    copy, name = tmp_path / "copy", bucket.rpartition("/")[2]
+    said = do("db", "backup", copy, "--without-uploads", *here)
+    assert f"3 uploads are not in it, they stay in s3://{name}: keep that as well" in said.output
+    assert f"stay in s3://{name}" in do("db", "verify", copy).output
+    assert well("db", "verify", copy, *at(bucket))["uploads_missing"] == 0
+    well("db", "restore", copy, "--replace", *here)
+    assert well("db", "check", "--uploads", *here)["faults"] == []
+    of(bucket).Object(file_name(LARGE)).delete()
+    badly("lacks 1 uploads that are referred to", "db", "verify", copy, *at(bucket))
+    badly(f"upload {LARGE}: is not in s3://{name}", "db", "check", "--uploads", *here)
+    missing = do("export", tmp_path / "b", *here)
+    assert missing.exit_code == 0
+    assert f"1 uploads are left out, they are not in s3://{name}: {LARGE}" in missing.stderr
+    of(bucket).put_object(Key=file_name(SMALL), Body=b"jello")
+    damaged = do("db", "backup", tmp_path / "other", *here)
+    assert f"1 uploads are not as they were received: {SMALL}" in damaged.output
+    assert f"1 uploads that are referred to are missing: {LARGE}" in damaged.output
+
+
+def test_a_persons_files(data: Path, tmp_path: Path, bucket: str) -> None:
+    exported(tmp_path / "a", "--data", data)
+    here = where(tmp_path / "there", bucket)
+    well("import", tmp_path / "a", *here)
+    result = do("user", "export", "ann", "--files", tmp_path / "hers", *here)
+    assert result.exit_code == 0, result.output
+    assert {it.name: it.read_bytes() for it in (tmp_path / "hers").iterdir()} == CONTENT
+    again = do("user", "export", "ann", "--files", tmp_path / "hers", *here)
+    assert (again.exit_code, again.stdout) == (2, "")
+
+
+def test_doctor_asks_the_service(data: Path, tmp_path: Path, bucket: str) -> None:
+    said = do("doctor", "--data", data, *at(bucket)).output
+    assert f"s3://{bucket.rpartition('/')[2]} answers" in said
+    assert "has files, which nobody gets" in said
+    assert "no-such-bucket" in do("doctor", "--data", data, *at(f"{bucket}-no-such-bucket")).output
+
+
+# --- a service that fails ----------------------------------------------------------------
+
+
+class Bucket(BaseHTTPRequestHandler):
+    """A bucket in memory that refuses to take one file, and breaks off in the middle of it."""
+
+    protocol_version = "HTTP/1.1"  # says that it goes on, so that nobody waits for it
+    files: dict[str, bytes]
+    refused: str
+
+    def answer(self, status: int, body: bytes = b"", length: int | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body if length is None else body[: length // 2])
+        self.close_connection = length is not None
+
+    def do_HEAD(self) -> None:
+        name = self.path.partition("/b/")[2]
+        found = self.files.get(name)
+        self.answer(200 if found is not None or not name else 404, found or b"")
+
+    def do_GET(self) -> None:
+        name = self.path.partition("/b/")[2]
+        self.answer(200, self.files[name], 100 if name == self.refused else None)
+
+    def do_PUT(self) -> None:
+        name = self.path.partition("/b/")[2]
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if name == self.refused:
+            self.answer(403)
+            return
+        self.files[name] = body
+        self.answer(200)
+
+    def do_DELETE(self) -> None:
+        self.files.pop(self.path.partition("/b/")[2], None)
+        self.answer(204)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def failing(refused: str, **files: bytes) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """The address of such a bucket, and what is in it."""
+    held = {file_name(name): content for name, content in files.items()}
+    handler = type("_", (Bucket,), {"files": held, "refused": file_name(refused)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/b", held
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_import_that_the_service_refuses_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    """What it had put there goes again; what was there before stays."""
+    exported(tmp_path / "a", "--data", data)
+    new = tmp_path / "new"
+    with failing(LOOSE, **{SMALL: CONTENT[SMALL]}) as (bucket, files):
+        badly(f"upload {LOOSE}: ", "import", tmp_path / "a", "--data", new, *at(bucket))
+        assert files == {file_name(SMALL): CONTENT[SMALL]}
+        assert [it.name for it in new.iterdir()] == ["lock"]
+        copy = tmp_path / "copy"
+        well("db", "backup", copy, "--data", data)
+        badly("nothing was restored", "db", "restore", copy, "--data", new, *at(bucket))
+        assert [it.name for it in new.iterdir()] == ["lock"]
+
+
+def test_a_file_that_breaks_off_is_not_taken_for_whole(data: Path, tmp_path: Path) -> None:
+    with failing(SMALL, **CONTENT) as (bucket, _):
+        here = where(data, bucket)
+        badly("nothing was exported", "export", tmp_path / "a", *here)
+        badly("no backup was made", "db", "backup", tmp_path / "copy", *here)
+    assert [it.name for it in tmp_path.iterdir()] == ["data"]
+
+
+def test_nobody_answers(data: Path, tmp_path: Path) -> None:
+    badly("s3://b: ", "export", tmp_path / "a", "--data", data, *at("http://127.0.0.1:9/b"))
+    assert not (tmp_path / "a").exists()

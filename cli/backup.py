@@ -35,7 +35,7 @@ from tinode_py.media.made import place_of_uploads, stock_of
 from tinode_py.media.stock import Stock
 from tinode_py.store.browse import Browser, browsing
 from tinode_py.store.copies import Point, copy, point_of
-from tinode_py.store.dump import UPLOADS as KNOWN
+from tinode_py.store.lines import UPLOADS as KNOWN
 from tinode_py.store.soundness import faults
 
 from .failure import Failure, Unusable

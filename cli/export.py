@@ -24,7 +24,8 @@ from tinode_py.errors import StoreError
 from tinode_py.media.base import MediaError
 from tinode_py.media.made import stock_of
 from tinode_py.media.stock import Stock
-from tinode_py.store.dump import Importer, ImportFault, Place, exported, lines_of
+from tinode_py.store.dump import Importer, exported
+from tinode_py.store.lines import ImportFault, Place, lines_of
 from tinode_py.store.lock import data_lock
 from tinode_py.store.soundness import faults
 

@@ -22,7 +22,7 @@ from tinode_py.errors import StoreError
 from tinode_py.media.base import etag_of
 from tinode_py.media.made import stock_of
 from tinode_py.media.stock import PIECE, Stock
-from tinode_py.store.dump import KIND
+from tinode_py.store.lines import KIND
 from tinode_py.store.migrate import migrate, packaged
 from tinode_py.store.soundness import faults
 

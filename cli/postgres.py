@@ -10,7 +10,7 @@ import psycopg
 
 from tinode_py.config import ConfigError
 from tinode_py.errors import StoreError
-from tinode_py.store.dump import ImportFault, Place, Reading
+from tinode_py.store.lines import ImportFault, Place, Reading
 from tinode_py.store.postgres.address import Address, AddressFault
 from tinode_py.store.postgres.dump import Importer, exported
 from tinode_py.store.postgres.looking import facts_of, looking

@@ -9,7 +9,8 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import trio
 from click.testing import CliRunner, Result
 
 from tests.cli.conftest import installed
+from tinode_py.store.dump import exported as lines_of_export
 from tinode_py.store.lock import data_lock
 from tinode_py.testing import running_server
 
@@ -270,6 +272,24 @@ def test_a_large_upload_comes_in_pieces(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "new" / "uploads").stat().st_mode & 0o077 == 0
 
 
+def test_files_are_read_after_the_moment_is_over(data: Path) -> None:
+    """A server's journal can be emptied meanwhile, however long it takes."""
+    path, busy = data / "tinode.db", list[int]()
+
+    @contextmanager
+    def reading(*_: object) -> Iterator[None]:
+        with closing(sqlite3.connect(path, timeout=0)) as server:
+            server.execute("UPDATE upload SET created = created + 1")
+            server.commit()
+            busy.append(server.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        yield None
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        assert list(lines_of_export(connection, path, reading))
+        assert list(lines_of_export(connection, path, reading))
+    assert busy == [0, 0]
+
+
 def test_an_upload_with_a_name_that_is_a_path(data: Path, tmp_path: Path) -> None:
     whole = exported(data, tmp_path / "all")
     lines = whole.replace(b'["AbCdEfGhIjk",0,', b'["../../../../x",0,').splitlines(keepends=True)
@@ -384,13 +404,12 @@ def test_an_import_does_not_overwrite(data: Path, tmp_path: Path) -> None:
 
 
 def test_an_export_of_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
-    from tinode_py.store.dump import exported as lines
     from tinode_py.store.migrate import migrate, packaged
 
     old = tmp_path / "old.db"
     connection = sqlite3.connect(old, isolation_level=None)
     migrate(connection, old, packaged(), until=3)
-    (tmp_path / "all").write_bytes(b"".join(lines(connection, old)))
+    (tmp_path / "all").write_bytes(b"".join(lines_of_export(connection, old)))
     connection.close()
     well("import", tmp_path / "all", "--data", tmp_path / "new")
     info = well("db", "info", "--data", tmp_path / "new")

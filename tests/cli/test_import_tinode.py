@@ -23,6 +23,7 @@ from tests.cli.reference_rows import (
     token_of,
 )
 from tests.postgres import Cluster
+from tests.s3 import at, memory_bucket
 from tinode_py.web.apikey import make_key
 
 
@@ -78,6 +79,19 @@ def test_everything_comes_over_and_serves(filled: str, tmp_path: Path) -> None:
     assert file.read_bytes() == b"hello"
     check = CliRunner().invoke(installed(), ["db", "check", "--uploads", "--data", str(data)])
     assert check.exit_code == 0, check.output
+
+
+@pytest.mark.slow
+def test_files_go_into_a_bucket(filled: str, tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"hello")
+    data = tmp_path / "data"
+    with memory_bucket() as (bucket, files):
+        result = moved(filled, data, "--files", str(tmp_path), *at(bucket))
+        assert result.exit_code == 0, result.output
+        line = ["db", "check", "--uploads", "--data", str(data), *at(bucket)]
+        assert CliRunner().invoke(installed(), line).exit_code == 0
+    assert list(files.values()) == [b"hello"]
+    assert not (data / "uploads").exists()
 
 
 @pytest.mark.slow

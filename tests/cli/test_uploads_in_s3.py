@@ -6,10 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.cli.conftest import installed
-from tests.s3 import s3_service
+from tests.postgres import Cluster
+from tests.s3 import at, memory_bucket, s3_service
 from tinode_py.media.base import etag_of
 from tinode_py.media.folder import file_name
 from tinode_py.media.stock import FolderStock
@@ -66,13 +64,6 @@ def data(tmp_path: Path) -> Path:
             database.execute("INSERT INTO upload_link VALUES ('usrAAAAAAAAAAE', 0, ?)", (name,))
     database.close()
     return folder
-
-
-def at(bucket: str) -> tuple[str, ...]:
-    """The settings that name a bucket."""
-    endpoint, _, name = bucket.rpartition("/")
-    found = {"endpoint": endpoint, "bucket": name, "access_key": "a", "secret_key": "b"}
-    return tuple(part for key, it in found.items() for part in ("--set", f"media.s3.{key}={it}"))
 
 
 def where(folder: Path, bucket: str) -> tuple[str | Path, ...]:
@@ -135,6 +126,18 @@ def test_from_a_folder_to_a_bucket_and_back(data: Path, tmp_path: Path, bucket: 
     well("import", tmp_path / "b", "--data", back)
     assert exported(tmp_path / "c", "--data", back) == first
     assert kept(back) == EXPECTED
+
+
+def test_postgresql_beside_a_bucket(
+    data: Path, tmp_path: Path, bucket: str, cluster: Cluster
+) -> None:
+    first = exported(tmp_path / "a", "--data", data)
+    here = (*where(tmp_path / "there", bucket), "--store", cluster.database())
+    assert well("import", tmp_path / "a", *here)["uploads_missing"] == 0
+    assert in_bucket(bucket) == EXPECTED
+    assert exported(tmp_path / "b", *here) == first
+    of(bucket).Object(file_name(LARGE)).delete()
+    badly(f"upload {LARGE}: is not in s3://", "db", "check", "--uploads", *here)
 
 
 def test_rows_alone_move_beside_the_same_bucket(data: Path, tmp_path: Path, bucket: str) -> None:
@@ -215,68 +218,11 @@ def test_doctor_asks_the_service(data: Path, tmp_path: Path, bucket: str) -> Non
 # --- a service that fails ----------------------------------------------------------------
 
 
-class Bucket(BaseHTTPRequestHandler):
-    """A bucket in memory that refuses to take one file, and breaks off in the middle of it."""
-
-    protocol_version = "HTTP/1.1"  # says that it goes on, so that nobody waits for it
-    files: dict[str, bytes]
-    refused: str
-
-    def answer(self, status: int, body: bytes = b"", length: int | None = None) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body if length is None else body[: length // 2])
-        self.close_connection = length is not None
-
-    def do_HEAD(self) -> None:
-        name = self.path.partition("/b/")[2]
-        found = self.files.get(name)
-        self.answer(200 if found is not None or not name else 404, found or b"")
-
-    def do_GET(self) -> None:
-        name = self.path.partition("/b/")[2]
-        self.answer(200, self.files[name], 100 if name == self.refused else None)
-
-    def do_PUT(self) -> None:
-        name = self.path.partition("/b/")[2]
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if name == self.refused:
-            self.answer(403)
-            return
-        self.files[name] = body
-        self.answer(200)
-
-    def do_DELETE(self) -> None:
-        self.files.pop(self.path.partition("/b/")[2], None)
-        self.answer(204)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextmanager
-def failing(refused: str, **files: bytes) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """The address of such a bucket, and what is in it."""
-    held = {file_name(name): content for name, content in files.items()}
-    handler = type("_", (Bucket,), {"files": held, "refused": file_name(refused)})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/b", held
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def test_an_import_that_the_service_refuses_leaves_nothing(data: Path, tmp_path: Path) -> None:
     """What it had put there goes again; what was there before stays."""
     exported(tmp_path / "a", "--data", data)
     new = tmp_path / "new"
-    with failing(LOOSE, **{SMALL: CONTENT[SMALL]}) as (bucket, files):
+    with memory_bucket(LOOSE, **{SMALL: CONTENT[SMALL]}) as (bucket, files):
         badly(f"upload {LOOSE}: ", "import", tmp_path / "a", "--data", new, *at(bucket))
         assert files == {file_name(SMALL): CONTENT[SMALL]}
         assert [it.name for it in new.iterdir()] == ["lock"]
@@ -287,7 +233,7 @@ def test_an_import_that_the_service_refuses_leaves_nothing(data: Path, tmp_path:
 
 
 def test_a_file_that_breaks_off_is_not_taken_for_whole(data: Path, tmp_path: Path) -> None:
-    with failing(SMALL, **CONTENT) as (bucket, _):
+    with memory_bucket(SMALL, **CONTENT) as (bucket, _):
         here = where(data, bucket)
         badly("nothing was exported", "export", tmp_path / "a", *here)
         badly("no backup was made", "db", "backup", tmp_path / "copy", *here)

@@ -1,4 +1,4 @@
-"""A PostgreSQL database as lines of JSON, and back: the lines of `store.dump`, byte for byte.
+"""A PostgreSQL database as lines of JSON, and back: the lines of `store.lines`, byte for byte.
 
 An export of SQLite is imported here, and the other way round, as long as both are of one
 schema: at one number they have the same tables. An import is one transaction: all of it is
@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from ..dump import (
+from ..lines import (
     BYTES,
     FORMAT,
     KIND,

@@ -149,7 +149,7 @@ def _import_into_postgres(
     from .postgres import import_lines, referred
 
     make_folder(Path(settings.server.data))
-    with data_lock(Path(settings.server.data)), _undone(stock) as place:
+    with data_lock(Path(settings.server.data)), _undone(stock, BaseException) as place:
         try:
             with _input(source) as file:
                 shown, lines = import_lines(url, lines_of(file), place)
@@ -161,8 +161,8 @@ def _import_into_postgres(
 
 
 @contextlib.contextmanager
-def _undone(stock: Stock) -> Iterator[Place]:
-    """Takes uploads; those that were not there before go again if the block fails."""
+def _undone(stock: Stock, when: type[BaseException]) -> Iterator[Place]:
+    """Takes uploads; those that were not there before go again if the block fails like that."""
     new: list[str] = []
 
     def place(name: str, kind: str, pieces: Iterator[bytes]) -> None:
@@ -171,7 +171,7 @@ def _undone(stock: Stock) -> Iterator[Place]:
 
     try:
         yield place
-    except BaseException:
+    except when:
         for name in new:
             with contextlib.suppress(MediaError):
                 stock.remove(name)
@@ -201,17 +201,19 @@ def _imported(source: str, making: Path, stock: Stock) -> tuple[int, int]:
             making.unlink()
             raise
         except MediaError as error:
-            making.unlink()
-            raise ImportFault(0, f"{error}; nothing was imported") from None
+            raise Failure(f"{error}; the same command goes on from there") from None
     sync(making)
     return count, skipped
 
 
 def _completed(importer: Importer, connection: sqlite3.Connection, stock: Stock) -> None:
-    """See that it is sound, then put the uploads where they belong."""
+    """See that it is sound, then put the uploads where they belong.
+
+    They stay there if something stands in the way of others: it goes on with those.
+    """
     for wrong in faults(connection):
         raise ImportFault(0, f"{wrong}; nothing was imported")
-    with _undone(stock) as place:
+    with _undone(stock, ImportFault) as place:
         importer.unload(place)
 
 

@@ -218,18 +218,45 @@ def test_doctor_asks_the_service(data: Path, tmp_path: Path, bucket: str) -> Non
 # --- a service that fails ----------------------------------------------------------------
 
 
-def test_an_import_that_the_service_refuses_leaves_nothing(data: Path, tmp_path: Path) -> None:
+def test_an_import_goes_on_when_the_service_does(data: Path, tmp_path: Path) -> None:
+    whole = exported(tmp_path / "a", "--data", data)
+    (tmp_path / "more").write_bytes(whole[: whole.rindex(b"{")] + b'{"table":"account"}\n')
+    new = tmp_path / "new"
+    with memory_bucket(LOOSE) as (bucket, files):
+        badly("goes on from there", "import", tmp_path / "a", "--data", new, *at(bucket))
+        assert {**files, file_name(LOOSE): b""} == EXPECTED
+    assert not (new / "tinode.db").exists()
+    other = do("import", tmp_path / "more", "--data", new)
+    assert (other.exit_code, "comes where the end was" in other.output) == (1, True)
+    with memory_bucket() as (bucket, files):
+        told = well("import", tmp_path / "a", "--data", new, *at(bucket))
+        assert files == EXPECTED
+    assert told["skipped"] == told["lines"] == whole.count(b"\n") - 1
+    (making,) = [it.name for it in new.iterdir() if it.name != "lock"]
+    assert making == "tinode.db"
+    assert well("db", "check", "--data", new)["faults"] == []
+
+
+def test_an_import_into_postgresql_begins_anew(
+    data: Path, tmp_path: Path, cluster: Cluster
+) -> None:
     """What it had put there goes again; what was there before stays."""
     exported(tmp_path / "a", "--data", data)
-    new = tmp_path / "new"
+    store = ("--data", tmp_path / "new", "--store", cluster.database())
     with memory_bucket(LOOSE, **{SMALL: CONTENT[SMALL]}) as (bucket, files):
-        badly(f"upload {LOOSE}: ", "import", tmp_path / "a", "--data", new, *at(bucket))
+        badly(f"upload {LOOSE}: ", "import", tmp_path / "a", *store, *at(bucket))
         assert files == {file_name(SMALL): CONTENT[SMALL]}
-        assert [it.name for it in new.iterdir()] == ["lock"]
-        copy = tmp_path / "copy"
-        well("db", "backup", copy, "--data", data)
+    with memory_bucket() as (bucket, files):
+        well("import", tmp_path / "a", *store, *at(bucket))
+        assert files == EXPECTED
+
+
+def test_a_restoring_that_the_service_refuses_restores_nothing(data: Path, tmp_path: Path) -> None:
+    copy, new = tmp_path / "copy", tmp_path / "new"
+    well("db", "backup", copy, "--data", data)
+    with memory_bucket(LOOSE) as (bucket, _):
         badly("nothing was restored", "db", "restore", copy, "--data", new, *at(bucket))
-        assert [it.name for it in new.iterdir()] == ["lock"]
+    assert [it.name for it in new.iterdir()] == ["lock"]
 
 
 def test_a_file_that_breaks_off_is_not_taken_for_whole(data: Path, tmp_path: Path) -> None:

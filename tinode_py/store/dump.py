@@ -154,16 +154,19 @@ class Importer:
     def finish(self) -> None:
         """Bring what was loaded to the schema of this version, with all its triggers."""
         run = self._connection.execute
-        run("BEGIN IMMEDIATE")
-        for (sql,) in run("SELECT sql FROM importing_trigger ORDER BY name").fetchall():
-            run(sql)
-        run("DROP TABLE importing_trigger")
-        run("DROP TABLE importing")
-        run("COMMIT")
+        if self._is_loading():
+            run("BEGIN IMMEDIATE")
+            for (sql,) in run("SELECT sql FROM importing_trigger ORDER BY name").fetchall():
+                run(sql)
+            run("DROP TABLE importing_trigger")
+            run("COMMIT")
         migrate(self._connection, self._path, packaged(), keep_copy=False)
 
     def unload(self, place: Place) -> None:
-        """After `finish`: take the uploads out of the database, to where they belong."""
+        """After `finish`: take the uploads out of the database, to where they belong.
+
+        If `place` raises they all stay in it, and the same lines go on with them.
+        """
         run = self._connection.execute
         names = run(f"SELECT DISTINCT id FROM {BYTES} ORDER BY id").fetchall()
         for (name,) in names:
@@ -172,7 +175,10 @@ class Importer:
                 place(str(name), kind, self._pieces(name))
             except ValueError as error:
                 raise ImportFault(0, f"{BYTES}: {error}") from None
+        run("BEGIN IMMEDIATE")
         run(f"DROP TABLE {BYTES}")
+        run("DROP TABLE importing")
+        run("COMMIT")
         if names:
             run("VACUUM")
 
@@ -198,7 +204,7 @@ class Importer:
         """An empty database of the export's schema, without triggers; or the one begun before."""
         run = self._connection.execute
         found, _ = version_of(self._connection, self._path, packaged())
-        if found == schema and self._begun():
+        if self._has("importing") and (found == schema or not self._is_loading()):
             return
         if found:
             raise ImportFault(0, f"{self._path} is of another import: remove it and begin anew")
@@ -215,11 +221,13 @@ class Importer:
         run(f"CREATE TABLE {BYTES} (id TEXT, at INTEGER, data BLOB, PRIMARY KEY (id, at))")
         run("COMMIT")
 
-    def _begun(self) -> bool:
-        found = self._connection.execute(
-            "SELECT count(*) FROM sqlite_master WHERE name IN ('importing', 'importing_trigger')"
-        ).fetchone()
-        return bool(found[0] == 2)
+    def _has(self, table: str) -> bool:
+        asked = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return self._connection.execute(asked, (table,)).fetchone() is not None
+
+    def _is_loading(self) -> bool:
+        """Whether lines may come, or all of them are in, and uploads are to be put in place."""
+        return self._has("importing_trigger")
 
     def _known(self) -> tuple[int, str]:
         row = self._connection.execute("SELECT lines, digest FROM importing").fetchone()
@@ -227,9 +235,10 @@ class Importer:
 
     def _skipped(self, lines: Iterator[bytes], known: int, digest: str) -> Iterator[bytes]:
         """The lines after those that are in; ImportFault if those were others."""
+        loading = self._is_loading()
         for line in itertools.islice(lines, known):
             self._count(line)
-            if line[:1] == b"{" and self._now.line > 1:
+            if loading and line[:1] == b"{" and self._now.line > 1:
                 self._begin_table(parsed(line, self._now.line))
         if self._now.line < known or (known and self._now.digest.hexdigest() != digest):
             raise ImportFault(
@@ -270,6 +279,8 @@ class Importer:
     def _begin_table(self, head: Any) -> None:
         number = self._now.line + 1
         self._table = ""
+        if not self._is_loading():
+            raise self._fault(number, "comes where the end was")
         table = head.get("table") if isinstance(head, dict) else None
         if table not in (*tables(self._connection), BYTES):
             raise self._fault(number, f"there is no table {table!r}")

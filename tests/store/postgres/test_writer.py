@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import attrs
 import psycopg
@@ -12,9 +13,10 @@ import pytest
 import trio
 
 from tests.postgres import Cluster
-from tests.store.made import ANN, BOB, GROUP, PAIR, append, people, put, seen, sub, topic
+from tests.store import made
+from tests.store.made import ANN, BOB, GROUP, PAIR, append, people, put, sub, topic
 from tinode_py.changes import Batch, Committed, PutSubscription, PutTopic, SetMarks, Stale
-from tinode_py.errors import StoreError
+from tinode_py.errors import StoreAway, StoreError
 from tinode_py.queries import SubscriptionOf, TopicByName
 from tinode_py.store.postgres.address import Address
 from tinode_py.store.postgres.claim import TakenError
@@ -46,6 +48,16 @@ def cut(cluster: Cluster, url: str) -> None:
     with cluster.connect() as db:
         for pid in backends(cluster, url):
             db.execute("SELECT pg_terminate_backend($1::int, 30000)", (pid,))
+
+
+async def seen(store: PostgresStore, **where: Any) -> list[int]:
+    """The numbers of the messages, as soon as the readers are connected again."""
+    with trio.fail_after(PATIENCE):
+        while True:
+            try:
+                return await made.seen(store, **where)
+            except StoreAway:
+                await trio.sleep(0.05)
 
 
 async def until_stored(store: PostgresStore, batch: Batch) -> None:

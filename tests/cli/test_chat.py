@@ -74,6 +74,24 @@ class Screen:
                 return
         raise AssertionError(f"{text!r} is not in {self.said[self._position :]!r} ({patience})")
 
+    async def quit(self, process: trio.Process) -> None:
+        """Type what leaves, until it is taken: keys that come while something is shown are lost
+        where the terminal is not the controlling one. What is shown meanwhile is read away.
+        """
+        with trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read_away)
+                while process.poll() is None:
+                    await self.press(self.leave)
+                    with trio.move_on_after(PATIENCE / 6):
+                        await process.wait()
+                nursery.cancel_scope.cancel()
+
+    async def _read_away(self) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(self.master)
+            os.read(self.master, 65_536)
+
 
 @contextlib.asynccontextmanager
 async def terminal(
@@ -89,12 +107,13 @@ async def terminal(
     try:
         screen = Screen(master, leave)
         yield screen
-        await screen.press(screen.leave)
-        with trio.fail_after(PATIENCE):
-            assert await process.wait() == 0
+        await screen.quit(process)
+        assert process.returncode == 0
         assert termios.tcgetattr(slave) == before
     finally:
         process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
         os.close(slave)
         os.close(master)
 

@@ -15,6 +15,7 @@ export class Person {
     this.packets = []; // all that went over the websocket, as text
     this.complaints = []; // of the page
     this.responses = []; // [path, status, content-type] from our server
+    this.attaching = new Set(); // ids of {sub} that are not answered
   }
 
   // A window of their own, with nothing kept from before.
@@ -30,8 +31,18 @@ export class Person {
   }
 
   listen(socket) {
-    socket.on('framesent', ({ payload }) => this.packets.push(`> ${payload}`));
-    socket.on('framereceived', ({ payload }) => this.packets.push(`< ${payload}`));
+    this.attaching.clear();
+    socket.on('framesent', ({ payload }) => {
+      this.packets.push(`> ${payload}`);
+      const { sub } = JSON.parse(payload);
+      if (sub) {
+        this.attaching.add(sub.id);
+      }
+    });
+    socket.on('framereceived', ({ payload }) => {
+      this.packets.push(`< ${payload}`);
+      this.attaching.delete(JSON.parse(payload).ctrl?.id);
+    });
   }
 
   note(response) {
@@ -163,13 +174,20 @@ export class Person {
     await this.page.locator('#send-message-input').fill(text);
   }
 
+  // The application sends twice what is said between its {sub} and the answer.
+  async attached() {
+    await until(() => this.attaching.size === 0);
+  }
+
   async say(text, shown = text) {
+    await this.attached();
     await this.type(text);
     await this.page.keyboard.press('Enter');
     await this.bubble(shown).waitFor();
   }
 
   async showImage(path, caption) {
+    await this.attached();
     const input = '#send-message-panel input[type=file][accept^=image]';
     await this.page.locator(input).setInputFiles(path);
     await this.page.locator('#image-preview textarea').fill(caption);
@@ -218,6 +236,7 @@ export class Person {
     await this.messageMenu(text, 'Forward');
     await this.page.locator('.forward-dialog .contact-box li').filter({ hasText: title }).click();
     await this.page.locator('#topic-title').getByText(title, { exact: true }).waitFor();
+    await this.attached();
     await this.page.getByTitle('Send message').click();
   }
 
@@ -246,5 +265,15 @@ export class Person {
     await this.press('OK');
     await this.page.locator('.avatar-upload img.preview').waitFor();
     await this.backToChats();
+  }
+}
+
+async function until(holds) {
+  const end = Date.now() + PATIENCE;
+  while (!holds()) {
+    if (Date.now() > end) {
+      throw new Error(`waited in vain for ${holds}`);
+    }
+    await new Promise(resolve => setTimeout(resolve, 20));
   }
 }

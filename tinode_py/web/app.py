@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
 from urllib.parse import parse_qs
 
 import attrs
@@ -26,6 +25,7 @@ from .handshake import BAD_HANDSHAKE, PATH, Doors
 from .head import RequestHead
 from .http import App, Receive, Scope, Send
 from .pages import Pages
+from .small import small_body
 from .v1.problem import Problem
 
 _ODD_ESCAPES = re.compile(rb"%(?:2[ef]|5c|00)", re.IGNORECASE)
@@ -131,7 +131,7 @@ async def form_of(request: Request) -> Mapping[str, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "application/x-www-form-urlencoded":
-            return _first(parse_qs(await _small_body(request), errors="replace"))
+            return _first(parse_qs(await _text(request), errors="replace"))
         if kind == "multipart/form-data":
             async with request.form(max_files=4, max_fields=64, max_part_size=_FORM_SIZE) as form:
                 texts = [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
@@ -145,13 +145,8 @@ def _first(fields: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-async def _small_body(request: Request) -> str:
-    body = b""
-    async with aclosing(request.stream()) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > _FORM_SIZE:
-                return ""
+async def _text(request: Request) -> str:
+    body = await small_body(request, _FORM_SIZE) or b""
     return body.decode("utf-8", "replace")
 
 

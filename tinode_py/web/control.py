@@ -27,7 +27,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..access import Level
-from ..audit import Actor, AuditEntry, Door, command_door
+from ..audit import AuditEntry, Door, command_door
 from ..changes import Batch, PutAudit, PutLogin
 from ..config import Settings
 from ..live.hub import Hub
@@ -40,6 +40,7 @@ from ..store.base import Store
 from .front import Front
 from .handshake import Doors
 from .listen import AddressError, open_listeners
+from .small import command_of, small_body
 
 log = logging.getLogger(__name__)
 
@@ -87,11 +88,9 @@ class Desk:
 
     async def level(self, request: Request) -> Response:
         """`{"scheme", "login", "level"}`: what a login grants from its next use on; 404."""
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _BODY:
-                return JSONResponse({"error": "too large"}, 413)
+        body = await small_body(request, _BODY)
+        if body is None:
+            return JSONResponse({"error": "too large"}, 413)
         try:
             asked = msgspec.json.decode(body, type=_Level)
         except msgspec.DecodeError as error:
@@ -101,7 +100,7 @@ class Desk:
             return JSONResponse({"error": "no such login"}, 404)
         level = Level(asked.level)
         changed = PutLogin(attrs.evolve(row, level=level))
-        actor = Actor(self.door, "", request.headers.get("user-agent", ""))
+        actor = command_of(request, self.hub.settings)
         detail = msgspec.json.encode({"level": level.text})
         entry = AuditEntry(self.hub.now(), actor, "user.level", row.user, detail)
         await self.store.commit(Batch((changed, PutAudit(entry))))

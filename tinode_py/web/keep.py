@@ -11,11 +11,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..audit import Actor, AuditEntry, command_door
+from ..audit import AuditEntry
 from ..changes import Batch, PutAudit, PutRetention
 from ..errors import StoreError
 from ..live.hub import Hub
 from ..queries import TopicByName
+from .small import command_of, small_body
 
 LONGEST = 36_500  # days
 _BODY = 4096  # bytes of a request
@@ -37,11 +38,9 @@ class _Desk:
     hub: Hub
 
     async def change(self, request: Request) -> Response:
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _BODY:
-                return JSONResponse({"error": "too large"}, 413)
+        body = await small_body(request, _BODY)
+        if body is None:
+            return JSONResponse({"error": "too large"}, 413)
         try:
             wanted = msgspec.json.decode(body, type=_Wanted)
             if await self.hub.store.fetch(TopicByName(wanted.topic)) is None:
@@ -54,8 +53,7 @@ class _Desk:
         return JSONResponse({})
 
     async def _put(self, request: Request, wanted: _Wanted) -> None:
-        door = command_door(self.hub.settings.server.listen)
-        actor = Actor(door, "", request.headers.get("user-agent", ""))
+        actor = command_of(request, self.hub.settings)
         detail = msgspec.json.encode({"changed": ["retention"]})
         entry = AuditEntry(self.hub.now(), actor, "topic.change", wanted.topic, detail)
         await self.hub.store.commit(

@@ -13,13 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..audit import Action, Actor, AuditEntry, command_door
+from ..audit import Action, AuditEntry
 from ..changes import Change, PutAudit
 from ..config import ConfigError
 from ..errors import StoreError
 from ..live.standing import Standing
 from ..runtime import secret_keys
 from .apikey import ApiKeys
+from .small import command_of, small_body
 
 _BODY = 1_048_576  # bytes of a request
 _SALT = 32  # bytes
@@ -42,11 +43,9 @@ class _TooLong(Exception):
 
 
 async def _read(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY:
-            raise _TooLong(f"more than {_BODY} bytes of settings")
+    body = await small_body(request, _BODY)
+    if body is None:
+        raise _TooLong(f"more than {_BODY} bytes of settings")
     return body
 
 
@@ -104,8 +103,7 @@ class _Desk:
 
     def _noted(self, request: Request, action: Action, names: Iterable[str]) -> tuple[Change, ...]:
         """For the audit, in the same transaction: who did it, and to which keys."""
-        door = command_door(self.standing.settings.server.listen)
-        actor = Actor(door, "", request.headers.get("user-agent", ""))
+        actor = command_of(request, self.standing.settings)
         return tuple(PutAudit(AuditEntry(self.now(), actor, action, name)) for name in names)
 
     def _told(self, found: dict[str, Any], gone: list[str]) -> bytes:

@@ -24,7 +24,6 @@ TopicId = Annotated[str, msgspec.Meta(pattern="^(grp[A-Za-z0-9_-]{11}|p2p[A-Za-z
 GroupOrRoom = Annotated[
     str, msgspec.Meta(pattern="^(grp[A-Za-z0-9_-]{11}|tmp[A-Za-z0-9_.:-]{1,61})$")
 ]
-GroupId = Annotated[str, msgspec.Meta(pattern="^grp[A-Za-z0-9_-]{11}$")]
 Users = Annotated[tuple[UserRef, ...], msgspec.Meta(max_length=ITEMS)]
 Attachments = Annotated[
     tuple[Annotated[str, msgspec.Meta(max_length=4096)], ...], msgspec.Meta(max_length=100)

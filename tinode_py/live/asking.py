@@ -25,6 +25,7 @@ from ..wire.codec import Form
 from ..wire.packets import Request, Set, Sub
 from .hub import Hub
 from .link import Link
+from .outbox import NoConnection
 from .runner import Item
 
 NAME = "1"  # the `id` of the request
@@ -33,26 +34,14 @@ LACKING = (403, 404, 409)  # what may be answered to who is not attached
 _MEMBERS = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]])
 
 
-class _Gathered:
+class _Gathered(NoConnection):
     """An outlet that keeps what it is given."""
-
-    closed = False
-    queued = 0
 
     def __init__(self) -> None:
         self.lines = bytearray()
 
     def push(self, frame: bytes) -> None:
         self.lines += frame
-
-    def finish(self, code: int = 1000, reason: str = "") -> None:
-        pass
-
-    def abort(self) -> None:
-        pass
-
-    def hang_up(self) -> None:
-        pass
 
 
 @attrs.frozen

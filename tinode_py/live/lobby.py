@@ -15,19 +15,18 @@ from ..store.base import Store
 from ..wire.codec import Form
 from ..wire.packets import Set, SetSub
 from .link import Link
+from .outbox import NoConnection
 from .runner import Item
 
 log = logging.getLogger(__name__)
 
 
 @attrs.define
-class _Refusals:
+class _Refusals(NoConnection):
     """An outlet that reads the group's answer, and says in the log if somebody did not join."""
 
     topic: str
     user: str
-    closed: bool = False
-    queued: int = 0
 
     def push(self, frame: bytes) -> None:
         for line in frame.splitlines():
@@ -38,15 +37,6 @@ class _Refusals:
     def say(self, why: str) -> None:
         found = {"topic": self.topic, "user": self.user}
         log.warning("somebody did not join users.lobby: %s", why, extra=found)
-
-    def finish(self, code: int = 1000, reason: str = "") -> None:
-        pass
-
-    def abort(self) -> None:
-        pass
-
-    def hang_up(self) -> None:
-        pass
 
 
 @attrs.frozen

@@ -67,6 +67,24 @@ class Outlet(Protocol):
         """Bytes that the connection has not taken yet."""
 
 
+class NoConnection:
+    """The rest of an `Outlet` that has only a use for what is pushed, for requests that come
+    from no session: nothing waits, and nothing can be ended.
+    """
+
+    closed = False
+    queued = 0
+
+    def finish(self, code: int = 1000, reason: str = "") -> None:
+        pass
+
+    def hang_up(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
 @attrs.frozen
 class OutletTerms:
     """What the outlets of one server share: bytes, seconds, and where flush tasks live."""

@@ -70,10 +70,7 @@ class SqliteStore:
     async def commit(self, batch: Batch) -> Outcome:
         """Sleep until the batch is synced, and answer for it alone."""
         self._counters.batches += 1
-        result = await self._writer.commit(batch)
-        if isinstance(result, StoreError):
-            raise result
-        return result
+        return await self._writer.commit(batch)
 
     def statistics(self) -> Statistics:
         return Statistics(

@@ -50,8 +50,10 @@ class WriterThread:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    async def commit(self, batch: Batch) -> Result:
-        """Sleep until the batch is on disk. Cancelled, it may be written or not."""
+    async def commit(self, batch: Batch) -> Outcome:
+        """Sleep until the batch is on disk; StoreError if it is not to be written. Cancelled, it
+        may be written or not.
+        """
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._closed:
             raise StoreError("the store is closed")
@@ -62,8 +64,7 @@ class WriterThread:
             return trio.lowlevel.Abort.SUCCEEDED
 
         self._queue.put(waiting)
-        result: Result = await trio.lowlevel.wait_task_rescheduled(abandon)
-        return result
+        return _answer(await trio.lowlevel.wait_task_rescheduled(abandon))
 
     def refuse_waiting(self, error: StoreError) -> None:
         """For the thread, while it cannot write: whoever waits in the queue is told."""
@@ -115,6 +116,12 @@ class WriterThread:
         return True
 
 
+def _answer(result: Result) -> Outcome:
+    if isinstance(result, StoreError):
+        raise result
+    return result
+
+
 def _deliver(group: Sequence[_Waiting], results: _Results) -> None:
     if isinstance(results, outcome.Value):
         each: list[outcome.Outcome[Any]] = [outcome.Value(result) for result in results.value]
@@ -131,10 +138,10 @@ class Inline:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def commit(self, batch: Batch) -> Outcome | StoreError:
-        """A checkpoint, then the write. Cancelled, nothing was written."""
+    async def commit(self, batch: Batch) -> Outcome:
+        """A checkpoint, then the write; StoreError as above. Cancelled, nothing was written."""
         await trio.lowlevel.checkpoint()
-        return self._transactions.write([batch])[0]
+        return _answer(self._transactions.write([batch])[0])
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()

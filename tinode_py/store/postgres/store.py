@@ -57,10 +57,7 @@ class PostgresStore:
     async def commit(self, batch: Batch) -> Outcome:
         """Sleep until the batch is synced, and answer for it alone."""
         self._batches += 1
-        result = await self._writer.commit(batch)
-        if isinstance(result, StoreError):
-            raise result
-        return result
+        return await self._writer.commit(batch)
 
     def statistics(self) -> Statistics:
         return Statistics(

@@ -16,7 +16,7 @@ import click
 from tinode_py.config import ConfigError, Settings, database, is_lasting, postgres
 from tinode_py.errors import StoreError
 from tinode_py.queries import StoredSettings
-from tinode_py.runtime import is_live, overlaid
+from tinode_py.runtime import is_live, leaves, overlaid
 from tinode_py.settings import MAX_NUMBER
 from tinode_py.store.browse import browsing
 from tinode_py.store.migrate import SchemaError
@@ -32,12 +32,17 @@ _VARIABLE = re.compile(r"TINODE_([A-Z0-9_]+?__[A-Z0-9_]+)")
 
 @attrs.frozen
 class Key:
-    """One setting: its dotted name, what it is, and its value."""
+    """One setting: its dotted name, the class of its section, what it is, and its value."""
 
     name: str
-    hint: Any
+    section: type[Any]
     field: attrs.Attribute[Any]
     value: Any
+
+    @property
+    def hint(self) -> Any:
+        """Its type."""
+        return typing.get_type_hints(self.section)[self.field.name]
 
     @property
     def shown(self) -> Any:
@@ -141,16 +146,9 @@ def explain(
     )
 
 
-def keys(settings: Any, path: str = "") -> Iterator[Key]:
+def keys(settings: Settings) -> Iterator[Key]:
     """All keys of some settings, in their order."""
-    hints = typing.get_type_hints(type(settings))
-    for field in attrs.fields(type(settings)):
-        value = getattr(settings, field.name)
-        dotted = f"{path}.{field.name}" if path else field.name
-        if attrs.has(type(value)):
-            yield from keys(value, dotted)
-        else:
-            yield Key(dotted, hints[field.name], field, value)
+    return (Key(*leaf) for leaf in leaves(settings))
 
 
 def sources(

@@ -53,24 +53,26 @@ def is_live(name: str) -> bool:
     return any(name == known or name.startswith(known + ".") for known in LIVE)
 
 
-def leaves(section: Any, path: str = "") -> Iterator[tuple[str, attrs.Attribute[Any], Any]]:
-    """All keys of some settings: dotted name, what it is, value."""
+def leaves(
+    section: Any, path: str = ""
+) -> Iterator[tuple[str, type[Any], attrs.Attribute[Any], Any]]:
+    """All keys of some settings, in their order: dotted name, section, what it is, value."""
     for field in attrs.fields(type(section)):
         value = getattr(section, field.name)
         dotted = f"{path}.{field.name}" if path else field.name
         if attrs.has(type(value)):
             yield from leaves(value, dotted)
         else:
-            yield dotted, field, value
+            yield dotted, type(section), field, value
 
 
 def values_of(settings: Settings) -> dict[str, Any]:
-    return {name: value for name, _, value in leaves(settings)}
+    return {name: value for name, _, _, value in leaves(settings)}
 
 
 def secret_keys(settings: Settings) -> frozenset[str]:
     """Keys whose values are shown to nobody."""
-    return frozenset(name for name, field, _ in leaves(settings) if field.metadata["secret"])
+    return frozenset(name for name, _, field, _ in leaves(settings) if field.metadata["secret"])
 
 
 def check_live(names: Iterable[str], settings: Settings) -> None:

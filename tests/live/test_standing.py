@@ -140,7 +140,7 @@ async def test_a_file_that_clashes_with_what_is_stored_changes_nothing(server: R
 
 
 def test_every_name_of_the_list_is_a_key_or_a_table():
-    known = [name for name, _, _ in leaves(Settings())]
+    known = [name for name, _, _, _ in leaves(Settings())]
     for name in LIVE:
         assert any(key == name or key.startswith(name + ".") for key in known), name
 

@@ -6,7 +6,7 @@ of a change it names the members that were changed, not their values.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import attrs
 
@@ -41,7 +41,6 @@ Action = Literal[
     "webhook.replay",
     "webhook.rotate",
 ]
-ACTIONS: tuple[str, ...] = get_args(Action)
 LONGEST_ORIGIN = 200  # characters
 
 

@@ -13,7 +13,6 @@ from ..web.v1.members import built, struct_of
 from .errors import Nonsense
 
 AT = "stream.at"
-GAP = "stream.gap"
 
 
 @attrs.frozen

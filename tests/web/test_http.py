@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import attrs
@@ -10,7 +11,7 @@ import trio
 import trio.testing
 from starlette.routing import Route
 
-from tests.web.parts import NewWorld, Reader, request
+from tests.web.parts import NewWorld, Reader, World, request
 from tinode_py.web.http import App, Message, Receive, Scope, Send, Way
 
 PIECES = [b"one", b"x" * 100_000, b"three"]
@@ -181,3 +182,66 @@ async def test_a_bug_in_the_midst_of_an_answer_ends_the_connection(
         assert (await all_of(client)).endswith(b"half\r\n")
         await world.front.wait_empty()
     assert "ZeroDivisionError" in caplog.text
+
+
+def connected(world: World) -> trio.SocketStream:
+    """The client's end of a connection over real sockets: what is small they take at once."""
+    mine, theirs = trio.socket.socketpair()
+    world.front.adopt(trio.SocketStream(theirs))
+    return trio.SocketStream(mine)
+
+
+async def test_who_sends_many_requests_at_once_keeps_nobody_waiting(serving: NewWorld):
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with serving() as world, trio.open_nursery() as nursery:
+        client = connected(world)
+        await client.send_all(request(target="/health/live") * 50)
+        nursery.start_soon(others)
+        reader = Reader(client)
+        for _ in range(50):
+            assert (await reader.answer())[0] == 200
+        await client.aclose()
+        nursery.cancel_scope.cancel()
+    assert turns > 25
+
+
+class Held:
+    """An app that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = trio.Event(), trio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked.set()
+        await self.go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"secret"})
+
+
+async def test_an_answer_reaches_nobody_else(serving: NewWorld):
+    """A connection was reset meanwhile, and its descriptor is another's."""
+    app = Held()
+    async with serving(routes=[Route("/held", app)]) as world:
+        mine, theirs = trio.socket.socketpair()
+        world.front.adopt(trio.SocketStream(theirs))
+        number = theirs.fileno()
+        await mine.send(request(target="/held"))
+        await app.asked.wait()
+        world.front.break_off()
+        pair = socket.socketpair()
+        with pair[0], pair[1]:
+            assert number in (pair[0].fileno(), pair[1].fileno())
+            other = pair[0] if pair[1].fileno() == number else pair[1]
+            app.go.set()
+            await world.front.wait_empty()
+            other.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                other.recv(100)
+        mine.close()

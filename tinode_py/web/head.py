@@ -89,63 +89,98 @@ class Requests:
             left.set()
 
     async def begun(self) -> bool:
-        """Wait for the first byte of the next request; False at the end. Without a deadline."""
+        """Wait for the first byte of the next request; False at the end. Without a deadline, and
+        always a checkpoint: who sends many at once must not keep others waiting.
+        """
         if self._looking is not None:
             await self._looking.wait()
             self._looking = None
-        elif not self._waiting:
+        elif self._waiting:
+            await trio.lowlevel.checkpoint()
+        else:
             self._waiting = bytes(await self._stream.receive_some(_CHUNK))
         return bool(self._waiting)
 
     async def head(self) -> RequestHead | None:
-        """The next head; None at the end of the connection.
+        """The next head; None at the end of the connection. A checkpoint only if it waits.
 
         BadRequest for what is no request, 408 if it is not complete in time.
         """
-        with trio.move_on_after(self._timeout):
-            return await self._head()
-        raise BadRequest(408)
-
-    async def _head(self) -> RequestHead | None:
-        parser = h11.Connection(h11.SERVER, max_incomplete_event_size=self._head_size)
-        size = 0
-        while True:
-            event = _next_event(parser)
-            if isinstance(event, h11.Request):
-                break
-            data = self.take_rest() or bytes(await self._stream.receive_some(_CHUNK))
-            if not data:
-                return None
-            size += len(data)
-            parser.receive_data(data)
-        if size - len(parser.trailing_data[0]) > self._head_size:
+        reading = _Reading(h11.Connection(h11.SERVER, max_incomplete_event_size=self._head_size))
+        request = reading.fed(self.take_rest()) if self._waiting else None
+        if request is None:  # a deadline costs more than a head that is here
+            with trio.move_on_after(self._timeout) as timer:
+                request = await self._rest_of(reading)
+            if timer.cancelled_caught:
+                raise BadRequest(408)
+        if request is None:
+            return None
+        if reading.size > self._head_size:
             raise BadRequest(431)
-        named = {name for name, _ in event.headers} & _LENGTHS
+        return self._begin(request, reading.parser)
+
+    async def _rest_of(self, reading: _Reading) -> h11.Request | None:
+        while data := await self._stream.receive_some(_CHUNK):
+            request = reading.fed(bytes(data))
+            if request is not None:
+                return request
+        return None
+
+    def _begin(self, request: h11.Request, parser: h11.Connection) -> RequestHead:
+        """Go on with the body of a request, if it has one."""
+        named = {name for name, _ in request.headers} & _LENGTHS
         if len(named) > 1:
             raise BadRequest(400)  # two ends: what stands before us may have believed the other
         self.parser, self.in_body = parser, bool(named)
         if not self.in_body:
             _next_event(parser)  # the end of the message
             self._waiting = parser.trailing_data[0]
-        return _request_head(event)
+        return _request_head(request)
 
-    async def body(self) -> bytes:
-        """The next bytes of the body; b"" at its end, or at the end of the connection in the
-        midst of it: `in_body` tells. BadRequest for chunks that are none.
+    def body_at_hand(self) -> bytes:
+        """What has come of the body; b"" if that is nothing, or it has ended. BadRequest for
+        chunks that are none.
         """
+        found: list[bytes] = []
         while self.in_body:
             event = _next_event(self.parser)
             if isinstance(event, h11.Data):
-                return bytes(event.data)
-            if isinstance(event, h11.EndOfMessage):
+                found.append(event.data)
+            elif isinstance(event, h11.EndOfMessage):
                 self.in_body = False
                 self._waiting = self.parser.trailing_data[0]
             else:
-                data = bytes(await self._stream.receive_some(_CHUNK))
-                if not data:
-                    return b""
-                self.parser.receive_data(data)
-        return b""
+                break
+        return b"".join(found)
+
+    async def body(self) -> bytes:
+        """The next bytes of the body; b"" at its end, or at the end of the connection in the
+        midst of it: `in_body` tells. BadRequest as above. A checkpoint only if it waits.
+        """
+        while not (found := self.body_at_hand()) and self.in_body:
+            data = bytes(await self._stream.receive_some(_CHUNK))
+            if not data:
+                break
+            self.parser.receive_data(data)
+        return found
+
+
+@attrs.define
+class _Reading:
+    """A head that is being read: `size` are the bytes that it took, or has taken so far."""
+
+    parser: h11.Connection
+    size: int = 0
+
+    def fed(self, data: bytes) -> h11.Request | None:
+        """The request, once its head is complete."""
+        self.size += len(data)
+        self.parser.receive_data(data)
+        event = _next_event(self.parser)
+        if not isinstance(event, h11.Request):
+            return None
+        self.size -= len(self.parser.trailing_data[0])
+        return event
 
 
 def _next_event(parser: h11.Connection) -> object:

@@ -24,7 +24,7 @@ import attrs
 import h11
 import trio
 
-from ..live.sockets import reset, socket_of
+from ..live.sockets import reset
 from .head import BadRequest, RequestHead, Requests
 
 Scope = MutableMapping[str, Any]
@@ -68,6 +68,28 @@ class HttpStream:
         self.stream = stream
         self._write_timeout = write_timeout
         self._stuck = False
+        self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
+
+    async def send_now(self, data: bytes) -> None:
+        """As `send_all`; waits, and is a checkpoint, only if the socket does not take all of
+        it at once.
+        """
+        if sent := self._written(data):
+            data = data[sent:]
+        if data:
+            await self.send_all(data)
+
+    def _written(self, data: bytes) -> int:
+        # Asked each time: the number of a socket that was reset is soon another's.
+        fd = -1 if self._socket is None else self._socket.fileno()
+        if fd == -1:
+            return 0
+        try:
+            return os.write(fd, data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise trio.BrokenResourceError from error
 
     async def send_all(self, data: bytes) -> None:
         """BrokenResourceError where the peer is gone or does not read."""
@@ -87,13 +109,10 @@ class Way:
     without a task switch.
     """
 
-    __slots__ = ("_chunked", "_fd", "_out", "_unsent")
+    __slots__ = ("_chunked", "_out", "_unsent")
 
     def __init__(self, out: HttpStream, head: bytes, chunked: bool) -> None:
         self._out, self._unsent, self._chunked = out, head, chunked
-        plain = isinstance(out.stream, trio.SocketStream)
-        sock = socket_of(out.stream) if plain else None
-        self._fd = -1 if sock is None else sock.fileno()
 
     async def send(self, piece: bytes) -> None:
         """Send a piece; BrokenResourceError where the peer is gone or does not read. Waits, and
@@ -102,20 +121,7 @@ class Way:
         data = b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
         if self._unsent:
             data, self._unsent = self._unsent + data, b""
-        if sent := self._written(data):
-            data = data[sent:]
-        if data:
-            await self._out.send_all(data)
-
-    def _written(self, data: bytes) -> int:
-        if self._fd == -1:
-            return 0
-        try:
-            return os.write(self._fd, data)
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            raise trio.BrokenResourceError from error
+        await self._out.send_now(data)
 
     async def end(self) -> None:
         """Say that this was all."""
@@ -204,10 +210,14 @@ class Exchange:
         return {"type": "http.request", "body": data, "more_body": self.requests.in_body}
 
     async def _body(self) -> bytes:
+        requests = self.requests
         await self._go_ahead()
         try:
+            data = requests.body_at_hand()
+            if data or not requests.in_body:  # a deadline costs more than a small body
+                return data
             with trio.move_on_after(self.limits.read_timeout):
-                return await self.requests.body()
+                return await requests.body()
         except BadRequest as error:
             self.fault = error.status
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -240,14 +250,14 @@ class Exchange:
 
     async def _start(self, message: Message) -> None:
         headers = [(bytes(k), bytes(v)) for k, v in message.get("headers", ())]
-        if _CLOSE not in headers:
+        if self.requests.in_body and _CLOSE not in headers:
             await self._discard_rest()
             if self.requests.in_body:
                 headers.append(_CLOSE)
         if self.fault:
             return
         self.started = True
-        headers.append((b"date", formatdate(self.clock(), usegmt=True).encode("ascii")))
+        headers.append((b"date", _date(int(self.clock()))))
         response = h11.Response(status_code=message["status"], headers=headers)
         self._bodiless = self.head.method == "HEAD" or response.status_code in _NO_BODY
         self._begun = self._bytes(response)
@@ -260,7 +270,9 @@ class Exchange:
             sent.append(self._bytes(h11.Data(data=data)))
         if last:
             sent.append(self._bytes(h11.EndOfMessage()))
-        await self.out.send_all(b"".join(sent))
+            await self.out.send_now(b"".join(sent))
+        else:
+            await self.out.send_all(b"".join(sent))
 
     def rest(self, run: TakeOver) -> Callable[[], Awaitable[None]]:
         """All of an answer that was taken over; holds nothing of the exchange but its head."""
@@ -331,7 +343,14 @@ async def _answer_all(
     return Served(head)
 
 
+@functools.lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    """The header of all answers of one second since 1970."""
+    return formatdate(second, usegmt=True).encode("ascii")
+
+
 async def _next_head(requests: Requests, idle: float) -> RequestHead | None:
+    """None at the end of the connection. Always a checkpoint."""
     with trio.move_on_after(idle):
         if await requests.begun():
             return await requests.head()

@@ -84,3 +84,9 @@ class StoreAway(StoreError):
     """The store cannot be reached for now. Nothing was changed; later it may be there again."""
 
     answer: ClassVar[Answer] = UNAVAILABLE
+
+
+class Fenced(StoreAway):
+    """The node is no member any more: nothing was changed, and under its number nothing ever
+    will be. Its topics may have other owners.
+    """

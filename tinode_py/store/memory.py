@@ -37,6 +37,10 @@ class MemoryStore:
     async def commit(self, batch: Batch) -> Outcome:
         """A checkpoint, then the whole batch at once. Cancelled, nothing was written."""
         await trio.lowlevel.checkpoint()
+        return self.write(batch)
+
+    def write(self, batch: Batch) -> Outcome:
+        """The whole batch, at once."""
         self._batches += 1
         mark = self._tables.mark()
         try:

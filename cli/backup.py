@@ -33,9 +33,10 @@ from tinode_py.media.base import MediaError
 from tinode_py.media.folder import file_name
 from tinode_py.media.made import place_of_uploads, stock_of
 from tinode_py.media.stock import Stock
-from tinode_py.store.browse import Browser, browsing
+from tinode_py.store.browse import Browser
 from tinode_py.store.copies import Point, copy, point_of
 from tinode_py.store.lines import UPLOADS as KNOWN
+from tinode_py.store.looking import browsing
 from tinode_py.store.soundness import faults
 
 from .failure import Failure, Unusable
@@ -162,7 +163,7 @@ def _copy_uploads(
 
 def _is_referred_to(browser: Browser, name: str) -> bool:
     asked = "SELECT 1 FROM upload WHERE id = ? AND refs > 0"
-    return browser.connection.execute(asked, (name,)).fetchone() is not None
+    return browser.row(asked, (name,)) is not None
 
 
 def upload_file(name: str) -> Path:

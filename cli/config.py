@@ -15,15 +15,13 @@ import click
 
 from tinode_py.config import ConfigError, Settings, database, is_lasting, postgres
 from tinode_py.errors import StoreError
-from tinode_py.queries import StoredSettings
 from tinode_py.runtime import is_live, leaves, overlaid
 from tinode_py.settings import MAX_NUMBER
-from tinode_py.store.browse import browsing
 from tinode_py.store.migrate import SchemaError
 from tinode_py.store.postgres.address import Address, AddressFault
-from tinode_py.store.read import answer
 
 from .config_set import set_, unset
+from .look import looking
 from .options import json_option, read_settings, settings_options
 from .output import aside, facts, show, tell
 
@@ -208,25 +206,18 @@ def _with_stored(settings: Settings) -> tuple[Settings, list[str]]:
     """With what was set at run time, where there is a database; and the keys of that."""
     try:
         stored = _stored(settings)
-    except (SchemaError, StoreError, AddressFault) as error:
+    except (SchemaError, StoreError) as error:
         aside(f"without what was set at run time: {error}")
         return settings, []
     return overlaid(settings, stored), list(stored)
 
 
 def _stored(settings: Settings) -> dict[str, bytes]:
-    url = postgres(settings)
-    if url is not None:
-        address = Address.of(url)
-        from tinode_py.store.postgres.looking import looking
-
-        with looking(address) as db:
-            found = answer(db, StoredSettings())
-        return dict(found)
-    path = database(settings)
-    if path is None or not path.exists():
-        return {}
-    with browsing(path) as browser:
+    if postgres(settings) is None:
+        path = database(settings)
+        if path is None or not path.exists():
+            return {}
+    with looking(settings) as browser:
         return browser.settings()
 
 

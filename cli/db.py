@@ -16,12 +16,13 @@ from tinode_py.config import ConfigError, Settings, postgres
 from tinode_py.errors import StoreError
 from tinode_py.media.made import place_of_uploads, stock_of
 from tinode_py.store.lock import data_lock
-from tinode_py.store.soundness import faults
+from tinode_py.store.looking import FileBrowser, browsing
+from tinode_py.store.soundness import faults, misfits
 from tinode_py.store.sqlite import open_sqlite
 
 from .backup import Report, make, verify
 from .failure import Failure
-from .look import file_of, looking
+from .look import file_of, looking, place_of
 from .options import json_option, with_settings
 from .output import facts, main_counts, moment, tell
 from .restore import restore
@@ -48,7 +49,7 @@ def info(settings: Settings, as_json: bool) -> None:
         facts(told if as_json else {**told, "rows": main_counts(told["rows"])}, as_json=as_json)
         return
     path = file_of(settings)
-    with looking(settings) as browser:
+    with browsing(path) as browser:
         found: dict[str, Any] = {"database": str(path), "size": path.stat().st_size}
         log = path.with_name(path.name + "-wal")
         found["journal"] = log.stat().st_size if log.exists() else 0
@@ -68,21 +69,14 @@ def info(settings: Settings, as_json: bool) -> None:
 def check(settings: Settings, uploads: bool, as_json: bool) -> None:
     """Read all of it, and see that it is whole and that its tables fit together."""
     stock = stock_of(settings) if uploads else None
-    url = postgres(settings)
-    if url is not None:
-        from .postgres import misfits_of, referred
-
-        shown, found = misfits_of(url)
-        if stock:
-            with referred(url) as rows:
-                found += faults_in(rows, stock)
-        _sound(shown, found, as_json=as_json)
-        return
     with looking(settings) as browser:
-        found = list(faults(browser.connection))
+        if isinstance(browser, FileBrowser):
+            found = list(faults(browser.connection))
+        else:
+            found = list(misfits(browser.values))
         if stock:
-            found += faults_in(browser.connection.execute(REFERRED), stock)
-    _sound(str(file_of(settings)), found, as_json=as_json)
+            found += faults_in(browser.values(REFERRED), stock)
+    _sound(place_of(settings), found, as_json=as_json)
 
 
 @db.command("backup")

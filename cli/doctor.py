@@ -22,8 +22,8 @@ from tinode_py.errors import StoreError
 from tinode_py.media.base import MediaError
 from tinode_py.media.made import stock_of
 from tinode_py.settings import DEFAULT_API_SALT
-from tinode_py.store.browse import browsing
 from tinode_py.store.lock import LockedError, data_lock
+from tinode_py.store.looking import browsing
 from tinode_py.store.migrate import SchemaError
 
 from .failure import Failure

@@ -27,6 +27,7 @@ from tinode_py.media.stock import Stock
 from tinode_py.store.dump import Importer, exported
 from tinode_py.store.lines import ImportFault, Place, lines_of
 from tinode_py.store.lock import data_lock
+from tinode_py.store.looking import browsing
 from tinode_py.store.soundness import faults
 
 from .failure import Failure, Unusable
@@ -83,8 +84,7 @@ def _lines(settings: Settings, carried: Carried | None) -> Iterator[Iterator[byt
         with contextlib.closing(export_lines(url, reading)) as lines:  # type: ignore[type-var]
             yield lines
         return
-    with looking(settings) as browser:
-        browser.connection.row_factory = None
+    with browsing(file_of(settings)) as browser:
         yield exported(browser.connection, file_of(settings), reading)
 
 
@@ -122,7 +122,7 @@ def lines_(settings: Settings, source: str, as_json: bool) -> None:
         aside(f"{skipped} lines were in from before")
     told = {"done": "imported", "database": str(path), "lines": lines, "skipped": skipped}
     with looking(settings) as browser:
-        rows = browser.connection.execute(REFERRED)
+        rows = browser.values(REFERRED)
         _tell_imported(told, rows, stock, as_json=as_json)
 
 
@@ -146,7 +146,7 @@ def _import_into_postgres(
     settings: Settings, url: str, source: str, stock: Stock, *, as_json: bool
 ) -> None:
     """All of it in one transaction; the uploads that were written go again if it fails."""
-    from .postgres import import_lines, referred
+    from .postgres import import_lines
 
     make_folder(Path(settings.server.data))
     with data_lock(Path(settings.server.data)), _undone(stock, BaseException) as place:
@@ -156,8 +156,8 @@ def _import_into_postgres(
         except ImportFault as fault:
             raise Failure(f"{source}: {fault}") from None
     told = {"done": "imported", "database": shown, "lines": lines, "skipped": 0}
-    with referred(url) as rows:
-        _tell_imported(told, rows, stock, as_json=as_json)
+    with looking(settings) as browser:
+        _tell_imported(told, browser.values(REFERRED), stock, as_json=as_json)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The way to look at something: read-only, straight into the file, beside a server or not."""
+"""The way to look at something: read-only, straight into the database, beside a server or not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tinode_py.config import ConfigError, Settings, database, postgres
 from tinode_py.settings import without_password
-from tinode_py.store.browse import Browser, browsing
+from tinode_py.store.browse import Browser
+from tinode_py.store.looking import browsing
 
 from .failure import Failure, Unusable
 
@@ -17,8 +18,15 @@ from .failure import Failure, Unusable
 @contextlib.contextmanager
 def looking(settings: Settings) -> Iterator[Browser]:
     """A browser of the database that the settings name."""
-    with browsing(file_of(settings)) as browser:
-        yield browser
+    url = postgres(settings)
+    if url is None:
+        with browsing(file_of(settings)) as browser:
+            yield browser
+        return
+    from .postgres import browsing_at
+
+    with browsing_at(url) as found:
+        yield found
 
 
 def file_of(settings: Settings) -> Path:
@@ -46,14 +54,6 @@ def account_of(browser: Browser, name: str) -> str:
 
 def named(settings: Settings, who: str) -> tuple[str, str]:
     """Number and login (else the number again) of an account; Failure if there is none."""
-    url = postgres(settings)
-    if url is not None:
-        from .postgres import account_named
-
-        found = account_named(url, who)
-        if found is None:
-            raise Failure(f"nobody has the login or the number {who!r}")
-        return found
     with looking(settings) as browser:
         account = account_of(browser, who)
         row = browser.user(account)

@@ -44,6 +44,10 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if error.name != "psycopg":
+                raise
+            raise Unusable("PostgreSQL wants psycopg: pip install 'tinode-py[postgres]'") from None
         except (*_EXPECTED, BaseExceptionGroup) as error:
             found = _only(error)
             if isinstance(found, click.ClickException):

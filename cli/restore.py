@@ -14,8 +14,8 @@ from tinode_py.disk import sync
 from tinode_py.media.base import MediaError
 from tinode_py.media.made import stock_of
 from tinode_py.media.stock import PIECE, Stock
-from tinode_py.store.browse import browsing
 from tinode_py.store.lock import data_lock
+from tinode_py.store.looking import browsing
 
 from .backup import (
     DATABASE,

@@ -43,7 +43,7 @@ def list_(
     """Topics in order of their making; WORDS narrows by name or tag."""
     with looking(settings) as browser:
         user = account_of(browser, member) if member else ""
-        show(browser.topics(user, words, kind or "", limit or -1), _COLUMNS, as_json=as_json)
+        show(browser.topics(user, words, kind or "", limit or 0), _COLUMNS, as_json=as_json)
 
 
 @topic.command("show")

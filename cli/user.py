@@ -68,7 +68,7 @@ def list_(
 ) -> None:
     """Accounts in order of their making; WORDS narrows by login, name or tag."""
     with looking(settings) as browser:
-        found = browser.users(words, state or "", limit or -1)
+        found = browser.users(words, state or "", limit or 0)
         show(found, _COLUMNS, as_json=as_json)
 
 
@@ -199,7 +199,7 @@ def export(settings: Settings, who: str, files: Path | None) -> None:
         account = account_of(browser, who)
         carried = Carried(stock_of(settings)) if files else None
         if files and carried:
-            copy_into(files, browser.connection.execute(UPLOADS_OF, (account,)), carried)
+            copy_into(files, browser.values(UPLOADS_OF, (account,)), carried)
         for kind, row in browser.person(account):
             click.echo(json_line({"kind": kind, "row": row}))
     for line in carried.said() if carried else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,11 @@ from click.testing import CliRunner, Result
 
 from tests.cli.conftest import CHEAP, Run, installed
 from tests.postgres import Cluster
-from tests.store.made import ANN, BOB, CHANNEL, GROUP, PAIR, append, people, put, sub, user
+from tests.store.made import ANN, BOB, CHANNEL, GROUP, PAIR, append, people, put, sub, topic, user
 from tinode_py import changes as c
 from tinode_py.access import Level
 from tinode_py.media.folder import file_name
-from tinode_py.records import Login, Range, Upload
+from tinode_py.records import Login, Range, State, Upload
 from tinode_py.store.sqlite import open_sqlite
 
 UPLOAD = "AAAAAAAAAAE"
@@ -121,11 +122,74 @@ def test_what_commands_say_of_a_database(run: Run, tmp_path: Path, url: str) -> 
     migrated = run("db", "migrate", *where)
     assert (migrated.exit_code, "schema" in migrated.output) == (0, True), migrated.output
     assert "PostgreSQL 1" in run("doctor", *where).output
-    for line in (("db", "vacuum"), ("db", "backup", str(tmp_path / "b")), ("topic", "list")):
-        refused = run(*line, *where)
-        assert refused.exit_code == 2
-        assert "server.store: is PostgreSQL" in refused.output
-        assert "Traceback" not in refused.output
+    refused = run("db", "vacuum", *where)
+    assert refused.exit_code == 2
+    assert "server.store: is PostgreSQL" in refused.output
+    assert "Traceback" not in refused.output
+
+
+LOOKS = {  # and how many lines they print
+    "user list": 7,
+    "user list PÄ --json": 1,
+    "user list ANN": 2,
+    "user list --state susp --limit 1": 2,
+    "user list --limit 1 --json": 1,
+    "user show ann": 11,
+    f"user show {BOB} --json": 1,
+    "user export ann": 15,
+    "topic list --json": 3,
+    f"topic list --member {BOB} --kind p2p": 2,
+    "topic list 50%": 2,
+    f"topic show {GROUP} --json": 1,
+    f"topic members {GROUP} --json": 3,
+    f"topic members {CHANNEL}": 4,
+    f"topic retention {GROUP}": 1,
+    f"message history {GROUP} --limit 2 --json": 2,
+    f"message history {GROUP} --until 2001-01-01": 9,
+    f"message search --from ann --topic {GROUP}": 9,
+    "message search STRASSE --json": 1,
+    "message search a_c": 2,
+    "message search nowhere": 1,
+    "message search 7": 3,
+    "stats --json": 1,
+    "user show nobody": 1,
+    "topic show grpAAAAAAAAAAI": 1,
+}
+
+
+def test_what_is_looked_at_is_the_same(run: Run, data: Path, tmp_path: Path, url: str) -> None:
+    """Every look, at one community in a file and in PostgreSQL."""
+    there, whole = tmp_path / "there", tmp_path / "all.jsonl"
+    trio.run(_say_more, data / "tinode.db")
+    assert run("export", str(whole), "--data", str(data)).exit_code == 0
+    assert run("import", str(whole), "--data", str(there), "--store", url).exit_code == 0
+    lines = {}
+    for look in LOOKS:
+        line = look.split()
+        in_file = run(*line, "--data", str(data))
+        in_postgres = run(*line, "--data", str(there), "--store", url)
+        assert in_file.exit_code in (0, 1), in_file.output
+        assert "Traceback" not in in_file.output + in_postgres.output
+        assert _of_one_time(in_postgres.output) == _of_one_time(in_file.output), look
+        lines[look] = len(in_file.output.splitlines())
+    assert lines == LOOKS
+
+
+async def _say_more(path: Path) -> None:
+    """What databases may see differently: letters, JSON, what means something in a pattern."""
+    said = (b'"Stra\xc3\x9fe"', b'{"txt":"ABC a_C","fmt":[]}', b"7", b'[{"txt":"no"}]', b'{"x":7}')
+    async with open_sqlite(path, inline=True) as store:
+        for seq, content in enumerate(said, 5):
+            await put(store, append(seq, content=content))
+        for number, public in enumerate((b'{"fn":["p\xc3\xa4"]}', b'"p"', b'{"fn":"p\xc3\xa4"}')):
+            name = ("usrAAAAAAAAAAQ", "usrAAAAAAAAAAU", "usrAAAAAAAAAAY")[number]
+            state = State.SUSPENDED if number else State.OK
+            await put(store, c.PutUser(user(name, public=public, state=state)))
+        await put(store, c.PutTopic(topic("grpAAAAAAAAAAM", public=b'{"fn":"100 50% off"}')))
+
+
+def _of_one_time(text: str) -> str:
+    return re.sub(r'"ts": \d+', "", text)
 
 
 def test_a_database_that_is_not_ours(run: Run, tmp_path: Path, cluster: Cluster) -> None:

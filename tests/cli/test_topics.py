@@ -1,4 +1,6 @@
-"""`topic`, `message`, `session` and `stats` on a stopped server with people in it."""
+"""`topic`, `message`, `session` and `stats` on a stopped server with people in it, whose chat is
+in a file or in PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from click.testing import Result
 
 from tests.cli.conftest import Run
 from tinode_py.testing import running_server
@@ -36,9 +39,22 @@ class World:
 
 
 @pytest.fixture
-def world(run: Run, tmp_path: Path) -> World:
+def store(request: pytest.FixtureRequest) -> str:
+    """What `--store` is given; empty for the file in the data folder."""
+    where = getattr(request, "param", "sqlite")
+    return "" if where == "sqlite" else str(request.getfixturevalue("postgres_url"))
+
+
+in_both = pytest.mark.parametrize("store", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture
+def world(run: Run, store: str, tmp_path: Path) -> World:
+    def there(*args: str, stdin: str = "") -> Result:
+        return run(*args, *(("--store", store) if store else ()), stdin=stdin)
+
     async def live() -> World:
-        server = {"data": str(tmp_path / "data"), "store": ""}
+        server = {"data": str(tmp_path / "data"), "store": store}
         async with running_server(server=server) as running:
             alice, bobby, carol = [await running.user(n) for n in ("alice", "bobby", "carol")]
             group = (await alice.sub("new", set={"desc": {"public": {"fn": "Chess 50%"}}})).topic
@@ -48,7 +64,7 @@ def world(run: Run, tmp_path: Path) -> World:
             await bobby.sub(alice.user)
             await bobby.pub(alice.user, "between us")
             users = {"alice": alice.user, "bobby": bobby.user, "carol": carol.user}
-            return World(run, users, group)
+            return World(there, users, group)
 
     return trio.run(live)
 
@@ -63,6 +79,7 @@ def test_publishing_is_left_to_the_back_end(world: World) -> None:
     assert "grpAAAAAAAAAAE" in world.fails("topic", "publish", "grpAAAAAAAAAAE", "clients")
 
 
+@in_both
 def test_topics_are_listed_and_shown(world: World) -> None:
     found = world.json("topic", "list")
     assert {row["topic"][:3] for row in found} == {"sys", "grp", "p2p"}
@@ -94,6 +111,7 @@ def test_a_group_is_handed_over_and_deleted(world: World) -> None:
     assert "ends with its account" in world.fails("topic", "delete", "sys", "--yes")
 
 
+@in_both
 def test_messages_are_found(world: World) -> None:
     found = world.json("message", "history", world.group)
     assert [(row["seq"], row["content"]) for row in found] == [
@@ -112,6 +130,7 @@ def test_messages_are_found(world: World) -> None:
     assert "ÄRGER" in world.run("message", "search", "ärger").output
 
 
+@in_both
 def test_messages_are_sent(world: World) -> None:
     (told,) = world.json("message", "send", "alice", "hello", "--from", "carol")
     assert (told["topic"][:3], told["seq"], told["via"]) == ("p2p", 1, "store")
@@ -142,6 +161,7 @@ def test_messages_are_deleted_for_all_however_old(world: World) -> None:
     assert "no such numbers" in world.fails("message", "delete", world.group, "77")
 
 
+@in_both
 def test_sessions_are_listed_and_ended(world: World) -> None:
     found = world.json("session", "list")
     assert {row["user"] for row in found} == set(world.users.values())
@@ -163,6 +183,7 @@ def test_stats_of_a_stopped_server(world: World) -> None:
     assert "no server runs" in world.run("stats").output
 
 
+@in_both
 def test_a_person_is_exported_with_all_he_wrote(world: World) -> None:
     result = world.run("user", "export", "bobby")
     rows = [json.loads(line) for line in result.output.splitlines()]

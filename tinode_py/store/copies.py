@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from ..disk import sync
-from .browse import Browser, browsing
+from .looking import FileBrowser, browsing
 
 
 @attrs.frozen
@@ -48,12 +48,12 @@ def point_of(path: Path) -> Point:
         return _point(browser)
 
 
-def _point(browser: Browser) -> Point:
+def _point(browser: FileBrowser) -> Point:
     schema = _number(browser, "PRAGMA user_version")
     message = _number(browser, "SELECT coalesce(max(touched), 0) FROM topic_tail")
     return Point(schema, message, browser.counts())
 
 
-def _number(browser: Browser, sql: str) -> int:
+def _number(browser: FileBrowser, sql: str) -> int:
     row: Any = browser.connection.execute(sql).fetchone()
     return int(row[0])

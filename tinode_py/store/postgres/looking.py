@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 import attrs
 import psycopg
 
 from ...errors import StoreError
+from ..browse import Browser, Found
 from ..migrate import SchemaError
 from .address import Address
-from .migrate import TABLES, newest, version_of
+from .migrate import OWN, TABLES, newest, version_of
+from .spelling import spelled
 from .statements import PostgresStatements, connect
 
 # The planner is left alone: what is asked here reads whole tables.
@@ -47,6 +50,27 @@ def looking(address: Address) -> Iterator[PostgresStatements]:
             raise StoreError(f"{address.shown}: {address.reason(error)}") from None
 
 
+@contextlib.contextmanager
+def browsing(address: Address) -> Iterator[Browser]:
+    """A browser of the database as it is now; errors as of `looking`."""
+    with looking(address) as db:
+        yield Browser(_Snapshot(db))
+
+
+@attrs.frozen
+class _Snapshot:
+    db: PostgresStatements
+
+    def each(self, sql: str, parameters: Sequence[Any]) -> Generator[Found, None, None]:
+        with contextlib.closing(self.db.connection.cursor(binary=True)) as cursor:
+            for row in cursor.stream(spelled(sql), parameters):
+                names = [column.name for column in cursor.description or ()]
+                yield dict(zip(names, row, strict=True))
+
+    def tables(self) -> list[str]:
+        return [str(name) for (name,) in self.db.rows(TABLES) if name not in OWN]
+
+
 def check_current(connection: psycopg.Connection[tuple[object, ...]], shown: str) -> None:
     """SchemaError unless the database has the schema that this version works with."""
     found, known = version_of(connection, shown, newest()), newest()
@@ -58,12 +82,8 @@ def check_current(connection: psycopg.Connection[tuple[object, ...]], shown: str
 
 
 def facts_of(address: Address) -> Facts:
+    asked = "SELECT pg_database_size(current_database()), current_setting('server_version')"
     with looking(address) as db:
-        ((size, version),) = db.rows(
-            "SELECT pg_database_size(current_database()), current_setting('server_version')"
-        )
-        counts = {}
-        for (name,) in db.rows(TABLES):
-            ((counts[name],),) = db.rows(f'SELECT count(*) FROM "{name}"')
-        known = newest()
+        ((size, version),) = db.rows(asked)
+        counts, known = Browser(_Snapshot(db)).counts(), newest()
         return Facts(address.shown, size, known, known, str(version), counts)

@@ -94,6 +94,7 @@ class Asked(msgspec.Struct, frozen=True):
     attachments: tuple[str, ...] = ()
     inside: bool = False  # asked with a {sub} that was granted, though nobody attached
     unseated: Literal["", "user", "system"] = ""  # by a back end, where nobody attaches: `seats`
+    quiet: bool = False  # a session comes back to a topic that has moved: it is told no code
 
 
 class Gone(msgspec.Struct, frozen=True):

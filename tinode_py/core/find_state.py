@@ -28,6 +28,11 @@ class FindState:
     off_at: int = 0
 
     @property
+    def last_seq(self) -> int:
+        """Messages are not numbered here, or not kept."""
+        return 0
+
+    @property
     def is_void(self) -> bool:
         """Whether there is nothing of this name."""
         return self.user is None

@@ -59,6 +59,11 @@ class MeState:
         return self.user
 
     @property
+    def last_seq(self) -> int:
+        """Messages are not numbered here, or not kept."""
+        return 0
+
+    @property
     def is_void(self) -> bool:
         """Whether there is nothing of this name."""
         return self.user is None

@@ -27,6 +27,11 @@ class RoomState:
     seq: int = 0  # of the last message; from 1 as long as the room is there
 
     @property
+    def last_seq(self) -> int:
+        """Messages are not numbered here, or not kept."""
+        return 0
+
+    @property
     def is_void(self) -> bool:
         """There is nothing of this name but who is here: the last one takes the room with him."""
         return True

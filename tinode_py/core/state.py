@@ -154,6 +154,11 @@ class TopicState:
         return self.topic is None
 
     @property
+    def last_seq(self) -> int:
+        """The number of the last message that can be read again; 0: there is none."""
+        return 0 if self.topic is None else self.topic.seq
+
+    @property
     def wake_at(self) -> int:
         """When something is due here; 0: nothing is."""
         rings_until = self.call.ends_at if self.call else 0

@@ -24,6 +24,7 @@ from ..records import Message
 from ..wire.codec import Form, encode, encode_message, encode_messages
 from ..wire.packets import Info, Pres, ServerPacket
 from .link import Link
+from .outpost import Outposts, Own, Station
 
 TURN = 200  # readers served before others get their turn
 PIECE = 262_144  # bytes after which a batch writes what it has, and others get their turn
@@ -49,6 +50,7 @@ class Bystander(msgspec.Struct, frozen=True):
 class Readership(Protocol):
     """What tells who may read. `version` grows whenever a mode in force changes."""
 
+    name: str
     attached: Attachments
     version: int
 
@@ -69,6 +71,7 @@ class FanOut:
         self._members = members
         self._stamp = (-1, -1)
         self._groups: list[tuple[View, list[Link]]] = []
+        self.outposts = Outposts(state.name)
         self._bystander_stamp = (-1, -1, -1)
         self._bystanders: list[Bystander] = []
         self._addressee_stamp = (-1, -1)
@@ -85,14 +88,25 @@ class FanOut:
         stamp = (state.version, state.attached.version)
         if stamp != self._stamp:
             self._stamp = stamp
-            found: dict[View, list[Link]] = {}
-            for item in state.attached:
-                link = self.links.get(item.sid)
-                if link is not None and state.mode(item) & READ:
-                    address = state.address(item.user, reader=item.reader)
-                    found.setdefault(View(address, item.reader, link.form), []).append(link)
-            self._groups = list(found.items())
+            self._group()
         return self._groups
+
+    def _group(self) -> None:
+        state = self._state
+        found: dict[View, list[Link]] = {}
+        far: dict[tuple[int, View], dict[str, Link]] = {}
+        for item in state.attached:
+            link = self.links.get(item.sid)
+            if link is not None and state.mode(item) & READ:
+                address = state.address(item.user, reader=item.reader)
+                view = View(address, item.reader, link.form)
+                if link.station is None:
+                    found.setdefault(view, []).append(link)
+                else:
+                    far.setdefault((id(link.station), view), {})[link.sid] = link
+        self._groups = list(found.items())
+        if far or self.outposts:
+            self.outposts.become(far)
 
     def bystanders(self, on_me: OnMe) -> list[Bystander]:
         """Those with P and R who must hear of a message on `me`: members, and readers of whom
@@ -128,10 +142,11 @@ def _bystanders(state: TopicState, on_me: OnMe) -> list[Bystander]:
     found = []
     for sub, reader in state.present():
         sids = on_me.sids.get(sub.user)
-        if not sids or sub.mode & (READ | PRES) != READ | PRES:
+        far = not sids and sub.user in on_me.elsewhere
+        if not (sids or far) or sub.mode & (READ | PRES) != READ | PRES:
             continue
-        here = frozenset(sid for sid in sids if sid in state.attached.by_sid)
-        if len(here) < len(sids):
+        here = frozenset(sid for sid in state.attached.of(sub.user) if far or sid in (sids or ()))
+        if far or len(here) < len(sids or ()):
             address = state.address(sub.user, reader=reader)
             found.append(Bystander(sub.user, address, here))
     return found
@@ -142,7 +157,12 @@ class OnMe:
     """Which sessions are attached to whose `me`. `version` grows with every change."""
 
     sids: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
+    elsewhere: set[str] = attrs.field(factory=set)  # users whose `me` another node has
     version: int = 0
+
+    def has(self, user: str) -> bool:
+        """Whether a session of the user is on `me`, as far as is known here."""
+        return user in self.sids or user in self.elsewhere
 
     def add(self, user: str, sid: str) -> None:
         if sid not in self.sids.get(user, ()):
@@ -231,15 +251,28 @@ class Emission:
         """Write all of it. Lets others run where it is much, or there are many readers."""
         messages, own, large = self._messages, self._own, self.is_large
         self._messages, self._own, self._size, self._parts = [], {}, 0, 0
+        seq = 0
         if messages and self._fanout is not None:
+            seq = max(message.seq for _, message, _ in messages)
             skips = {skip for _, _, skip in messages}
             for view, links in self._fanout.groups():
                 frames = [(at, _frame(message, view), skip) for at, message, skip in messages]
                 self.delivered += await _send_group(frames, links, own, skips)
+            for outpost in self._fanout.outposts:
+                view, name = outpost.view, self._fanout.outposts.topic
+                frames = [(at, _frame(message, view), skip) for at, message, skip in messages]
+                self.delivered += outpost.send(name, frames, seq, own, skips)
+        far: dict[tuple[Station, str, bytes], list[str]] = {}
         for i, (link, parts) in enumerate(own.items(), 1):
-            link.outlet.push(_joined(parts))
+            if link.station is None:
+                link.outlet.push(_joined(parts))
+            else:
+                same = far.setdefault((link.station, link.topic, _joined(parts)), [])
+                same.append(link.sid)
             if not i % TURN:
                 await trio.lowlevel.checkpoint()
+        for (station, topic, joined), sids in far.items():
+            station.frames(topic, sids, joined, seq)
         if large:
             await trio.lowlevel.checkpoint()
 
@@ -260,7 +293,7 @@ def _frames(page: Page, form: Form) -> bytes:
 async def _send_group(
     frames: list[tuple[int, bytes, str]],
     links: list[Link],
-    own: dict[Link, list[tuple[int, bytes]]],
+    own: Own,
     skips: set[str],
 ) -> int:
     """The readers of one view share the bytes, except those who get something of their own.

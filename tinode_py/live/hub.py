@@ -41,6 +41,7 @@ from .couriers import Couriers
 from .fanout import FanOut, OnMe, word_of
 from .inbox import Inbox
 from .link import Link
+from .placement import Placement
 from .pushing import Pushing
 from .rooms import Rooms, rooms_in
 from .runner import Item, Rules, Runner, gone_together
@@ -66,6 +67,14 @@ class HubStatistics:
     dropped: int
 
 
+@attrs.frozen(eq=False)
+class Seat:
+    """A topic that is somewhere else, or nobody knows yet where: what comes for it waits here."""
+
+    inbox: Inbox[Item]
+    state: None = None
+
+
 @attrs.define(eq=False)
 class Hub:
     """All topics that are loaded on this server, and all its sessions."""
@@ -79,7 +88,8 @@ class Hub:
     pushing: Pushing | None = None
     attendance: Attendance | None = None
     before: Before | None = None
-    _runners: dict[str, Runner] = attrs.field(factory=dict)
+    placement: Placement | None = None  # None: all is here
+    _runners: dict[str, Runner | Seat] = attrs.field(factory=dict)
     _online: set[str] = attrs.field(factory=set)
     _sessions: dict[str, Link] = attrs.field(factory=dict)
     _of_user: dict[str, dict[str, Link]] = attrs.field(factory=dict)
@@ -109,11 +119,21 @@ class Hub:
         now, env = self.now(), self._env
         if env is None or env.now != now or env.settings is not self.settings:
             pushing = self.pushing is not None
-            online = self._online.__contains__
+            online = self._online.__contains__ if self.placement is None else self.is_online
             rooms = (self.rooms.count, lambda user: len(self.rooms_of(user)))
             env = Env(self.settings, now, online, pushing, self.random_bytes, *rooms)
             self._env = env
         return env
+
+    def is_online(self, name: str) -> bool:
+        """Whether a user or group is online, here or elsewhere."""
+        return name in self._online or (
+            self.placement is not None and self.placement.is_online(name)
+        )
+
+    def holds(self) -> bool:
+        """Whether what is here is nobody else's: what no store confirms may be acknowledged."""
+        return self.placement is None or self.placement.holds()
 
     # --- topics --------------------------------------------------------------------------
 
@@ -128,10 +148,20 @@ class Hub:
             item.link.answered()
         return False
 
-    def _start(self, name: str) -> Runner:
+    def _start(self, name: str) -> Runner | Seat:
+        inbox: Inbox[Item] = Inbox(self.settings.limits.inbox)
+        if self.placement is None:
+            runner = self._own(name, inbox)
+            self.nursery.start_soon(runner.run, name=f"topic {name}")
+            return runner
+        seat = self._runners[name] = Seat(inbox)
+        self.nursery.start_soon(self.placement.serve, name, inbox, self._own, name=f"topic {name}")
+        return seat
+
+    def _own(self, name: str, inbox: Inbox[Item]) -> Runner:
+        """The task of a topic that is here, known from now on."""
         limits = self.settings.limits
         kind = ids.kind_of(name)
-        inbox: Inbox[Item] = Inbox(limits.inbox)
         fanout: FanOut | None = None
         if kind is Kind.ME:
             runner = Runner(me.MeState(name), _ME, inbox, self.store, self, None, limits.batch)
@@ -150,17 +180,18 @@ class Hub:
         if fanout is not None:
             runner.links = fanout.links
         self._runners[name] = runner
-        self.nursery.start_soon(runner.run, name=f"topic {name}")
         return runner
 
     def tell(self, topic: str, item: Item) -> None:
         """A notice to a topic if it is loaded. Never waits; a full inbox drops and counts."""
         runner = self._runners.get(topic)
         if runner is None:
+            if self.placement is not None:
+                self.placement.tell(topic, item.event)
             return
         event = item.event
         if isinstance(event, InboxGrew):
-            if isinstance(runner.state, me.MeState) and runner.state.follows:
+            if not isinstance(runner.state, me.MeState) or runner.state.follows:
                 runner.inbox.mark("inbox", item)
         elif isinstance(event, Presence) and event.what in ("on", "off"):
             runner.inbox.mark(("presence", event.src), item)
@@ -172,6 +203,8 @@ class Hub:
         self._ended.set()
 
     def went(self, topic: str, *, online: bool) -> None:
+        if self.placement is not None:
+            self.placement.went(topic, online=online)
         if online:
             self._online.add(topic)
         else:
@@ -206,7 +239,7 @@ class Hub:
         if self.pushing is None:
             return
         if isinstance(effect, Push):
-            self.pushing.happened(effect, self.on_me.sids.__contains__)
+            self.pushing.happened(effect, self.on_me.has)
         else:
             self.pushing.follow(effect)
 
@@ -229,14 +262,26 @@ class Hub:
 
     # --- sessions ------------------------------------------------------------------------
 
+    def link_of(self, sid: str) -> Link | None:
+        """A live session of this node."""
+        return self._sessions.get(sid)
+
+    def inbox_of(self, topic: str) -> Inbox[Item] | None:
+        """What waits for a topic that is loaded, or on its way to where it is."""
+        found = self._runners.get(topic)
+        return None if found is None else found.inbox
+
     def enter(self, link: Link) -> None:
         """A session has begun."""
         self._sessions[link.sid] = link
 
     def logged_in(self, link: Link, user: str) -> None:
         links = self._of_user.setdefault(user, {})
-        if not links and self.attendance is not None:
-            self.attendance.came(user, link)
+        if not links:
+            if self.attendance is not None:
+                self.attendance.came(user, link)
+            if self.placement is not None:
+                self.placement.came(user)
         links[link.sid] = link
 
     def leave(self, link: Link, user: str) -> None:
@@ -247,8 +292,14 @@ class Hub:
             links.pop(link.sid, None)
             if not links:
                 del self._of_user[user]
-                if self.attendance is not None:
-                    self.attendance.went(user, link)
+                self._left(user, link)
+
+    def _left(self, user: str, link: Link) -> None:
+        elsewhere = self.placement is not None and self.placement.is_here(user)
+        if self.attendance is not None and not elsewhere:
+            self.attendance.went(user, link)
+        if self.placement is not None:
+            self.placement.left(user)
 
     def is_agent(self, user: str, sid: str) -> bool:
         """Whether this session is the one that its user was last active with on `me`."""
@@ -258,6 +309,12 @@ class Hub:
         self._agents[user] = sid
 
     def end_sessions(self, effect: EndSessions) -> None:
+        """Evict and close sessions of a user, wherever they are."""
+        if self.placement is not None:
+            self.placement.end_sessions(effect)
+        self.end_here(effect)
+
+    def end_here(self, effect: EndSessions) -> None:
         """Evict and close sessions of a user, `effect.last` at the end."""
         links = self.sessions_of(effect.user)
         for link in sorted(links, key=lambda it: it.sid == effect.last):
@@ -289,7 +346,7 @@ class Hub:
     def users_in(self, topic: str) -> frozenset[str]:
         """Users who are attached to a topic now, in the foreground or not."""
         runner = self._runners.get(topic)
-        found = runner.state.attached if runner is not None else ()
+        found = runner.state.attached if isinstance(runner, Runner) else ()
         return frozenset(item.user for item in found)
 
     def reaches(self, topic: str, user: str) -> bool:
@@ -323,15 +380,15 @@ class Hub:
     async def close(self) -> None:
         """Let every topic finish what waits for it, then end its task. Sessions are gone."""
         self.closing = True
-        for runner in self.runners():
+        for runner in list(self._runners.values()):
             runner.inbox.mark("closing", Item(Woken()))
         while self._runners:
             self._ended = trio.Event()
             await self._ended.wait()
 
     def runners(self) -> Iterator[Runner]:
-        """The tasks of all loaded topics, for tests that look inside."""
-        return iter(list(self._runners.values()))
+        """The tasks of all topics that are here, for tests that look inside."""
+        return iter([it for it in self._runners.values() if isinstance(it, Runner)])
 
 
 def _end(link: Link, packet: Ctrl, code: int) -> None:

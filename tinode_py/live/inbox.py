@@ -41,6 +41,13 @@ class Inbox(Generic[T]):
             return False
         return True
 
+    def put_first(self, items: list[T]) -> None:
+        """Put items back before all that waits, however many."""
+        if self._waiting is not None:
+            self._waiting[:0] = items
+        elif items:
+            self._offer(items)
+
     def mark(self, key: Hashable, item: T) -> None:
         """Leave a mark in place of an earlier one of the same key."""
         self._marks.pop(key, None)

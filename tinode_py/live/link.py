@@ -14,10 +14,14 @@ from ..wire.codec import Form, encode
 from ..wire.packets import ServerPacket
 from .inbox import Inbox
 from .outbox import Outlet
+from .outpost import Station
 
 
 class Link:
     """One session as topics see it."""
+
+    station: Station | None = None  # the other node that it is on
+    topic = ""  # on another node: the one topic that this link is for
 
     __slots__ = (
         *("_waiter", "attached", "ended", "form", "number", "outlet", "platform"),
@@ -40,6 +44,17 @@ class Link:
     def send(self, packet: ServerPacket) -> None:
         """Send one packet after those before it; never blocks, dropped after the end."""
         self.outlet.push(encode(packet, self.form))
+
+    def attach(self, topic: str, inbox: Inbox[Any], seq: int = 0) -> None:
+        """The session is in a topic's table; `seq` is the number of its last message."""
+        self.attached[topic] = inbox
+
+    def detach(self, topic: str) -> None:
+        """The session is in a topic's table no longer."""
+        self.attached.pop(topic, None)
+
+    def follows(self, n: int | None) -> None:
+        """On `me`: the session has the inbox up to `n`; None: it does not follow it."""
 
     def asked(self) -> None:
         """A request has gone to a topic."""

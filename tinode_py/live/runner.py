@@ -37,6 +37,7 @@ from ..core.decision import (
     Event,
     Facts,
     FollowChannel,
+    Follows,
     Gone,
     NewLogin,
     Online,
@@ -98,6 +99,9 @@ class State(Protocol):
     @property
     def is_void(self) -> bool: ...
 
+    @property
+    def last_seq(self) -> int: ...
+
     def address(self, user: str, *, reader: bool = False) -> str: ...
 
     def load(self, *rows: Any) -> None: ...
@@ -148,6 +152,9 @@ class Surroundings(Protocol):
     """What a topic's task asks of the hub."""
 
     closing: bool
+
+    def holds(self) -> bool: ...
+
     now: Callable[[], int]
     tally: Tally
 
@@ -246,10 +253,11 @@ class Runner:
             decision = await self._decide(item)
             batch.append((item, decision))
             if not plain:
+                if decision.then is not None and item.link is not None:
+                    item.link.asked()  # before the first answer: in between it is not done
                 await self._settle(batch)
                 if decision.then is not None and item.link is not None:
-                    item.link.asked()
-                    following = Item(decision.then, item.link)
+                    following = Item(_after(item.event, decision.then), item.link)
                     self._open[id(following)] = following
                     queue.appendleft(following)
         await self._settle(batch)
@@ -326,11 +334,14 @@ class Runner:
         settled = list(batch)
         batch.clear()
         changes = tuple(change for _, decision in settled for change in decision.changes)
-        if changes and self.rules.stored:
+        failure = None
+        if not self.rules.stored:
+            failure = None if self.hub.holds() else (UNAVAILABLE, None)
+        elif changes:
             failure = await self._commit((*changes, *self._deeds(settled)))
-            if failure is not None:
-                self._loaded, self._failed = False, True
-                settled = [(item, self._refusal(item, *failure)) for item, _ in settled]
+        if failure is not None:
+            self._loaded, self._failed = False, True
+            settled = [(item, self._refusal(item, *failure)) for item, _ in settled]
         await self._emit(settled)
 
     def _deeds(self, settled: list[tuple[Item, Decision]]) -> list[PutAudit]:
@@ -384,14 +395,14 @@ class Runner:
                     self.hub.published(self.fanout, effect)
             case Reply():
                 link = self._link(effect.sid, item)
-                if link is not None:
+                if link is not None and not _is_unsaid(effect, item.event):
                     emission.send(link, effect.packet)
                     if type(effect.packet) is Ctrl:
                         self.hub.tally.answered(effect.packet.code)
             case Page():
                 link = self._link(effect.sid, item)
                 if link is not None:
-                    emission.page(link, effect)
+                    emission.page(link, _in_order(effect, item.event))
             case Broadcast():
                 found = [self.links[sid] for sid in effect.sids if sid in self.links]
                 emission.broadcast(self.state, effect.packet, found)
@@ -410,6 +421,10 @@ class Runner:
             case CallIs():
                 self.state.follow(effect)
                 self._keep_guest(effect, item)
+            case Follows():
+                self.state.follow(effect)
+                if effect.sid in self.links:
+                    self.links[effect.sid].follows(effect.n)
             case _:
                 self.state.follow(effect)
 
@@ -434,14 +449,31 @@ class Runner:
                 link = self._link(sid, item)
                 assert link is not None  # a session attaches itself, or is here already
                 self.links[sid] = link
-                link.attached[name] = self.inbox
+                link.attach(name, self.inbox, self.state.last_seq)
                 self.hub.attached(name, sid)
                 if link.ended:
                     self.inbox.mark(("gone", sid), Item(Gone(sid)))
             case Detach():
                 left = self.links.pop(effect.sid, None)
                 if left is not None:
-                    left.attached.pop(name, None)
+                    left.detach(name)
                     self.hub.detached(name, effect.sid)
             case Online():
                 self.hub.went(name, online=effect.on)
+
+
+def _after(event: Event, then: Asked) -> Asked:
+    """What is asked next, as quietly as what was asked before."""
+    quiet = type(event) is Asked and event.quiet
+    return structs.replace(then, quiet=True) if quiet else then
+
+
+def _in_order(page: Page, event: Event) -> Page:
+    """What a session has missed comes as it would have come: the oldest first."""
+    quiet = type(event) is Asked and event.quiet
+    return structs.replace(page, messages=page.messages[::-1]) if quiet else page
+
+
+def _is_unsaid(effect: Reply, event: Event) -> bool:
+    """Whether an answer is none of the session's business, which has asked nothing."""
+    return type(event) is Asked and event.quiet and type(effect.packet) is Ctrl

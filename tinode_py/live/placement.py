@@ -1,0 +1,73 @@
+"""Where topics are, if there are several nodes. The hub asks; it does not know what a node is.
+
+Without a placement every topic is here, and nothing of this costs anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Protocol
+
+from ..core.decision import Active, Awake, EndSessions, Event, Gone, InboxGrew, Presence
+from .inbox import Inbox
+
+if TYPE_CHECKING:
+    from .runner import Item, Runner
+
+
+class Placement(Protocol):
+    """What several nodes have agreed upon. All but `serve` is synchronous."""
+
+    def holds(self) -> bool:
+        """Whether nobody else can have taken over what is here. Where it is not sure, nothing is
+        acknowledged that no store has to confirm.
+        """
+
+    async def serve(
+        self, topic: str, inbox: Inbox[Item], own: Callable[[str, Inbox[Item]], Runner]
+    ) -> None:
+        """Serve an inbox until the topic is used no more: by a task of its own (`own` makes it
+        and registers it), or by handing on what comes to where the topic is. The hub has
+        forgotten the topic when it returns.
+        """
+
+    def tell(self, topic: str, event: Event) -> None:
+        """A notice to a topic that is not loaded here: to where it is, if it is anywhere."""
+
+    def is_online(self, name: str) -> bool:
+        """Whether a user or group is online on another node."""
+
+    def is_loaded(self, topic: str) -> bool:
+        """Whether another node has the topic."""
+
+    def is_here(self, user: str) -> bool:
+        """Whether a user has a session on another node."""
+
+    def went(self, topic: str, *, online: bool) -> None:
+        """A topic of this node is online, or no longer."""
+
+    def came(self, user: str) -> None:
+        """A user has a session on this node."""
+
+    def left(self, user: str) -> None:
+        """A user has no session on this node any more."""
+
+    def end_sessions(self, effect: EndSessions) -> None:
+        """End sessions on the other nodes."""
+
+
+def mark_of(event: Event) -> Hashable | None:
+    """The key under which a notice coalesces with those before it, None if it does not."""
+    match event:
+        case Gone():
+            return ("gone", event.sid)
+        case Awake():
+            return ("awake", event.sid)
+        case Active():
+            return "active"
+        case InboxGrew():
+            return "inbox"
+        case Presence(what="on" | "off"):
+            return ("presence", event.src)
+        case _:
+            return None

@@ -3,7 +3,8 @@
 Exactly one connection writes and checkpoints (two at once can damage the file in the versions
 of SQLite that today's Pythons carry); readers have their own, which cannot write. Bounded
 queries run on the loop's thread: a page of 24 costs less than the hop to another thread.
-Unbounded ones take that hop, unless there is little to read (`near`).
+Unbounded ones take that hop, unless there is little to read (`near`). Rows that are asked for
+with every request are kept in memory (`kept`): nobody else writes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ..errors import StoreError
 from ..queries import Query
 from .base import UNBOUNDED, Statistics
 from .hot_sqlite import prepare
+from .kept import KEPT, Kept
 from .migrate import migrate, packaged
 from .near import is_small
 from .read import answer
@@ -53,6 +55,7 @@ class SqliteStore:
         self._writer = writer
         self._statements = statements  # the writer's, the loop's reader, the thread's reader
         self._counters = _Counters()
+        self._kept = Kept()
         self._one_reader = trio.CapacityLimiter(1)
         self._inline = isinstance(writer, Inline)
 
@@ -61,16 +64,34 @@ class SqliteStore:
         self._counters.queries += 1
         _, near, far = self._statements
         try:
+            if type(query) in KEPT:
+                return self._row(query)
             if self._inline or type(query) not in UNBOUNDED or is_small(near, query):
                 return answer(near, query)
             return await trio.to_thread.run_sync(answer, far, query, limiter=self._one_reader)
         except sqlite3.Error as error:
             raise StoreError(f"{type(error).__name__}: {error}") from error
 
+    def _row(self, query: Query[T]) -> T:
+        """The only row, as it is kept or read."""
+        row: T = self._kept.get(query)
+        if row is None:
+            row = answer(self._statements[1], query)
+            self._kept.keep(query, row)
+        return row
+
     async def commit(self, batch: Batch) -> Outcome:
         """Sleep until the batch is synced, and answer for it alone."""
         self._counters.batches += 1
-        return await self._writer.commit(batch)
+        if not self._kept.announce(batch):
+            return await self._writer.commit(batch)
+        try:
+            outcome = await self._writer.commit(batch)
+        except StoreError:
+            self._kept.over()
+            raise
+        self._kept.over()
+        return outcome
 
     def statistics(self) -> Statistics:
         return Statistics(

@@ -34,15 +34,22 @@ async def named_user(call: Call, named: str) -> str:
 
 async def user_of(call: Call, named: str) -> User:
     """The account; 404 if there is none, or the key's limits hide it."""
-    name = await named_user(call, named)
-    user = await call.backend.store.fetch(UserById(name)) if name else None
-    if user is None or not call.caller.may_user(user):
+    user = await _user(call, named)
+    if user is None:
         raise Problem(404, f"there is no user {named!r}")
     return user
 
 
+async def _user(call: Call, named: str) -> User | None:
+    name = await named_user(call, named)
+    user = await call.backend.store.fetch(UserById(name)) if name else None
+    return user if user is not None and call.caller.may_user(user) else None
+
+
 async def users_of(call: Call, named: tuple[str, ...]) -> dict[str, User | None]:
     """Accounts by the names they were asked for; None where `user_of` would be 404."""
+    if len(named) == 1:
+        return {named[0]: await _user(call, named[0])}
     found: dict[str, str] = {name: await named_user(call, name) for name in named}
     rows = await call.backend.store.fetch(UsersById(tuple({n for n in found.values() if n})))
     allowed = {name: user for name, user in rows.items() if call.caller.may_user(user)}

@@ -1,0 +1,109 @@
+"""Accounts, logins and keys in memory, as they are on the disk.
+
+Whoever sends over HTTP shows a key and names people with every request: the same rows, time
+and again. This is for a store of which one process is the only writer, and hears of every
+change before it is written.
+
+What it guarantees. What it answers is never older than the latest commit that was
+acknowledged. A commit that may change such rows is announced first: those that it may change
+are let go of, and until it is over none is taken in, since nobody knows whether it was read
+before the change or after. A commit that is never over, because its task was cancelled, leaves
+it so: everything is then read from the disk.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .. import changes
+from ..changes import Batch, Change, PutKey, PutUser
+from ..queries import KeyById, LoginByName, Query, UserById
+
+MOST = 2048  # rows
+SMALL = 4096  # bytes: larger rows are not kept
+
+KEPT: frozenset[type[Query[Any]]] = frozenset({UserById, KeyById, LoginByName})
+
+# What changes no account, login or key. A test looks at the tables that they write.
+ELSEWHERE: frozenset[type[Change]] = frozenset(
+    {
+        changes.AppendMessage,
+        changes.ClaimTags,
+        changes.DeleteMessages,
+        changes.DeleteTopic,
+        changes.DropCredential,
+        changes.DropDeadLetter,
+        changes.DropDevice,
+        changes.DropScheduled,
+        changes.DropSession,
+        changes.DropUploads,
+        changes.LinkUploads,
+        changes.MoveWebhook,
+        changes.PurgeAudit,
+        changes.PurgeEvents,
+        changes.PurgeIdem,
+        changes.PurgeInbox,
+        changes.PurgeUploaded,
+        changes.PutAudit,
+        changes.PutCredential,
+        changes.PutDeadLetter,
+        changes.PutDevice,
+        changes.PutIdem,
+        changes.PutNotice,
+        changes.PutOffline,
+        changes.PutOnline,
+        changes.PutScheduled,
+        changes.PutSession,
+        changes.PutSubscription,
+        changes.PutTopic,
+        changes.PutUpload,
+        changes.RevokeSessions,
+        changes.SetMarks,
+    }
+)
+
+
+class Kept:
+    """Rows by the query that asks for them. For the loop's thread."""
+
+    __slots__ = ("_changing", "_rows")
+
+    def __init__(self) -> None:
+        self._rows: dict[Query[Any], Any] = {}
+        self._changing = 0  # commits announced and not over
+
+    def get(self, query: Query[Any]) -> Any:
+        """The row, or None if it is not kept: it may be there all the same."""
+        return self._rows.get(query)
+
+    def keep(self, query: Query[Any], row: Any) -> None:
+        """Take in what was read just now, without a checkpoint since; the oldest makes room."""
+        if row is None or self._changing or len(msgspec.json.encode(row)) > SMALL:
+            return
+        if len(self._rows) >= MOST:
+            del self._rows[next(iter(self._rows))]
+        self._rows[query] = row
+
+    def announce(self, batch: Batch) -> bool:
+        """To be told before a batch is written; where True, `over` must be called after it."""
+        if ELSEWHERE.issuperset(map(type, batch.changes)):
+            return False
+        self._changing += 1
+        for change in batch.changes:
+            self._let_go(change)
+        return True
+
+    def over(self) -> None:
+        """A commit was acknowledged or refused: what is read now is as it left it."""
+        self._changing -= 1
+
+    def _let_go(self, change: Change) -> None:
+        match change:
+            case PutUser(user=user):
+                self._rows.pop(UserById(user.id), None)
+            case PutKey(key=key):
+                self._rows.pop(KeyById(key.id), None)
+            case _ if type(change) not in ELSEWHERE:
+                self._rows.clear()

@@ -1,0 +1,273 @@
+"""What nodes say to each other, and its bytes.
+
+A message is one CBOR item (`shapes` says how it is spelled); on a link the number of its bytes
+stands before it (`link`). Messages carry events of the core with the requests of clients in
+them, and frames that are finished for the sockets of clients.
+
+Two versions understand each other while a cluster is upgraded node by node, since unknown fields
+are dropped and missing ones have their defaults. An unknown class is a `BadMessage`, which costs
+the link: a new class may be sent only to nodes that know it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from .. import audit, records
+from ..access import Level
+from ..core import decision
+from ..core.decision import EndSessions, Event
+from ..wire import packets
+from ..wire.codec import Form
+from .items import BadMessage
+from .shapes import Shapes
+
+__all__ = ["BadMessage", "Message", "pack", "unpack"]  # and the classes of messages
+
+
+class Submit(msgspec.Struct, frozen=True):
+    """An item for a topic that the receiver has.
+
+    `sid`: the session that asked, if one did, and the `form` in which it wants its answers.
+    """
+
+    topic: str
+    event: Event
+    sid: str = ""
+    form: Form = Form.JSON_FRAME
+
+
+class Marked(msgspec.Struct, frozen=True):
+    """A mark for a topic that the receiver has: it takes the place of an earlier one of the same
+    `kind` and `key`; without a `key`, of the same kind.
+    """
+
+    topic: str
+    kind: str
+    key: str
+    event: Event
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A notice to a topic, if the receiver has it loaded."""
+
+    topic: str
+    event: Event
+
+
+class Bounced(msgspec.Struct, frozen=True):
+    """Back to the sender of a `Submit`: the topic is not the receiver's."""
+
+    topic: str
+    sid: str
+    event: Event
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """The sender has let go of the topic: it is to be placed again."""
+
+    topic: str
+
+
+class Frames(msgspec.Struct, frozen=True):
+    """Finished frames for some sessions of the receiver.
+
+    `seq`: the highest number of a message of the topic in them, 0 if there is none.
+    """
+
+    topic: str
+    sids: tuple[str, ...]
+    frames: bytes
+    seq: int = 0
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Which sessions of the receiver have come to a group of readers of one view, and gone."""
+
+    topic: str
+    group: int
+    came: tuple[str, ...] = ()
+    went: tuple[str, ...] = ()
+
+
+class Fan(msgspec.Struct, frozen=True):
+    """Finished frames for a group of readers, except the sessions in `but`; `seq` as above."""
+
+    topic: str
+    group: int
+    frames: bytes
+    seq: int = 0
+    but: tuple[str, ...] = ()
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """One request of the session is unanswered no longer."""
+
+    topic: str
+    sid: str
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """One more request of the session is unanswered."""
+
+    topic: str
+    sid: str
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """The session is in the topic's table; it knows messages up to `seq`."""
+
+    topic: str
+    sid: str
+    seq: int = 0
+
+
+class Left(msgspec.Struct, frozen=True):
+    """The session is in the topic's table no longer."""
+
+    topic: str
+    sid: str
+
+
+class Following(msgspec.Struct, frozen=True):
+    """The session has its inbox up to `n`; None: it does not follow it."""
+
+    topic: str
+    sid: str
+    n: int | None = None
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Topics that the sender has loaded."""
+
+    topics: tuple[str, ...]
+
+
+class Unloaded(msgspec.Struct, frozen=True):
+    """Topics that the sender has loaded no longer."""
+
+    topics: tuple[str, ...]
+
+
+class Went(msgspec.Struct, frozen=True):
+    """Users and groups that are online, or no longer, as far as the sender's topics say."""
+
+    on: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
+
+
+class Users(msgspec.Struct, frozen=True):
+    """Users that have a session on the sender, or no longer."""
+
+    came: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+class End(msgspec.Struct, frozen=True):
+    """Sessions of a user are to be ended wherever they are."""
+
+    effect: EndSessions
+
+
+class News(msgspec.Struct, frozen=True):
+    """Something was committed: whoever reads the log may look."""
+
+
+class Reread(msgspec.Struct, frozen=True):
+    """Settings that are made at run time have changed."""
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A question to the receiver; `no` comes back with the answer.
+
+    `arguments` hold plain values, and records, events or packets.
+    """
+
+    no: int
+    name: str
+    arguments: dict[str, Any]
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The answer to a `Call`: as `Call.arguments`."""
+
+    no: int
+    value: Any = None
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """A `Call` that was refused, with an answer of the table in `errors`."""
+
+    no: int
+    code: int
+    text: str
+
+
+Message = (
+    Submit
+    | Marked
+    | Told
+    | Bounced
+    | Moved
+    | Frames
+    | Group
+    | Fan
+    | Answered
+    | Asking
+    | Joined
+    | Left
+    | Following
+    | Loaded
+    | Unloaded
+    | Went
+    | Users
+    | End
+    | News
+    | Reread
+    | Call
+    | Result
+    | Fault
+)
+MESSAGES: frozenset[type] = frozenset(Message.__args__)
+# What a decision is made with, and what comes of it, stays where the topic is.
+_AT_HOME = frozenset({"Env", "Decision"})
+
+
+def _classes(module: ModuleType) -> dict[str, type]:
+    """The classes of a module by their names, and its own name as far as it matters."""
+    prefix = module.__name__.split(".")[1]
+    return {
+        f"{prefix}.{name}": cls
+        for name, cls in inspect.getmembers(module, inspect.isclass)
+        if cls.__module__ == module.__name__ and name not in _AT_HOME
+    }
+
+
+KNOWN: dict[str, type] = {
+    **{cls.__name__: cls for cls in MESSAGES},
+    **_classes(decision),
+    **_classes(packets),
+    **_classes(records),
+    "audit.Actor": audit.Actor,
+    "access.Level": Level,
+    "wire.Form": Form,
+}
+_SHAPES = Shapes(KNOWN)
+
+
+def pack(message: Message) -> bytes:
+    """The message as one CBOR item. BadMessage if it has more than 64 MB."""
+    return _SHAPES.pack(message)
+
+
+def unpack(data: bytes) -> Message:
+    """The message that `data` is; BadMessage if it is none.
+
+    Takes time and memory linear in the length of `data`.
+    """
+    message: Message = _SHAPES.unpack(data, MESSAGES)
+    return message

@@ -29,7 +29,8 @@ _PREFIX = "tinode-pg-"
 _FAST = "-c fsync=off -c synchronous_commit=on -c full_page_writes=off -c autovacuum=off"
 _SAFE = "-c fsync=on"
 _RESET = """; UPDATE event_bounds SET first = 1, last = 0; UPDATE audit_bound SET before = 0;
-UPDATE writer SET audit = 0"""
+UPDATE writer SET audit = 0; DELETE FROM node; DELETE FROM node_beat; DELETE FROM node_gone;
+DELETE FROM claim"""
 _SMALL = "-c shared_buffers=32MB -c max_connections=60 -c max_wal_size=256MB"
 
 

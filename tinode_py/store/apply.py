@@ -197,7 +197,7 @@ def _put_subscription(db: Statements, change: PutSubscription) -> None:
 
 
 def _hot(db: Statements, change: AppendMessage | SetMarks) -> None:
-    hot = Hot(db.next_event)
+    hot = Hot()
     if not (hot.add(change) and db.write_hot(hot)):
         raise BatchRefused(Stale())
 

@@ -6,8 +6,6 @@ handed over as JSON, a text for each table (`texts`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..changes import AppendMessage, Change, SetMarks
 from .rows import encoded
 
@@ -19,12 +17,14 @@ _Message = tuple[str, int, str, int, str | None, str, int]
 
 
 class Hot:
-    """Hot changes of one transaction, gathered in order. `next_event` numbers messages."""
+    """Hot changes of one transaction, gathered in order. `count` is the number of messages:
+    from 1 to that are their numbers, to be counted from the last event there is.
+    """
 
-    __slots__ = ("_inboxes", "_marks", "_messages", "_next_event", "_tails", "large")
+    __slots__ = ("_inboxes", "_marks", "_messages", "_tails", "count", "large")
 
-    def __init__(self, next_event: Callable[[], int]) -> None:
-        self._next_event = next_event
+    def __init__(self) -> None:
+        self.count = 0
         self._messages: list[_Message] = []
         self.large: list[_Message] = []
         self._tails: dict[str, list[int]] = {}  # first number, last number, time
@@ -54,7 +54,8 @@ class Hot:
             tail[2] = max(tail[2], m.ts)
         head = None if m.head is None else m.head.decode()
         content = m.content.decode()
-        row = (m.topic, m.seq, m.sender, m.ts, head, content, self._next_event())
+        self.count += 1
+        row = (m.topic, m.seq, m.sender, m.ts, head, content, self.count)
         (self.large if len(m.content) > LARGE else self._messages).append(row)
         for user in change.inboxes:
             self._inboxes.setdefault(user, []).append((m.topic, m.seq, m.ts))

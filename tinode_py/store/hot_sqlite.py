@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # The view and the trigger belong to the connection, not to the file.
 _PREPARE = (
-    "CREATE TEMP VIEW hot (tails, messages, marks, inbox, places) "
-    "AS SELECT '[]', '[]', '[]', '[]', '[]'",
+    "CREATE TEMP VIEW hot (tails, messages, marks, inbox, places, base) "
+    "AS SELECT '[]', '[]', '[]', '[]', '[]', 0",
     """
 CREATE TEMP TRIGGER hot_write INSTEAD OF INSERT ON hot
 BEGIN
@@ -34,7 +34,7 @@ BEGIN
 
     INSERT INTO message (topic, seq, sender, ts, head, content, event)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-           value ->> 6
+           new.base + (value ->> 6)
     FROM json_each(new.messages);
 
     UPDATE subscription SET read = max(subscription.read, j.read),
@@ -53,7 +53,7 @@ BEGIN
     FROM json_each(new.places) AS j CROSS JOIN inbox_tail AS t ON t.user = j.value ->> 0;
 END""",
 )
-_WRITE = "INSERT INTO hot (tails, messages, marks, inbox, places) VALUES (?, ?, ?, ?, ?)"
+_WRITE = "INSERT INTO hot (tails, messages, marks, inbox, places, base) VALUES (?, ?, ?, ?, ?, ?)"
 _WRITE_LARGE = """
 INSERT INTO message (topic, seq, sender, ts, head, content, event)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -71,11 +71,12 @@ def prepare(connection: sqlite3.Connection) -> None:
 def write(db: SqliteStatements, hot: Hot) -> bool:
     """As `Statements.write_hot` says."""
     try:
-        db.run(_WRITE, hot.texts())
+        db.run(_WRITE, (*hot.texts(), db.last_event))
         for row in hot.large:
-            db.run(_WRITE_LARGE, row)
+            db.run(_WRITE_LARGE, (*row[:-1], db.last_event + row[-1]))
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorname not in _OUT_OF_TURN:
             raise
         return False
+    db.last_event += hot.count
     return True

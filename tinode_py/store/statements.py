@@ -39,7 +39,8 @@ class Statements(Protocol):
         """The only row, or None. For statements that yield one row at most."""
 
     def write_hot(self, hot: Hot) -> bool:
-        """Write what was gathered, or answer False: some message is not its topic's next.
+        """Write what was gathered, numbered from the last event, or answer False: some message
+        is not its topic's next.
 
         After False, as after an error, the caller must roll back if it began a transaction:
         part may have been written.

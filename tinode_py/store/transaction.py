@@ -49,7 +49,7 @@ class Transactions:
 
     def _bulk(self, batches: Sequence[Batch]) -> list[Result] | None:
         """The first attempt; None if the second is needed."""
-        hot = Hot(self._db.next_event)
+        hot = Hot()
         cold: list[int] = []
         results: list[Result] = [Committed()] * len(batches)
         try:

@@ -20,7 +20,8 @@ _MARK = """
 CREATE TABLE IF NOT EXISTS tinode_py (one BIGINT PRIMARY KEY CHECK (one = 1), schema BIGINT);
 INSERT INTO tinode_py VALUES (1, {0}) ON CONFLICT (one) DO UPDATE SET schema = {0};
 """
-OWN = ("tinode_py", "writer")  # tables that say nothing of the chat
+# Tables that say nothing of the chat.
+OWN = ("tinode_py", "writer", "node", "node_beat", "node_gone", "claim")
 TABLES = """
 SELECT table_name FROM information_schema.tables
 WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' ORDER BY 1"""

@@ -36,11 +36,13 @@ WRITING = """
 SET lock_timeout = '30s'; SET statement_timeout = 0;
 SELECT set_config('synchronous_commit', 'on', false)
 WHERE current_setting('synchronous_commit') = 'off'"""
-_WRITE_HOT = "SELECT write_hot($1, $2::json, $3::json, $4::json, $5::json, $6::json)"
+_WRITE_HOT = """
+SELECT write_hot($1, $2, $3::bigint, $4::json, $5::json, $6::json, $7::json, $8::json)"""
 _WRITE_LARGE = """
 INSERT INTO message (topic, seq, sender, ts, head, content, event)
 VALUES ($1, $2, $3, $4, $5, $6, $7)"""
 STALE = "TP001"
+FENCED = "TP002"
 
 
 class _BoolDumper(Int8Dumper):
@@ -100,6 +102,7 @@ class PostgresStatements:
         self.count = 0
         self.last_event = 0
         self.batch = 0  # the number of the transaction
+        self.node = 0  # the member of a cluster that writes; 0: a server by itself
 
     def next_event(self) -> int:
         self.last_event += 1
@@ -130,12 +133,19 @@ class PostgresStatements:
         """One statement, but for large contents; a transaction of its own where there is none."""
         if hot.is_empty:
             return True
+        base = self.base()
         try:
-            self.run(_WRITE_HOT, (self.batch, *hot.texts()))
+            self.run(_WRITE_HOT, (self.node, self.batch, base, *hot.texts()))
             for row in hot.large:
-                self.run(_WRITE_LARGE, row)
+                self.run(_WRITE_LARGE, (*row[:-1], self.last_event + row[-1]))
         except psycopg.Error as error:
             if error.sqlstate != STALE and not isinstance(error, errors.UniqueViolation):
                 raise
             return False
+        if base is not None:
+            self.last_event += hot.count
         return True
+
+    def base(self) -> int | None:
+        """From where messages are numbered; None if only the database knows."""
+        return self.last_event

@@ -33,6 +33,8 @@ _MARK = "SELECT epoch, batch FROM writer WHERE one = 1"
 class PostgresWriter(PostgresStatements):
     """The `Database` of `Transactions`, over one connection after the other."""
 
+    settings = WRITING
+
     def __init__(self, connection: Connection, address: Address) -> None:
         super().__init__(connection)
         self._address = address
@@ -72,24 +74,31 @@ class PostgresWriter(PostgresStatements):
             raise
 
     def _renewed(self) -> int:
-        connection = connect(self._address, WRITING)
+        connection = connect(self._address, self.settings)
         try:
-            claim(connection, self._address.shown, COMING_BACK, self._own)
-            row = connection.execute(_MARK).fetchone()
-            assert row is not None
-            epoch, batch = row
-            if epoch != self._epoch:
-                self._left_to = (
-                    f"{self._address.shown}: another server has worked on this database "
-                    "while this one had no connection: start this one again"
-                )
-                raise StoreAway(self._left_to)
+            batch = self.take_back(connection)
         except (psycopg.Error, StoreError):
             connection.close()
             raise
         self.connection = connection
         self._own = holder_of(connection, name_of_process())
         self.last_event = last_event(self)
+        return batch
+
+    def take_back(self, connection: Connection) -> int:
+        """See to it that what the connection before was doing has ended; the number of the last
+        transaction that took place.
+        """
+        claim(connection, self._address.shown, COMING_BACK, self._own)
+        row = connection.execute(_MARK).fetchone()
+        assert row is not None
+        epoch, batch = row
+        if epoch != self._epoch:
+            self._left_to = (
+                f"{self._address.shown}: another server has worked on this database "
+                "while this one had no connection: start this one again"
+            )
+            raise StoreAway(self._left_to)
         return int(batch)
 
     def write_hot(self, hot: Hot) -> bool:
@@ -104,7 +113,7 @@ class PostgresWriter(PostgresStatements):
         self.connection.execute("BEGIN")
 
     def commit(self) -> None:
-        number = f"UPDATE writer SET batch = {self.batch} WHERE one = 1; COMMIT"
+        number = f"SELECT written({self.node}, {self.batch}); COMMIT"
         self.in_doubt = True
         self.connection.execute(number, prepare=False)
         self.in_doubt = False

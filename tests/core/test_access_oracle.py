@@ -277,13 +277,48 @@ def test_who_can_be_put_out(pairs: Pairs):
     assert_pairs(partial(oracle.removed, "owner"), about(stage, target, request, code), pairs)
 
 
-@pytest.mark.parametrize(
-    ("role", "text"), [("owner", "JRW"), ("owner", "RWPS"), ("p2p", "N"), ("p2p", "JRWPA")]
-)
-@AMOUNT
-def test_what_somebody_is_given(role: str, text: str, pairs: Pairs):
+GIFTS = (("owner", "JRW"), ("owner", "RWPS"), ("p2p", "N"), ("p2p", "JRWPA"))
+
+
+def gift(role: str, text: str) -> int:
+    return access.parse(text) | (access.APPROVE if role == "p2p" else 0)
+
+
+@pytest.mark.parametrize(("role", "text"), GIFTS)
+def test_what_somebody_is_given(role: str, text: str):
     stage, target = target_of(role)
-    mode = access.parse(text) | (access.APPROVE if role == "p2p" else 0)
+
+    def seen(want: int, given: int) -> Outcome:
+        try:
+            row = stage.row(target, want, given)
+            new = membership.regiven(stage.state, row, SetSub(target, text), ENV)
+        except Refused as no:
+            return no.answer.code
+        return (200, new.given)
+
+    def told(want: int, given: int) -> Outcome:
+        outcome = oracle.given_to_him(role, want, given, gift(role, text))
+        return outcome if outcome == 304 else outcome[:2]
+
+    assert_pairs(told, seen)
+
+
+def quarter(number: int) -> Pairs:
+    """Four quarters are all pairs; each holds every wanted and every given mode."""
+    return tuple(pair for pair in PAIRS if sum(pair) % 4 == number)
+
+
+@pytest.mark.parametrize(
+    ("role", "text", "pairs"),
+    [pytest.param(*told, SOME, id="-".join((*told, "some"))) for told in GIFTS]
+    + [
+        pytest.param(*told, quarter(n), id="-".join((*told, "more")), marks=pytest.mark.slow)
+        for n, told in enumerate(GIFTS)
+    ],
+)
+def test_what_is_said_of_what_somebody_is_given(role: str, text: str, pairs: Pairs):
+    """The whole decision: his mode and whether he is put out. Every pair is in some quarter."""
+    stage, target = target_of(role)
 
     def look(decision: Decision | int) -> Outcome:
         if code(decision) != 200:
@@ -294,7 +329,7 @@ def test_what_somebody_is_given(role: str, text: str, pairs: Pairs):
 
     stage.state.attached.add(Attached("target", target, Level.AUTH))
     request = packets.Set(id="1", sub=SetSub(target, text))
-    told = partial(oracle.given_to_him, role, mode=mode)
+    told = partial(oracle.given_to_him, role, mode=gift(role, text))
     assert_pairs(told, about(stage, target, request, look), pairs)
 
 

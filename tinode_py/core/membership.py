@@ -179,10 +179,7 @@ def _set_other(state: TopicState, asked: Asked, part: SetSub, facts: Facts, env:
     if state.kind is Kind.P2P and part.user not in ids.p2p_users(state.name):
         raise Refused(DENIED)
     old = state.stored(part.user)
-    if old is None:
-        new = _invited(state, part, facts, env)
-    else:
-        new = _regiven(state, asked, old, part, env)
+    new = _invited(state, part, facts, env) if old is None else regiven(state, old, part, env)
     if part.mode and new.given & OWNER and state.record.owner != asked.caller.user:
         raise Refused(DENIED)
     effects: list[Effect] = [
@@ -201,9 +198,8 @@ def _set_other(state: TopicState, asked: Asked, part: SetSub, facts: Facts, env:
     )
 
 
-def _regiven(
-    state: TopicState, asked: Asked, old: Subscription, part: SetSub, env: Env
-) -> Subscription:
+def regiven(state: TopicState, old: Subscription, part: SetSub, env: Env) -> Subscription:
+    """What becomes of a subscription if somebody who may do so gives it a mode."""
     if not part.mode:
         raise Refused(NOT_MODIFIED)
     given = parse_mode(part.mode)

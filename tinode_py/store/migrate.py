@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from ..disk import sync
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 APPLICATION_ID = 0x54696E6F  # "Tino"
 _MINIMUM = (3, 38, 0)  # the first SQLite with ->>
@@ -59,7 +61,11 @@ def migrate(
     found = _version(connection, path, known)
     last = known if until is None else until
     missing = [number for number in sorted(migrations) if found < number <= last]
-    if found and missing and keep_copy:
+    if not missing:
+        return
+    from sqlite_utils import Database  # slow to import, and most starts need it not
+
+    if found and keep_copy:
         _back_up(connection, path.with_name(f"{path.name}.backup-{found}"))
     # No recursive triggers: ours are not meant for them.
     database = Database(connection, recursive_triggers=False, execute_plugins=False)

@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from .. import errors
 from ..errors import Answer
 from .answers import TEXT, ctrl_response
+from .exact import by_path
 from .handshake import BAD_HANDSHAKE, PATH, Doors
 from .head import RequestHead
 from .http import App, Receive, Scope, Send
@@ -64,17 +65,18 @@ def make_app(site: Site, pages: Pages | None = None, routes: Sequence[BaseRoute]
         },
     )
     starlette.router.redirect_slashes = False
-    return _Outer(starlette, site)
+    return _Outer(starlette, by_path(routes), site)
 
 
 @attrs.frozen
 class _Outer:
     """Refuses new requests while the server drains, and paths that mean another by escapes.
 
-    Health is told to the end, and polls fetch what waits for them.
+    Health is told to the end, and polls fetch what waits for them. `exact` are apps by path.
     """
 
     app: App
+    exact: Mapping[str, App]
     site: Site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +86,8 @@ class _Outer:
         elif _ODD_ESCAPES.search(scope["raw_path"]):
             answer = errors.NOT_FOUND
         if answer is None:
-            await self.app(scope, receive, send)
+            app = self.exact.get(scope["path"], self.app)
+            await app(scope, receive, send)
             return
         closing = {"connection": "close"} if self.site.draining() else None
         if scope["path"].startswith("/v1/"):

@@ -119,8 +119,7 @@ class KeyGate:
 
     async def authorized(self, request: Request, scope: str) -> Caller:
         """Who asks, if he may; see above. One look into the store, never a wait."""
-        caller = await self._caller(request.headers.getlist("authorization"))
-        caller = attrs.evolve(caller, by=_actor(caller, request))
+        caller = await self._caller(request.headers.getlist("authorization"), request)
         if scope == OWN:
             if not caller.user:
                 raise Problem(403, "this is for a user's own login token, not for a key")
@@ -135,43 +134,49 @@ class KeyGate:
 
     async def stands(self, shown: str, scope: str) -> bool:
         try:
-            return scope in (await self._caller([shown])).scopes
+            return scope in (await self._caller([shown], None)).scopes
         except Problem:
             return False
 
-    async def _caller(self, authorization: Sequence[str]) -> Caller:
+    async def _caller(self, authorization: Sequence[str], request: Request | None) -> Caller:
         shown = _bearer(authorization)
-        return await (self._key(shown) if shown.startswith(PREFIX) else self._token(shown))
+        if shown.startswith(PREFIX):
+            return await self._key(shown, request)
+        return await self._token(shown, request)
 
     def _own_rate(self) -> int:
         """Requests of one user's token in a second."""
         return self.entrance.settings.limits.packets_per_second
 
-    async def _key(self, shown: str) -> Caller:
+    async def _key(self, shown: str, request: Request | None) -> Caller:
         ident = id_of(shown)
         row = await self.store.fetch(KeyById(ident)) if ident else None
         if row is None or not fits(shown, row, self.now()):
             raise Problem(401, "the key is not known, or was revoked", headers=_CHALLENGE)
-        return Caller(row.id, frozenset(row.scopes), row)
+        by = None if request is None else Actor("key", row.id, _address(request))
+        return Caller(row.id, frozenset(row.scopes), row, by=by)
 
-    async def _token(self, shown: str) -> Caller:
+    async def _token(self, shown: str, request: Request | None) -> Caller:
         try:
             secret = base64.b64decode(shown.replace("-", "+").replace("_", "/"), validate=True)
             identity = await self.entrance.by_token(secret)
         except (binascii.Error, ValueError, Refused):
             raise Problem(401, "the token is not known, or has ended", headers=_CHALLENGE) from None
         scopes = frozenset(SCOPES) if identity.level is Level.ROOT else frozenset[str]()
-        return Caller(identity.user, scopes, None, identity.user, identity.level)
+        by = None if request is None else _person(identity.user, request)
+        return Caller(identity.user, scopes, None, identity.user, identity.level, by)
 
 
-def _actor(caller: Caller, request: Request) -> Actor:
+def _person(user: str, request: Request) -> Actor:
     """Who asks, as the audit names him. That the operators' page is meant, it says itself: who
     holds root's token may say so, too.
     """
-    address = request.client.host if request.client else ""
-    if caller.key is not None:
-        return Actor("key", caller.name, address)
-    return Actor("page" if _PAGE in request.headers else "token", caller.user, address)
+    return Actor("page" if _PAGE in request.headers else "token", user, _address(request))
+
+
+def _address(request: Request) -> str:
+    client = request.scope["client"]
+    return client[0] if client else ""
 
 
 def _bearer(found: Sequence[str]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from ...wire.json_text import check_value, checked_text, holds_nul
 from ...wire.limits import Malformed, WireLimits
@@ -23,8 +22,8 @@ _DROPPED = 4  # times the limit that are read of a body that is too long
 
 async def read_body(request: Request, cls: type[Any], limit: int) -> Any:
     """The body as an instance of `cls`; 413 as soon as it is longer than `limit` bytes."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     data = await _bytes_of(request, limit)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Problem(415, "the body must be application/json")
     return parse_body(data, cls, limit)
@@ -38,17 +37,15 @@ async def _bytes_of(request: Request, limit: int) -> bytes:
     too_long = announced.isdecimal() and int(announced) > limit
     if too_long and "expect" in request.headers:
         raise _too_large(limit)
-    data, size = bytearray(), 0
-    try:
-        async with contextlib.aclosing(request.stream()) as chunks:
-            async for chunk in chunks:
-                size += len(chunk)
-                if size <= limit and not too_long:
-                    data += chunk
-                elif size > _DROPPED * limit:
-                    break
-    except ClientDisconnect:
-        raise Problem(400, "the body ended before its length") from None
+    data, size, more = bytearray(), 0, True
+    while more and size <= _DROPPED * limit:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "the body ended before its length")
+        chunk, more = message["body"], message["more_body"]
+        size += len(chunk)
+        if size <= limit and not too_long:
+            data += chunk
     if too_long or size > limit:
         raise _too_large(limit)
     return bytes(data)
@@ -76,6 +73,8 @@ def parse_body(data: bytes, cls: type[Any], limit: int) -> Any:
 
 def read_query(request: Request, cls: type[Any] | None) -> Any:
     """The query as an instance of `cls`; an unknown or repeated name is refused."""
+    if cls is None and not request.scope["query_string"]:
+        return None
     found: dict[str, str] = {}
     text = request.scope["query_string"].decode("latin-1")
     try:

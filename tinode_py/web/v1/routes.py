@@ -7,14 +7,15 @@ from typing import get_args
 
 import attrs
 import msgspec
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from ...errors import INTERNAL, Refused, StoreError
 from ..cors import Cors, Shared
+from ..exact import Exact
+from ..http import App, Receive, Scope, Send
 from . import openapi
 from .access import Caller
 from .backend import Backend, Call, Handler
@@ -39,39 +40,53 @@ def business_routes(
     for operation in OPERATIONS:
         endpoint = _Endpoint(backend, operation, handlers.get(operation.id, _not_built))
         by_path.setdefault(operation.path, {})[operation.method] = endpoint
-    routes = [
-        Route(path.removeprefix(PREFIX), _Methods(found).answer, methods=list(found))
-        for path, found in by_path.items()
-    ]
-    routes.sort(key=lambda route: "{" in route.path)  # `/v1/users/search` before `/v1/users/{user}`
-    app = Starlette(
-        routes=routes,
-        exception_handlers={
-            Problem: _problem,
-            Refused: _refused,
-            StoreError: _store_failed,
-            HTTPException: _http_error,
-            Exception: _unexpected,
-        },
-    )
-    app.router.redirect_slashes = False
     cors = Cors(backend.settings.web.cors_origins, backend.settings.web.public_url)
-    return [Mount(PREFIX, Shared(app, cors, ", ".join(get_args(Method))))]
+
+    def whole(app: App) -> App:
+        safe = ServerErrorMiddleware(app, handler=_unexpected)
+        return Shared(safe, cors, ", ".join(get_args(Method)))
+
+    exact = [Exact(path, whole(_Path(of))) for path, of in by_path.items() if "{" not in path]
+    others = [
+        Route(path.removeprefix(PREFIX), _Path(of)) for path, of in by_path.items() if "{" in path
+    ]
+    below = Router(others, redirect_slashes=False, default=_nothing)
+    return [*exact, Mount(PREFIX, whole(below))]
 
 
 async def _not_built(call: Call) -> None:
     raise Problem(501, "not built yet")
 
 
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    await Problem(404, "Not Found").response()(scope, receive, send)
+
+
 @attrs.frozen
-class _Methods:
-    """One path."""
+class _Path:
+    """One path. All that is refused is answered; a bug is not."""
 
     endpoints: Mapping[str, _Endpoint]
 
-    async def answer(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._answer(Request(scope, receive))
+        except Problem as problem:
+            response = problem.response()
+        except Refused as no:
+            response = refused(no).response()
+        except StoreError:
+            response = Problem(503, "the store failed; nothing was changed").response()
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
-        return await self.endpoints[method].answer(request)
+        endpoint = self.endpoints.get(method)
+        if endpoint is None:
+            known = {*self.endpoints, "HEAD"} if "GET" in self.endpoints else set(self.endpoints)
+            allowed = {"Allow": ", ".join(sorted(known))}
+            raise Problem(405, "Method Not Allowed", headers=allowed)
+        return await endpoint.answer(request)
 
 
 @attrs.frozen
@@ -103,26 +118,6 @@ class _Endpoint:
     def _limit(self) -> int:
         times = _BATCH if self.operation.id == "sendMessages" else _BODY
         return times * self.backend.settings.limits.message_size
-
-
-async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response()
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return refused(error).response()
-
-
-async def _store_failed(request: Request, error: Exception) -> Response:
-    return Problem(503, "the store failed; nothing was changed").response()
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    headers = error.headers
-    return Problem(error.status_code, error.detail, headers=headers).response()
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

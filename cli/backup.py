@@ -9,6 +9,7 @@
 
 The database is copied first, the uploads after it: a file is there before the database knows
 of it, and never changes. The folder gets its name last, so a backup is whole or not there.
+It is the same for a chat in PostgreSQL: then `tinode.db` was made of one snapshot of that.
 """
 
 from __future__ import annotations
@@ -26,21 +27,20 @@ from typing import Any
 import attrs
 
 from tinode_py.auth.secrets import FILE as SECRETS
-from tinode_py.config import Settings
+from tinode_py.config import Settings, postgres
 from tinode_py.disk import sync
 from tinode_py.errors import StoreError
 from tinode_py.media.base import MediaError
 from tinode_py.media.folder import file_name
 from tinode_py.media.made import place_of_uploads, stock_of
 from tinode_py.media.stock import Stock
-from tinode_py.store.browse import Browser
-from tinode_py.store.copies import Point, copy, point_of
+from tinode_py.store.copies import Point, brought_up, copy, point_of
 from tinode_py.store.lines import UPLOADS as KNOWN
 from tinode_py.store.looking import browsing
 from tinode_py.store.soundness import faults
 
 from .failure import Failure, Unusable
-from .look import file_of
+from .look import file_of, looking
 from .uploads import REFERRED, Carried, Names
 
 DATABASE, LIST, UPLOADS = "tinode.db", "backup.json", "uploads"
@@ -84,7 +84,7 @@ def make(settings: Settings, target: Path, *, uploads: bool) -> Report:
 
     Without `uploads` they stay where the settings keep them, and the list says so.
     """
-    source, data = file_of(settings), Path(settings.server.data).absolute()
+    data = Path(settings.server.data).absolute()
     if target.exists():
         raise Unusable(f"{target} is there already: name a new folder")
     if target.is_relative_to(data / UPLOADS):
@@ -98,7 +98,7 @@ def make(settings: Settings, target: Path, *, uploads: bool) -> Report:
     except OSError as error:
         raise Unusable(f"{part}: {error.strerror}") from None
     try:
-        report = _filled(source, data, part, stock, place_of_uploads(settings))
+        report = _filled(settings, data, part, stock)
         part.rename(target)
         sync(target.parent)
     except OSError as error:
@@ -112,17 +112,16 @@ def make(settings: Settings, target: Path, *, uploads: bool) -> Report:
     return attrs.evolve(report, folder=target)
 
 
-def _filled(source: Path, data: Path, part: Path, stock: Stock | None, where: str) -> Report:
+def _filled(settings: Settings, data: Path, part: Path, stock: Stock | None) -> Report:
     made = time.time_ns() // 1_000_000
-    if source.exists():
-        check_room(source.stat().st_size, part, "no backup was made")
-    point = copy(source, part / DATABASE)
+    point = _copied(settings, part)
     if (data / SECRETS).exists():
         copy_file(data / SECRETS, part / SECRETS)
-    report = Report(part, made, point, 0, where, point.counts.get("upload", 0))
+    where, known = place_of_uploads(settings), point.counts.get("upload", 0)
+    report = Report(part, made, point, 0, where, known)
     gone: list[str] = []
     if stock is not None:
-        report, gone = _copy_uploads(source, part, Report(part, made, point, 0), stock)
+        report, gone = _copy_uploads(settings, part, Report(part, made, point, 0), stock)
     files = {str(path.relative_to(part)): _digest(path) for path in files_in(part)}
     listed = {"format": FORMAT, "made": made, "schema": point.schema, "files": files}
     listed |= {"left": report.left, "gone": gone}
@@ -134,6 +133,19 @@ def _filled(source: Path, data: Path, part: Path, stock: Stock | None, where: st
     return report
 
 
+def _copied(settings: Settings, part: Path) -> Point:
+    url = postgres(settings)
+    if url is not None:
+        from .postgres import copy_from, size_of
+
+        check_room(size_of(url), part, "no backup was made")
+        return copy_from(url, part / DATABASE)
+    source = file_of(settings)
+    if source.exists():
+        check_room(source.stat().st_size, part, "no backup was made")
+    return copy(source, part / DATABASE)
+
+
 def check_room(size: int, folder: Path, outcome: str) -> None:
     """Failure, which ends in `outcome`, if the disk has not so many bytes."""
     free = shutil.disk_usage(folder).free
@@ -142,18 +154,18 @@ def check_room(size: int, folder: Path, outcome: str) -> None:
 
 
 def _copy_uploads(
-    source: Path, part: Path, report: Report, stock: Stock
+    settings: Settings, part: Path, report: Report, stock: Stock
 ) -> tuple[Report, list[str]]:
     """Copy the files that the copied database knows; also those that were let go of meanwhile."""
     carried, gone, lost = Carried(stock), list[str](), Names()
-    with browsing(part / DATABASE) as copied, browsing(source) as now:
+    with browsing(part / DATABASE) as copied:
         asked = "SELECT coalesce(sum(size), 0) FROM upload"
         check_room(copied.connection.execute(asked).fetchone()[0], part, "no backup was made")
         for name, size, etag in copied.connection.execute(KNOWN):
             with carried.reading(name, size, etag) as pieces:
                 if pieces is not None:
                     _write(part / upload_file(name), pieces)
-                elif _is_referred_to(now, name):
+                elif _is_referred_to(settings, name):
                     lost.add(name)
                 else:
                     gone.append(name)
@@ -161,9 +173,10 @@ def _copy_uploads(
     return report, gone
 
 
-def _is_referred_to(browser: Browser, name: str) -> bool:
-    asked = "SELECT 1 FROM upload WHERE id = ? AND refs > 0"
-    return browser.row(asked, (name,)) is not None
+def _is_referred_to(settings: Settings, name: str) -> bool:
+    """Whether it is so by now."""
+    with looking(settings) as browser:
+        return browser.row("SELECT 1 FROM upload WHERE id = ? AND refs > 0", (name,)) is not None
 
 
 def upload_file(name: str) -> Path:
@@ -213,17 +226,20 @@ def verify(
         found.append(f"{DATABASE}: is not listed")
     if found:
         return Report(folder, listed["made"], Point(listed["schema"], 0, {}), 0), found
-    with browsing(folder / DATABASE) as browser:
-        found = list(faults(browser.connection))
     elsewhere = stock() if stock and listed["left"] == here else None
-    return _looked_over(folder, listed, elsewhere), found
+    with brought_up(folder / DATABASE) as database:
+        with browsing(database) as browser:
+            found = list(faults(browser.connection))
+        return _looked_over(folder, database, listed, elsewhere), found
 
 
-def _looked_over(folder: Path, listed: dict[str, Any], elsewhere: Stock | None) -> Report:
-    point, left = point_of(folder / DATABASE), listed["left"]
+def _looked_over(
+    folder: Path, database: Path, listed: dict[str, Any], elsewhere: Stock | None
+) -> Report:
+    point, left = attrs.evolve(point_of(database), schema=listed["schema"]), listed["left"]
     uploads = sum(name.startswith(f"{UPLOADS}/") for name in listed["files"])
     gone, lost = set(listed["gone"]), Names()
-    with browsing(folder / DATABASE) as browser:
+    with browsing(database) as browser:
         for name, size, _ in browser.connection.execute(REFERRED):
             if str(upload_file(name)) in listed["files"] or name in gone:
                 continue

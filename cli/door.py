@@ -150,20 +150,20 @@ async def _connected(folder: Path, path: str, held: LockedError | None) -> Async
     async with contextlib.AsyncExitStack() as stack:
         try:
             client = await stack.enter_async_context(connect(f"unix:{socket}", timeout=30.0))
-            await client.hi(ua=_name(), bkg=True)
+            await client.hi(ua=name_of_command(), bkg=True)
         except ClientError as error:
             if error.code == 403:
                 who = f"takes commands of root and of its own user only, not of user {os.geteuid()}"
                 raise Unusable(f"the server {who}") from None
             why = held or "this command's own server did not begin"
             raise Unusable(f"{why}, which cannot be reached through {socket}") from None
-        web = httpx.AsyncClient(transport=transport, headers={"User-Agent": _name()})
+        web = httpx.AsyncClient(transport=transport, headers={"User-Agent": name_of_command()})
         await stack.enter_async_context(web)
         process = None if held is None else held.process or 0
         yield Door(client, web, path, process)
 
 
-def _name() -> str:
+def name_of_command() -> str:
     """What this command calls itself, with the person at the terminal: the audit keeps it."""
     try:
         person = os.environ.get("SUDO_USER") or getpass.getuser()

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
+import attrs
 import psycopg
 
+from tinode_py.audit import AuditEntry
+from tinode_py.changes import PutAudit
 from tinode_py.config import ConfigError
 from tinode_py.errors import StoreError
+from tinode_py.store.audit import put_audit
 from tinode_py.store.browse import Browser
+from tinode_py.store.copies import Point, copy_of_lines
 from tinode_py.store.lines import ImportFault, Place, Reading
 from tinode_py.store.postgres.address import Address, AddressFault
 from tinode_py.store.postgres.dump import Importer, exported
 from tinode_py.store.postgres.looking import browsing, facts_of
+from tinode_py.store.postgres.looking import size_of as bytes_of
 from tinode_py.store.postgres.migrate import newest, packaged, version_of
-from tinode_py.store.postgres.statements import READING, connect
+from tinode_py.store.postgres.statements import READING, Connection, PostgresStatements, connect
 from tinode_py.store.postgres.store import TAKING_OVER, taken
 from tinode_py.store.soundness import misfits
 
@@ -62,18 +69,66 @@ def export_lines(url: str, reading: Reading | None) -> Iterator[bytes]:
     return exported(address_of(url), reading)
 
 
-def import_lines(url: str, lines: Iterator[bytes], place: Place) -> tuple[str, int]:
-    """How the database is called, and how many lines were taken; all of them, or none."""
+def size_of(url: str) -> int:
+    return bytes_of(address_of(url))
+
+
+def copy_from(url: str, target: Path) -> Point:
+    """Copy the database, as it is now, into a new SQLite file."""
+    address = address_of(url)
+    try:
+        with contextlib.closing(exported(address, None)) as lines:  # type: ignore[type-var]
+            return copy_of_lines(lines, target)
+    except ImportFault as fault:
+        raise StoreError(f"{address.shown}: {fault}") from None
+
+
+@attrs.frozen
+class Held:
+    """A database that this command alone works on."""
+
+    address: Address
+    connection: Connection
+
+    @property
+    def shown(self) -> str:
+        return self.address.shown
+
+    def is_used(self) -> bool:
+        return self.connection.execute(_USED).fetchone() is not None
+
+    def note(self, entry: AuditEntry) -> None:
+        """Write into the audit."""
+        put_audit(PostgresStatements(self.connection), PutAudit(entry))
+
+    @contextlib.contextmanager
+    def filled(self, lines: Iterable[bytes], place: Place) -> Iterator[int]:
+        """All of these lines, and nothing else, is in the database within the block, and sound;
+        how many there were. It stays so if the block ends well, else it is as it was before.
+        """
+        try:
+            with self.connection.transaction():
+                importer = Importer(self.connection, place)
+                importer.load(lines)
+                for wrong in misfits(importer.rows):
+                    raise ImportFault(0, f"{wrong}; nothing was imported")
+                yield importer.lines
+        except psycopg.Error as error:
+            raise StoreError(f"{self.shown}: {self.address.reason(error)}") from None
+
+
+@contextlib.contextmanager
+def holding(url: str) -> Iterator[Held]:
+    """TakenError while a server works on it. An empty database gets this version's schema."""
     address = address_of(url)
     with taken(address, packaged(), TAKING_OVER) as connection:
-        if connection.execute(_USED).fetchone() is not None:
-            raise ImportFault(0, f"{address.shown} is not empty: import into another database")
-        try:
-            with connection.transaction():
-                importer = Importer(connection, place)
-                importer.load(lines)
-                for wrong in misfits(lambda sql: importer.rows(sql)):
-                    raise ImportFault(0, f"{wrong}; nothing was imported")
-        except psycopg.Error as error:
-            raise StoreError(f"{address.shown}: {address.reason(error)}") from None
-        return address.shown, importer.lines
+        yield Held(address, connection)
+
+
+def import_lines(url: str, lines: Iterator[bytes], place: Place) -> tuple[str, int]:
+    """How the database is called, and how many lines were taken; all of them, or none."""
+    with holding(url) as held:
+        if held.is_used():
+            raise ImportFault(0, f"{held.shown} is not empty: import into another database")
+        with held.filled(lines, place) as count:
+            return held.shown, count

@@ -16,6 +16,7 @@ Door = Literal["root", "key", "token", "page", "command", "offline"]
 
 Action = Literal[
     "broadcast",
+    "db.restore",
     "key.create",
     "key.revoke",
     "key.rotate",

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.cli.conftest import installed
+from tests.cli.test_db import without_the_entry
 from tests.postgres import Cluster
 from tests.s3 import at, memory_bucket, s3_service
 from tinode_py.media.base import etag_of
@@ -163,13 +164,14 @@ def test_a_backup_has_what_is_in_the_bucket(data: Path, tmp_path: Path, bucket: 
     assert kept(tmp_path / "copy") == EXPECTED
     assert well("db", "verify", tmp_path / "copy")["uploads"] == 3
     well("db", "restore", tmp_path / "copy", "--data", tmp_path / "folder")
-    assert exported(tmp_path / "b", "--data", tmp_path / "folder") == first
+    restored = exported(tmp_path / "b", "--data", tmp_path / "folder")
+    assert without_the_entry(restored, told) == first
     of(bucket).Object(file_name(SMALL)).delete()
     again = where(tmp_path / "again", bucket)
     well("db", "restore", tmp_path / "copy", *again)
     assert in_bucket(bucket) == EXPECTED
     assert kept(tmp_path / "again") == {}
-    assert exported(tmp_path / "c", *again) == first
+    assert without_the_entry(exported(tmp_path / "c", *again), told) == first
 
 
 def test_a_backup_without_uploads_says_where_they_are(

@@ -81,6 +81,13 @@ def check_current(connection: psycopg.Connection[tuple[object, ...]], shown: str
         raise SchemaError(shown, problem, found=found, known=known)
 
 
+def size_of(address: Address) -> int:
+    """How many bytes the database has on its server's disk."""
+    with looking(address) as db:
+        ((size,),) = db.rows("SELECT pg_database_size(current_database())")
+        return int(size)
+
+
 def facts_of(address: Address) -> Facts:
     asked = "SELECT pg_database_size(current_database()), current_setting('server_version')"
     with looking(address) as db:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from msgspec import structs
 
 from tests.postgres import emptied
 from tests.store.made import ANN, BOB, CAT, CHANNEL, GROUP, OTHER, PAIR
+from tests.store.postgres.nodes import node
 from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
@@ -358,3 +361,19 @@ def test_the_stores_answer_alike(plan):
 def test_postgres_answers_alike(plan, postgres_url):
     address = Address.of(emptied(postgres_url))
     trio.run(_alike, plan, open_postgres(address, inline=True))
+
+
+@contextlib.asynccontextmanager
+async def _of_one_node(url: str) -> AsyncIterator[Store]:
+    async with node(url, inline=True) as it:
+        yield it.store
+
+
+@settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(plan=batches)
+def test_a_node_answers_alike(plan, postgres_url):
+    trio.run(_alike, plan, _of_one_node(emptied(postgres_url)))

@@ -1,4 +1,4 @@
-"""One server at a time: the lock that the connection which writes holds.
+"""One server at a time, or several nodes: the locks that the connection which writes holds.
 
 The lock belongs to the connection, not to a transaction: who has it knows that no other server
 writes, and that no transaction of an earlier connection is still under way. PostgreSQL frees it
@@ -7,20 +7,36 @@ when the connection ends, however it ends.
 Whoever takes the database over counts up its epoch. A server that lost its connection and comes
 back finds out by it whether another one was there meanwhile: then what it has in memory is
 worth nothing, and it must not go on.
+
+The nodes of a cluster share the lock, so that a cluster and a server by itself exclude each
+other. Each has a lock of its own besides, under its number.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 
 from ...errors import StoreAway
 from .statements import Connection
 
-_CLASS, _LOCK = 0x54696E6F, 1  # "Tino"
+_CLASS, _LOCK, _MIGRATING = 0x54696E6F, 1, 3  # "Tino"; 2 is a node's turn to write
+_NODES = 0x54696E70  # that of the second class is the node's number
 _TRY = f"SELECT pg_try_advisory_lock({_CLASS}, {_LOCK})"
+_TRY_SHARED = f"SELECT pg_try_advisory_lock_shared({_CLASS}, {_LOCK})"
+_END_FORMER = f"""
+SELECT pg_terminate_backend(pid) FROM pg_locks
+WHERE locktype = 'advisory' AND classid = {_NODES} AND objid = $1::bigint::oid AND granted
+    AND pid <> pg_backend_pid()
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+_TAKE_NUMBER = f"SELECT pg_advisory_lock({_NODES}, $1::bigint::int)"
+_DROP_NUMBER = f"SELECT pg_advisory_unlock({_NODES}, $1::bigint::int)"
+_END_ALL = """
+WITH gone AS (DELETE FROM node RETURNING id, batch), beats AS (DELETE FROM node_beat)
+INSERT INTO node_gone (id, batch, at) SELECT id, batch, now_ms() FROM gone"""
 _HOLDER = f"""
 SELECT a.pid, coalesce(a.application_name, '') FROM pg_locks AS l
 JOIN pg_stat_activity AS a ON a.pid = l.pid
@@ -50,16 +66,18 @@ def claim(
     shown: str,
     patience: float,
     former: Holder | None,
+    *,
+    shared: bool = False,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Get the lock within `patience` seconds, or raise TakenError.
+    """Get the lock within `patience` seconds, or raise TakenError; `shared` with other nodes.
 
     A server that was killed may hold it until PostgreSQL has noticed. `former` is this
     process's own connection of before: if that one still holds it, it is ended.
     """
     attempts = max(1, round(patience / _STEP))
     for attempt in range(attempts):
-        row = connection.execute(_TRY).fetchone()
+        row = connection.execute(_TRY_SHARED if shared else _TRY).fetchone()
         if row is not None and row[0]:
             return
         holder = _holder(connection)
@@ -84,3 +102,29 @@ def _holder(connection: Connection) -> Holder | None:
 def holder_of(connection: Connection, name: str) -> Holder:
     """How others see this connection."""
     return Holder(connection.info.backend_pid, name)
+
+
+@contextlib.contextmanager
+def migrating(connection: Connection) -> Iterator[None]:
+    """One node at a time."""
+    connection.execute(f"SELECT pg_advisory_lock({_CLASS}, {_MIGRATING})")
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute(f"SELECT pg_advisory_unlock({_CLASS}, {_MIGRATING})")
+
+
+def end_members(connection: Connection) -> None:
+    """Whoever has the lock alone knows that no node writes; none shall go on as if it had."""
+    connection.execute(_END_ALL)
+
+
+def take_number(connection: Connection, node: int) -> None:
+    """Hold the lock of a node's number. A connection that had it before is ended first."""
+    connection.execute(_END_FORMER, (node,))
+    connection.execute(_TAKE_NUMBER, (node,))
+
+
+def drop_number(connection: Connection, node: int) -> None:
+    connection.execute(_DROP_NUMBER, (node,))

@@ -54,7 +54,7 @@ class _Claim:
 
 @attrs.frozen
 class _Question:
-    """A statement about a node, answered with its rows."""
+    """A statement about a node, answered with its rows. A tuple becomes a JSON array."""
 
     node: int
     sql: str
@@ -116,15 +116,16 @@ class Desk:
             if not left:
                 return owners
             for start in range(0, len(left), TOPICS):
-                some = encoded(left[start : start + TOPICS])
+                some = tuple(left[start : start + TOPICS])
                 owners.update(self._rows(_Question(node, _CLAIM, (node, some))))
         raise StoreAway(f"{self._address.shown}: owners of topics change too fast")
 
     def _rows(self, question: _Question) -> list[Row]:
         """StoreAway for what may succeed later, StoreError for what never will."""
         try:
+            parameters = [encoded(it) if type(it) is tuple else it for it in question.parameters]
             cursor = self._connected().cursor(binary=True)
-            return cursor.execute(question.sql, question.parameters).fetchall()
+            return cursor.execute(question.sql, parameters).fetchall()
         except (psycopg.DataError, ValueError) as error:
             raise StoreError(f"{type(error).__name__}: {error}") from error
         except psycopg.Error as error:
@@ -186,7 +187,7 @@ class PostgresCoordination:
 
     async def release(self, node: int, topics: Sequence[str]) -> None:
         for start in range(0, len(topics), TOPICS):
-            some = encoded(topics[start : start + TOPICS])
+            some = tuple(topics[start : start + TOPICS])
             await self._ask(_Question(node, _RELEASE, (node, some)))
 
     async def give(self, node: int, topic: str, to: int) -> bool:

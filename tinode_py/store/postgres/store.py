@@ -2,7 +2,8 @@
 
 One connection writes, in a thread of its own, by group commit as with SQLite; the others read,
 a thread for each. (psycopg's own asynchronous connections are for asyncio only.) The one that
-writes holds the lock by which there is one server at a time.
+writes holds the lock by which there is one server at a time; or, `shared`, as many nodes as have
+joined the cluster.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from ...queries import Query
 from ..base import Statistics
 from ..writer import Inline, WriterThread
 from .address import Address
-from .claim import claim
+from .claim import claim, end_members, migrating
 from .migrate import migrate, packaged
 from .readers import InlineReader, Reader, ReaderThreads
+from .shared import SHARED, NodeBatch, SharedTransactions, SharedWriter
 from .statements import WRITING, Connection, connect
 from .writer import PostgresTransactions, PostgresWriter
 
@@ -46,7 +48,15 @@ class PostgresStore:
         self._writer = writer
         self._pool = pool
         self._readers = readers
+        self._node = 0
         self._batches = self._queries = 0
+
+    def serve_as(self, node: int) -> None:
+        """Commit under this number from now on, as a member of the cluster; 0: not at all. What
+        was handed in before and still waits is answered `Fenced`. For a store that is `shared`.
+        """
+        assert isinstance(self._transactions, SharedTransactions)
+        self._node = self._transactions.node = node
 
     async def fetch(self, query: Query[T]) -> T:
         """Answer from the latest commit. Sleeps, unless the store is inline."""
@@ -55,8 +65,12 @@ class PostgresStore:
         return found
 
     async def commit(self, batch: Batch) -> Outcome:
-        """Sleep until the batch is synced, and answer for it alone."""
+        """Sleep until the batch is synced, and answer for it alone. Fenced if it is shared, and
+        the node is no member.
+        """
         self._batches += 1
+        if isinstance(self._transactions, SharedTransactions):
+            batch = NodeBatch(batch.changes, batch.now, self._node)
         return await self._writer.commit(batch)
 
     def statistics(self) -> Statistics:
@@ -76,17 +90,18 @@ async def open_postgres(
     inline: bool = False,
     migrations: Traversable | None = None,
     patience: float = TAKING_OVER,
+    shared: bool = False,
 ) -> AsyncIterator[PostgresStore]:
-    """Take the database over, bring its schema up to date, and leave it at the end.
+    """Take the database over, bring its schema up to date, and leave it at the end. `shared` with
+    other nodes it takes commits once `serve_as` was called.
 
     Of `connections` one writes, the others read. `inline` runs everything on the loop's thread,
     over two. Raises SchemaError for a database that is newer or not ours, TakenError if another
     server works on it for longer than `patience`, StoreError if it cannot be reached. Leaving
     writes what waits.
     """
-    with taken(address, migrations or packaged(), patience) as connection:
-        db = PostgresWriter(connection, address)
-        transactions = PostgresTransactions(db, address)
+    with taken(address, migrations or packaged(), patience, shared=shared) as connection:
+        db, transactions = _writing(connection, address, shared)
         readers = [Reader(address) for _ in range(1 if inline else max(connections - 1, 1))]
         writer = Inline(transactions) if inline else WriterThread(transactions)
         if isinstance(writer, WriterThread):
@@ -101,14 +116,31 @@ async def open_postgres(
             db.connection.close()
 
 
+def _writing(
+    connection: Connection, address: Address, shared: bool
+) -> tuple[PostgresWriter, PostgresTransactions]:
+    if shared:
+        db = SharedWriter(connection, address)
+        return db, SharedTransactions(db, address)
+    alone = PostgresWriter(connection, address)
+    return alone, PostgresTransactions(alone, address)
+
+
 @contextlib.contextmanager
-def taken(address: Address, migrations: Traversable, patience: float) -> Iterator[Connection]:
-    """A connection that may write, and alone does; its database has this version's schema."""
-    connection = connect(address, WRITING)
+def taken(
+    address: Address, migrations: Traversable, patience: float, *, shared: bool = False
+) -> Iterator[Connection]:
+    """A connection that may write, and alone does, or as one of several nodes; its database has
+    this version's schema.
+    """
+    connection = connect(address, SHARED if shared else WRITING)
     with contextlib.closing(connection):
         try:
-            claim(connection, address.shown, patience, None)
-            migrate(connection, address.shown, migrations)
+            claim(connection, address.shown, patience, None, shared=shared)
+            with migrating(connection):
+                migrate(connection, address.shown, migrations)
+            if not shared:
+                end_members(connection)
         except psycopg.Error as error:
             raise StoreError(f"{address.shown}: {address.reason(error)}") from None
         yield connection

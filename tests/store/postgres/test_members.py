@@ -1,0 +1,69 @@
+"""Members and claims in PostgreSQL: what the suite for all of them does not see."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from tests.postgres import Cluster
+from tests.store.postgres.nodes import (
+    PATIENCE,
+    Node,
+    node,
+    nodes,
+    until_beating,
+)
+from tests.store.postgres.test_writer import cut
+from tinode_py.errors import StoreAway, StoreError
+
+
+async def test_two_nodes_take_over_the_same_topics(postgres_url: str) -> None:
+    """Each topic once; nobody waits for the other in a circle."""
+    names = [f"grp{n}" for n in range(500)]
+    async with nodes(postgres_url, 3) as (a, b, c):
+        await c.shared.claim(c.id, names)
+        await a.shared.fence(c.id, -1.0)
+        found: dict[int, dict[str, int]] = {}
+
+        async def take(it: Node, some: list[str]) -> None:
+            found[it.id] = await it.shared.claim(it.id, some)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(take, a, names)
+            nursery.start_soon(take, b, names[::-1])
+        assert found[a.id] == found[b.id]
+        assert set(found[a.id].values()) <= {a.id, b.id}
+
+
+async def test_a_name_that_nothing_can_hold_is_its_senders_fault(postgres_url: str) -> None:
+    async with node(postgres_url) as a:
+        outcomes: list[object] = []
+
+        async def claim(name: str) -> None:
+            try:
+                outcomes.append(await a.shared.claim(a.id, [name]))
+            except StoreError as error:
+                outcomes.append(type(error))
+
+        async with trio.open_nursery() as nursery:
+            for name in ("x", "y\0", "\ud800", "z"):
+                nursery.start_soon(claim, name)
+        assert outcomes.count(StoreError) == 2
+        assert {"x": a.id} in outcomes
+        assert {"z": a.id} in outcomes
+
+
+async def test_a_lost_connection_of_the_coordination(cluster: Cluster, postgres_url: str) -> None:
+    async with node(postgres_url) as a:
+        cut(cluster, postgres_url)
+        with trio.fail_after(PATIENCE):
+            with pytest.raises(StoreAway):
+                await a.shared.beat(a.id, load=0, draining=False)
+            assert await until_beating(a) == [a.id]
+
+
+async def test_a_closed_coordination_refuses(postgres_url: str) -> None:
+    async with node(postgres_url) as a:
+        pass
+    with pytest.raises(StoreError, match="closed"):
+        await a.shared.beat(a.id, load=0, draining=False)

@@ -31,6 +31,7 @@ from .runner import Item
 NAME = "1"  # the `id` of the request
 _UNSEATED = (ATTACH_FIRST.text, TOPIC_NOT_FOUND.text)
 LACKING = (403, 404, 409)  # what may be answered to who is not attached
+_PACKET = msgspec.json.Decoder(dict[str, Any])
 _MEMBERS = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]])
 
 
@@ -58,19 +59,22 @@ class Asker:
 
 @attrs.frozen
 class Answers:
-    """What a request was answered: packets as lines of JSON, in order."""
+    """What a request was answered: packets as lines of JSON, in order, and the {ctrl} among
+    them that answers it, empty if there was none.
+    """
 
     lines: tuple[bytes, ...]
+    ctrl: dict[str, Any]
 
-    @property
-    def ctrl(self) -> dict[str, Any]:
-        """The {ctrl} that answers the request, empty if it had none."""
-        for line in self.lines:
+    @classmethod
+    def read(cls, text: bytes) -> Answers:
+        lines = tuple(text.split(b"\n")[:-1])
+        for line in lines:
             if line.startswith(b'{"ctrl"'):
-                ctrl: dict[str, Any] = msgspec.json.decode(line)["ctrl"]
+                ctrl: dict[str, Any] = _PACKET.decode(line)["ctrl"]
                 if ctrl.get("id") == NAME:
-                    return ctrl
-        return {}
+                    return cls(lines, ctrl)
+        return cls(lines, {})
 
     @property
     def code(self) -> int:
@@ -227,9 +231,9 @@ async def _one(hub: Hub, link: Link, event: Asked | PublishIs, topic: str) -> An
 def _taken(link: Link) -> Answers:
     outlet = link.outlet
     assert isinstance(outlet, _Gathered)
-    lines = bytes(outlet.lines).split(b"\n")[:-1]
+    answers = Answers.read(bytes(outlet.lines))
     outlet.lines.clear()
-    return Answers(tuple(lines))
+    return answers
 
 
 def _leave(link: Link) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import re
 import types
 import typing
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, cast
 
 import attrs
@@ -106,25 +107,63 @@ def _read_type(hint: Any, kind: _Kind) -> Any:
 
 def built(struct: Any, cls: type[Any]) -> Any:
     """The class that a struct was read for."""
-    parts = _parts(cast(Hashable, cls))
-    return cls(**{name: _built(getattr(struct, name), part) for name, part in parts})
+    plan = _plan_of(cast(Hashable, cls))
+    values = [*plan.read(struct)]
+    for place in plan.texts:
+        if values[place] is not None:
+            values[place] = values[place].copy()  # without the rest of the request's bytes
+    for place, part in plan.parts:
+        values[place] = _each(built, values[place], part)
+    return cls(*values)
+
+
+def sent(value: Any) -> Any:
+    """What the library writes for an answer: all members, under their names on the wire."""
+    plan = _plan_of(cast(Hashable, type(value)))
+    values = [*plan.read(value)]
+    for place, part in plan.parts:
+        values[place] = _each(_sent, values[place], part)
+    return dict(zip(plan.names, values, strict=True))
+
+
+def _sent(value: Any, cls: type[Any]) -> Any:
+    return sent(value)
+
+
+def _each(made: Callable[[Any, type[Any]], Any], value: Any, part: type[Any]) -> Any:
+    """A member made of a class, or of a tuple of that, or None."""
+    if isinstance(value, tuple):
+        return tuple([made(one, part) for one in value])
+    return None if value is None else made(value, part)
+
+
+@attrs.frozen
+class _Plan:
+    """What reads all members of a class at once, from an instance or a struct; how they are
+    called on the wire; which are classes, or tuples of them, and which texts in JSON.
+    """
+
+    read: Callable[[Any], tuple[Any, ...]]
+    names: tuple[str, ...]
+    parts: tuple[tuple[int, type[Any]], ...]
+    texts: tuple[int, ...]
 
 
 @functools.cache
-def _parts(cls: Any) -> tuple[tuple[str, type[Any] | None], ...]:
-    """The members of a class, each with the class that it, or its items, are of."""
-    hints = hints_of(cls)
-    return tuple((field.name, _part_of(hints[field.name])) for field in attrs.fields(cls))
+def _plan_of(cls: Any) -> _Plan:
+    hints, names = hints_of(cls), [field.name for field in attrs.fields(cls)]
+    read = operator.attrgetter(*names)
+    found = [(place, _part_of(hints[name])) for place, name in enumerate(names)]
+    return _Plan(
+        read if len(names) > 1 else lambda one: (read(one),),
+        tuple(map(wire_name, names)),
+        tuple((place, part) for place, part in found if part is not None),
+        tuple(place for place, name in enumerate(names) if _is_text(hints[name])),
+    )
 
 
-def _built(value: Any, part: type[Any] | None) -> Any:
-    if isinstance(value, msgspec.Raw):
-        return value.copy()  # without the rest of the request's bytes
-    if part is None:
-        return value
-    if isinstance(value, tuple):
-        return tuple(built(one, part) for one in value)
-    return None if value is None else built(value, part)
+def _is_text(hint: Any) -> bool:
+    return hint is msgspec.Raw or msgspec.Raw in typing.get_args(hint)
 
 
 def _part_of(hint: Any) -> type[Any] | None:
@@ -133,18 +172,6 @@ def _part_of(hint: Any) -> type[Any] | None:
         return hint
     found = (_part_of(one) for one in typing.get_args(hint))
     return next((part for part in found if part is not None), None)
-
-
-def sent(value: Any) -> Any:
-    """What the library writes for an answer: all members, under their names on the wire."""
-    if attrs.has(type(value)):
-        return {
-            wire_name(field.name): sent(getattr(value, field.name))
-            for field in attrs.fields(type(value))
-        }
-    if isinstance(value, tuple):
-        return [sent(one) for one in value]
-    return value
 
 
 # --- what docstrings say -----------------------------------------------------------------

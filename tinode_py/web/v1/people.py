@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import attrs
+
 from ... import ids
 from ...access import Level
 from ...changes import Batch, PutLogin, PutUser
@@ -66,6 +70,29 @@ async def speaker(call: Call, named: str) -> Asker:
     if row is None or not call.caller.may_speak_as(row):
         raise Problem(404, f"there is no user {named!r}")
     return Asker(row.id)
+
+
+@attrs.frozen
+class People:
+    """Who was named in some requests that are carried out together, each looked up once."""
+
+    call: Call
+    _askers: dict[str, Asker] = attrs.field(factory=dict)
+    _users: dict[str, User | None] = attrs.field(factory=dict)
+
+    async def speaker(self, named: str) -> Asker:
+        """As `speaker`."""
+        found = self._askers.get(named)
+        if found is None:
+            found = self._askers[named] = await speaker(self.call, named)
+        return found
+
+    async def users(self, named: tuple[str, ...]) -> Mapping[str, User | None]:
+        """As `users_of`; others may be among them."""
+        unknown = tuple([name for name in named if name not in self._users])
+        if unknown:
+            self._users.update(await users_of(self.call, unknown))
+        return self._users
 
 
 async def topic_of(call: Call, named: str) -> Topic:

@@ -16,7 +16,7 @@ from ...queries import MembersOf
 from ...wire.packets import Info, Json, Pub
 from .backend import Backend, Call, Handler
 from .later import schedule
-from .people import speaker, topic_of, users_of
+from .people import People, topic_of
 from .problem import Problem, http_status
 from .shape_messages import OwnSend, Reached, Receiver, Send, SendMany, Sent, SentMany, SentTo
 
@@ -37,14 +37,16 @@ async def send_messages(call: Call) -> SentMany:
     many: SendMany = call.body
     done: list[Sent] = []
     for start in range(0, len(many.messages), _TOGETHER):
-        begun = [await _tried(call, wanted) for wanted in many.messages[start : start + _TOGETHER]]
+        people = People(call)  # looked up once for all that waits together
+        together = many.messages[start : start + _TOGETHER]
+        begun = [await _tried(call, wanted, people) for wanted in together]
         done += [await sending.sent() for sending in begun]
     return SentMany(tuple(done))
 
 
-async def _tried(call: Call, wanted: Send) -> Sending:
+async def _tried(call: Call, wanted: Send, people: People) -> Sending:
     try:
-        return await begin(call, wanted)
+        return await begin(call, wanted, people)
     except Problem as no:
         failed = SentTo("", wanted.user or "", 0, None, no.status, no.detail)
         return Sending(call, "none", Asker(""), (failed,))
@@ -131,7 +133,7 @@ def checked_head(
 
 async def send(call: Call, wanted: Send) -> Sent:
     """Send one message to all its receivers."""
-    return await (await begin(call, wanted)).sent()
+    return await (await begin(call, wanted, People(call))).sent()
 
 
 @attrs.frozen
@@ -160,13 +162,11 @@ class Sending:
     async def _one(self, part: _Begun | SentTo) -> SentTo:
         if isinstance(part, SentTo):
             return part
-        result = await _answered(part.asking)
-        if part.user:
-            result = attrs.evolve(result, user=part.user)
+        result = await _answered(part.asking, part.user)
         return await _with_receipts(self.call, self.asker, result, self.receipt, part.receiver)
 
 
-async def begin(call: Call, wanted: Send) -> Sending:
+async def begin(call: Call, wanted: Send, people: People) -> Sending:
     """Hand one message to all its receivers' topics, without waiting for what they answer."""
     chosen = [wanted.user is not None, bool(wanted.users), wanted.topic is not None]
     if sum(chosen) != 1:
@@ -175,13 +175,14 @@ async def begin(call: Call, wanted: Send) -> Sending:
     if wanted.at is not None:
         return Sending(call, "none", Asker(""), (), await schedule(call, wanted))
     if wanted.topic is not None:
-        return await _to_topic(call, wanted, wanted.topic, message)
-    return await _to_users(call, wanted, wanted.users or (wanted.user or "",), message)
+        return await _to_topic(people, wanted, wanted.topic, message)
+    return await _to_users(people, wanted, wanted.users or (wanted.user or "",), message)
 
 
-async def _to_topic(call: Call, wanted: Send, named: str, message: _Message) -> Sending:
+async def _to_topic(people: People, wanted: Send, named: str, message: _Message) -> Sending:
+    call = people.call
     topic = (await topic_of(call, named)).name
-    asker = await speaker(call, wanted.from_)
+    asker = await people.speaker(wanted.from_)
     if _is_p2p(topic) and asker.user not in ids.p2p_users(topic):
         raise Problem(403, "only the two whose conversation it is speak there")
     own = ids.p2p_peer(topic, asker.user) if _is_p2p(topic) else topic
@@ -189,9 +190,11 @@ async def _to_topic(call: Call, wanted: Send, named: str, message: _Message) -> 
     return Sending(call, wanted.receipt, asker, (part,))
 
 
-async def _to_users(call: Call, wanted: Send, names: tuple[str, ...], message: _Message) -> Sending:
-    asker = await speaker(call, wanted.from_)
-    users = await users_of(call, names)
+async def _to_users(
+    people: People, wanted: Send, names: tuple[str, ...], message: _Message
+) -> Sending:
+    call, asker = people.call, await people.speaker(wanted.from_)
+    users = await people.users(names)
     parts: list[_Begun | SentTo] = []
     for name in names:
         user = users[name]
@@ -240,27 +243,27 @@ def _begin(
     try:
         asking = Asking.begin(backend.hub, asker, topic, named, request, files)
     except Refused as no:
-        return attrs.evolve(_not_sent(topic, no), user=user)
+        return _not_sent(topic, no, user)
     return _Begun(asking, user, receiver)
 
 
-async def _answered(asking: Asking) -> SentTo:
+async def _answered(asking: Asking, user: str = "") -> SentTo:
     topic = asking.topic
     try:
         ctrl = (await asking.answers()).ctrl
     except Refused as no:
-        return _not_sent(topic, no)
+        return _not_sent(topic, no, user)
     if not ctrl:
-        return SentTo(topic, "", 0, None, 503, "the topic gave no answer")
+        return SentTo(topic, user, 0, None, 503, "the topic gave no answer")
     if ctrl["code"] >= 300:
-        return SentTo(topic, "", 0, None, *_refusal(ctrl["code"], ctrl["text"], asking.named))
+        return SentTo(topic, user, 0, None, *_refusal(ctrl["code"], ctrl["text"], asking.named))
     seq = (ctrl.get("params") or {}).get("seq", 0)
-    return SentTo(topic, "", seq, ctrl["ts"], 202, "")
+    return SentTo(topic, user, seq, ctrl["ts"], 202, "")
 
 
-def _not_sent(topic: str, no: Refused) -> SentTo:
+def _not_sent(topic: str, no: Refused, user: str = "") -> SentTo:
     text = (no.params or {}).get("reason", no.answer.text)
-    return SentTo(topic, "", 0, None, http_status(no.answer.code), text)
+    return SentTo(topic, user, 0, None, http_status(no.answer.code), text)
 
 
 def _refusal(code: int, text: str, named: str) -> tuple[int, str]:

@@ -23,7 +23,7 @@ from .auth.made import made_schemes
 from .auth.rest import Rest
 from .auth.secrets import Secrets, load_secrets, make_folder
 from .auth.token import TokenKeeper
-from .changes import Batch, PutTopic
+from .changes import Batch, PutSecret, PutTopic
 from .config import ConfigError, Settings, database, is_lasting, postgres
 from .errors import StoreError
 from .hooks.before import Before
@@ -37,6 +37,7 @@ from .live.hub import Hub
 from .live.lobby import Lobby
 from .live.logins import Logins
 from .live.newcomers import Newcomers
+from .live.placement import Companions
 from .live.proofs import Proofs
 from .live.pushing import Pushing, pushing_to
 from .live.retention import Retention
@@ -48,7 +49,7 @@ from .mail.hook import Hook
 from .mail.smtp import Mailer
 from .push.base import Pusher
 from .push.made import pushers
-from .queries import TopicByName
+from .queries import SecretNamed, TopicByName
 from .records import Topic
 from .store.base import Store
 from .store.lock import LockedError, data_lock
@@ -57,6 +58,11 @@ from .store.migrate import SchemaError
 from .store.postgres.address import Address, AddressFault
 from .store.sqlite import open_sqlite
 from .store.watched import News, Watched
+
+TOKEN_KEY = "token_key"  # a secret's name in the store
+
+# Joins the cluster that keeps itself in a store, for the time of a block.
+Cluster = Callable[[Store, News], AbstractAsyncContextManager[Companions]]
 
 
 def wall_clock() -> int:
@@ -77,26 +83,61 @@ class Parts:
     around_store: Callable[[Store], Store] = lambda store: store
     on_session: Callable[[Session], None] = lambda session: None
     bare: bool = False  # without the settings that the store holds
+    store: Store | None = None  # in place of the one that the settings name
+    cluster: Cluster | None = None  # in place of the one that the settings name
+
+
+@attrs.frozen
+class Ground:
+    """What a server keeps, its secrets, and the other nodes, if there can be any."""
+
+    store: Store
+    secrets: Secrets
+    companions: Companions | None = None
 
 
 @contextlib.asynccontextmanager
-async def stored(
-    settings: Settings, parts: Parts, news: News
-) -> AsyncIterator[tuple[Store, Secrets]]:
+async def stored(settings: Settings, parts: Parts, news: News) -> AsyncIterator[Ground]:
     """The store, and the secrets in the locked data folder, unless nothing is kept at all."""
+    async with contextlib.AsyncExitStack() as stack:
+        if parts.store is None and not is_lasting(settings):
+            store = Watched(parts.around_store(MemoryStore()), news)
+            yield Ground(store, Secrets.fresh(parts.random_bytes))
+            return
+        secrets = stack.enter_context(_kept_secrets(settings, parts))
+        try:
+            found = parts.store
+            if found is None:
+                found = await stack.enter_async_context(_database(settings, parts))
+        except (SchemaError, StoreError, AddressFault) as error:
+            raise ConfigError("server.store", str(error)) from error
+        store = Watched(parts.around_store(found), news)
+        if parts.cluster is None:
+            yield Ground(store, secrets)
+            return
+        companions = await stack.enter_async_context(parts.cluster(found, news))
+        secrets = await shared_secrets(found, secrets)
+        yield Ground(Watched(store, companions.commits), secrets, companions)
+
+
+@contextlib.contextmanager
+def _kept_secrets(settings: Settings, parts: Parts) -> Iterator[Secrets]:
+    """Those of the data folder, which is locked meanwhile; fresh ones where there is none."""
     if not is_lasting(settings):
-        yield Watched(parts.around_store(MemoryStore()), news), Secrets.fresh(parts.random_bytes)
+        yield Secrets.fresh(parts.random_bytes)
         return
     folder = Path(settings.server.data)
     make_folder(folder)
     with _locked(folder):
-        secrets = load_secrets(folder, parts.random_bytes)
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                store = await stack.enter_async_context(_database(settings, parts))
-            except (SchemaError, StoreError, AddressFault) as error:
-                raise ConfigError("server.store", str(error)) from error
-            yield Watched(parts.around_store(store), news), secrets
+        yield load_secrets(folder, parts.random_bytes)
+
+
+async def shared_secrets(store: Store, own: Secrets) -> Secrets:
+    """The secrets of all servers on one store: those of the first that came, for good."""
+    await store.commit(Batch((PutSecret(TOKEN_KEY, own.token_key),)))
+    kept = await store.fetch(SecretNamed(TOKEN_KEY))
+    assert kept is not None
+    return Secrets(kept)
 
 
 def _database(settings: Settings, parts: Parts) -> AbstractAsyncContextManager[Store]:
@@ -141,6 +182,7 @@ async def topics(
     parts: Parts,
     pushing: Pushing | None,
     before: Before | None,
+    companions: Companions | None = None,
 ) -> AsyncIterator[Hub]:
     """The tasks of topics: they end by themselves once their inboxes are empty."""
     settings = standing.settings
@@ -148,7 +190,8 @@ async def topics(
         couriers = Couriers({**_couriers(settings), **parts.couriers})
         nursery.start_soon(couriers.run)
         attendance = Attendance(store, parts.now)
-        await attendance.begin()
+        if companions is None or companions.is_first:
+            await attendance.begin()
         nursery.start_soon(attendance.run)
         hub = Hub(
             settings,
@@ -161,6 +204,8 @@ async def topics(
             attendance,
             before,
         )
+        if companions is not None:
+            companions.open(hub)
         collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
         retention = Retention(settings, store, parts.now, partial(settle, hub))
         standing.follow(looking(hub), looking(collector), looking(retention))

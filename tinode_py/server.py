@@ -20,15 +20,15 @@ import trio
 
 from .auth.made import authenticator
 from .auth.rest import Rest
-from .auth.secrets import Secrets
 from .config import ConfigError, Settings, is_lasting
 from .errors import SHUTDOWN, StoreError
-from .foundation import Parts, build, entrance_of, make_sys, notifying, stored, topics
+from .foundation import Ground, Parts, build, entrance_of, make_sys, notifying, stored, topics
 from .hooks.before import Befores, befores
 from .live.entrance import Entrance
 from .live.events import Events, events_of
 from .live.hub import Hub
 from .live.outbox import ConnectionInfo, Outlet
+from .live.placement import Companions
 from .live.session import Session
 from .live.standing import Follower, Standing, looking, standing_on
 from .live.uploads import Uploads, uploads_of
@@ -80,6 +80,7 @@ class Server:
     ready: bool = False
     tls: TlsContext | None = None
     on_session: Callable[[Session], None] = lambda session: None
+    companions: Companions | None = None
     wire: WireLimits = attrs.field(init=False)  # one for all: its reader is looked up by it
 
     @wire.default
@@ -123,6 +124,8 @@ class Server:
         is told and closed.
         """
         self.ready = False
+        if self.companions is not None:
+            self.companions.begin_drain()
         self.front.begin_drain()
         self.events.journal.close()
         self.hub.draining = True
@@ -152,20 +155,22 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     parts = parts or Parts()
     news = News()
     async with (
-        stored(settings, parts, news) as (store, secrets),
+        stored(settings, parts, news) as ground,
         authenticator(settings) as (settings, rest),
-        standing_on(settings, store, bare=parts.bare) as (settings, standing),
+        standing_on(settings, ground.store, bare=parts.bare) as (settings, standing),
         befores(settings.webhooks.before, wire_limits(settings), parts.now) as (asking, before),
-        notifying(settings, store, parts) as pushing,
-        events_of(store, news, settings, parts.now, parts.random_bytes) as events,
-        uploads_of(settings, store, parts.now, parts.random_bytes, inline=parts.inline) as uploads,
-        topics(standing, store, parts, pushing, before) as hub,
+        notifying(settings, ground.store, parts) as pushing,
+        events_of(ground.store, news, settings, parts.now, parts.random_bytes) as events,
+        uploads_of(
+            settings, ground.store, parts.now, parts.random_bytes, inline=parts.inline
+        ) as uploads,
+        topics(standing, ground.store, parts, pushing, before, ground.companions) as hub,
     ):
-        await make_sys(store, parts.now())
-        server = _assembled(standing, parts, store, secrets, hub, rest, events, uploads)
+        await make_sys(ground.store, parts.now())
+        server = _assembled(standing, parts, ground, hub, rest, events, uploads)
         standing.follow(looking(uploads), _events_follower(events), events.webhooks.ready_for)
         standing.follow(_before_follower(asking, hub))
-        server.on_session = parts.on_session
+        server.on_session, server.companions = parts.on_session, ground.companions
         async with _sending_later(server), _controlled(server), _listening(server):
             server.ready = True
             try:
@@ -229,15 +234,14 @@ def _reload_tls(server: Server) -> None:
 def _assembled(
     standing: Standing,
     parts: Parts,
-    store: Store,
-    secrets: Secrets,
+    ground: Ground,
     hub: Hub,
     rest: Rest | None,
     events: Events,
     uploads: Uploads,
 ) -> Server:
-    settings = standing.settings
-    entrance = entrance_of(standing, parts, store, secrets, hub, rest)
+    settings, store = standing.settings, ground.store
+    entrance = entrance_of(standing, parts, store, ground.secrets, hub, rest)
     tls = _tls(settings)
 
     def new_session(outlet: Outlet, info: ConnectionInfo) -> Session:

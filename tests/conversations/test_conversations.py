@@ -12,7 +12,7 @@ import pytest
 
 from .script import parse
 from .stage import Stage
-from .worlds import here
+from .worlds import among, here
 
 SCRIPTS = {
     file.stem: parse(file.read_text(encoding="utf-8"))
@@ -41,6 +41,26 @@ async def test_conversation(name: str, store: str, form: str, folder: Path, auto
         server = {"store": "", "data": str(folder)}
         settings["server"] = {**settings.get("server", {}), **server}
     async with here(settings, cbor=form == "cbor") as world:
+        await Stage(world).play(script)
+
+
+# Those in which topics have most to do with each other. What people on several nodes ask in one
+# breath is taken in any order, as in `unattached_block`; all others pass.
+AMONG_NODES = (
+    *("account_delete", "channel", "delete_hard", "eviction", "group_transfer", "marks"),
+    *("p2p_block", "presence_group", "presence_me", "presence_msg", "suspended", "typing"),
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(SCRIPTS.keys() - {"unattached_block"})
+    if os.environ.get("TINODE_TEST_ALL_AMONG_NODES")
+    else AMONG_NODES,
+)
+async def test_conversation_among_nodes(name: str, autojump_clock):
+    script = SCRIPTS[name]
+    async with among(script.settings, 3) as world:
         await Stage(world).play(script)
 
 

@@ -11,6 +11,7 @@ import attrs
 import trio
 import trio.testing
 
+from tests.cluster.parts import nodes
 from tinode_py import client
 from tinode_py.access import Level
 from tinode_py.changes import Batch, PutLogin
@@ -58,6 +59,32 @@ async def here(settings: dict[str, Any], *, cbor: bool = False) -> AsyncIterator
     """A fresh server for one conversation."""
     async with running_server(**settings) as server, trio.open_nursery() as nursery:
         yield Here(server, nursery, cbor)
+        nursery.cancel_scope.cancel()
+
+
+@attrs.define
+class Among(Here):
+    """Several servers that are one: every session is on another one than that before it."""
+
+    servers: tuple[RunningServer, ...] = ()
+    _next: int = 0
+
+    def connect(self) -> Connection:
+        self.server = self.servers[self._next % len(self.servers)]
+        self._next += 1
+        return super().connect()
+
+    async def drain(self) -> None:
+        for server in self.servers:
+            await server.server.drain()
+
+
+@asynccontextmanager
+async def among(settings: dict[str, Any], count: int) -> AsyncIterator[Among]:
+    """Fresh nodes for one conversation."""
+    names = [f"node{i}" for i in range(count)]
+    async with nodes(*names, delay=0, **settings) as (_, servers), trio.open_nursery() as nursery:
+        yield Among(servers[0], nursery, servers=tuple(servers))
         nursery.cancel_scope.cancel()
 
 

@@ -201,6 +201,10 @@ class InboxGrew(msgspec.Struct, frozen=True):
     """On `me`: the user's inbox has new items."""
 
 
+class Recheck(msgspec.Struct, frozen=True):
+    """On `me`: word of messages may have been lost on the way here; look at what there is."""
+
+
 class Brought(msgspec.Struct, frozen=True):
     """A back end brings a session into a room. If that cannot be, nobody is told."""
 
@@ -236,6 +240,7 @@ Notice = (
     | TopicEnded
     | Confirmed
     | InboxGrew
+    | Recheck
     | Brought
     | NewLogin
     | PublishIs

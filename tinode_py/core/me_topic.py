@@ -9,7 +9,7 @@ import attrs
 from msgspec import structs
 
 from .. import access, ids
-from ..access import JOIN, OWNER, PRES
+from ..access import JOIN, OWNER, PRES, READ
 from ..changes import Change, PutUser
 from ..errors import (
     ALREADY_SUBSCRIBED,
@@ -22,7 +22,7 @@ from ..errors import (
     USER_NOT_FOUND,
     Refused,
 )
-from ..queries import CredentialsOf, Query
+from ..queries import ContactsOf, CredentialsOf, Query
 from ..records import User
 from ..wire.packets import Acc, Del, Get, Leave, Note, Pres, Pub, Set, SetQuery, Sub
 from . import account, credentials, describe, inbox, me, me_get, me_set
@@ -51,6 +51,7 @@ from .decision import (
     NewLogin,
     Online,
     Presence,
+    Recheck,
     Reply,
     Retire,
     Tell,
@@ -59,7 +60,7 @@ from .decision import (
     ctrl,
     reply,
 )
-from .me import MeState
+from .me import MeState, to_sessions
 from .merge import merge
 from .meta import asks
 from .modes import parse_mode, show
@@ -70,8 +71,10 @@ UA_DELAY = 5000  # ms: how long a new user agent must last to be told
 
 def needs(state: MeState, event: Event, env: Env) -> tuple[Query[Any], ...]:
     """The facts that `decide` will look up."""
-    if isinstance(event, InboxGrew) and (query := inbox.news(state)):
-        return (query,)
+    if isinstance(event, InboxGrew | Recheck) and state.user is not None:
+        news = inbox.news(state)
+        contacts = (ContactsOf(state.name),) if isinstance(event, Recheck) else ()
+        return (*((news,) if news else ()), *contacts)
     if not isinstance(event, Asked) or state.user is None:
         return ()
     match event.request:
@@ -117,6 +120,8 @@ def decide(state: MeState, event: Event, facts: Facts, env: Env) -> Decision:
             return me_set.confirmed(state, event.tag, env)
         case InboxGrew():
             return inbox.grew(state, facts, env)
+        case Recheck():
+            return inbox.grew(state, facts, env) + _recheck(state, facts)
         case NewLogin():
             return account.relogin(state, event, env)
         case _:
@@ -374,3 +379,21 @@ def _woken(state: MeState, env: Env) -> Decision:
     if not len(state.attached):
         off.append(Retire())
     return Decision(effects=tuple(off))
+
+
+def _recheck(state: MeState, facts: Facts) -> Decision:
+    """Tell the sessions again of every conversation with something that was not received. Who
+    has heard of it already takes no harm.
+    """
+    if state.user is None or not state.mode & PRES:
+        return NOTHING
+    effects: list[Effect] = []
+    for contact in facts[ContactsOf(state.name)]:
+        sub = contact.subscription
+        line = state.lines.get(contact.topic.name)
+        if line is None or sub.mode & (READ | PRES) != READ | PRES:
+            continue
+        if contact.topic.seq > max(sub.recv, sub.read):
+            pres = Pres(topic="me", what="msg", src=line.address, seq=contact.topic.seq)
+            effects += to_sessions(state, pres)
+    return Decision(effects=tuple(effects))

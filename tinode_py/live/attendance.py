@@ -60,6 +60,11 @@ class Attendance:
         """The last session of a user has ended."""
         self._put(user, PutOffline(user, self.now(), _described(link)))
 
+    def ended(self, user: str) -> None:
+        """The last session of a user was on a node that is no more."""
+        detail = msgspec.json.encode({"reason": "node lost"})
+        self._put(user, PutOffline(user, self.now(), detail))
+
     def _put(self, user: str, turn: PutOnline | PutOffline) -> None:
         turns = self._waiting.setdefault(user, [])
         if len(turns) < KEPT:

@@ -24,7 +24,7 @@ from ..records import Message
 from ..wire.codec import Form, encode, encode_message, encode_messages
 from ..wire.packets import Info, Pres, ServerPacket
 from .link import Link
-from .outpost import Outposts, Own, Station
+from .outpost import Frames, Outpost, Outposts, Own, Station
 
 TURN = 200  # readers served before others get their turn
 PIECE = 262_144  # bytes after which a batch writes what it has, and others get their turn
@@ -252,6 +252,7 @@ class Emission:
         messages, own, large = self._messages, self._own, self.is_large
         self._messages, self._own, self._size, self._parts = [], {}, 0, 0
         seq = 0
+        fans: list[tuple[Outpost, Frames, list[str]]] = []
         if messages and self._fanout is not None:
             seq = max(message.seq for _, message, _ in messages)
             skips = {skip for _, _, skip in messages}
@@ -259,9 +260,8 @@ class Emission:
                 frames = [(at, _frame(message, view), skip) for at, message, skip in messages]
                 self.delivered += await _send_group(frames, links, own, skips)
             for outpost in self._fanout.outposts:
-                view, name = outpost.view, self._fanout.outposts.topic
-                frames = [(at, _frame(message, view), skip) for at, message, skip in messages]
-                self.delivered += outpost.send(name, frames, seq, own, skips)
+                frames = [(at, _frame(it, outpost.view), skip) for at, it, skip in messages]
+                fans.append((outpost, frames, outpost.set_apart(frames, own, skips)))
         far: dict[tuple[Station, str, bytes], list[str]] = {}
         for i, (link, parts) in enumerate(own.items(), 1):
             if link.station is None:
@@ -273,6 +273,9 @@ class Emission:
                 await trio.lowlevel.checkpoint()
         for (station, topic, joined), sids in far.items():
             station.frames(topic, sids, joined, seq)
+        for outpost, frames, apart in fans:
+            assert self._fanout is not None
+            self.delivered += outpost.fan(self._fanout.outposts.topic, frames, seq, apart)
         if large:
             await trio.lowlevel.checkpoint()
 

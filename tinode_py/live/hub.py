@@ -343,6 +343,20 @@ class Hub:
         """Users who have a session here, in order of their names, after `after`."""
         return heapq.nsmallest(limit, (user for user in self._of_user if user > after))
 
+    def users_here(self) -> Iterator[str]:
+        """Users who have a session on this node."""
+        return iter(list(self._of_user))
+
+    def online_here(self) -> Iterator[str]:
+        """Users and groups that are online as topics of this node say."""
+        return iter(list(self._online))
+
+    def abandon(self, packet: Ctrl) -> None:
+        """Every session ends at once: nothing that was here may be relied on any more."""
+        self._online.clear()
+        for link in list(self._sessions.values()):
+            _end(link, packet, 1012)
+
     def users_in(self, topic: str) -> frozenset[str]:
         """Users who are attached to a topic now, in the foreground or not."""
         runner = self._runners.get(topic)

@@ -91,6 +91,16 @@ class Inbox(Generic[T]):
             self._offer(batch[room:])
         return found
 
+    def take_nowait(self) -> list[T]:
+        """All that waits, marks first."""
+        if self._waiting is None:
+            return []
+        self._receive.receive_nowait()
+        found = [*self._marks.values(), *self._waiting]
+        self._waiting = None
+        self._marks.clear()
+        return found
+
     async def _in_time(self, timeout: float) -> list[T] | None:
         """The next batch, or None. A cancel scope costs more than a batch at hand."""
         with trio.move_on_after(timeout):

@@ -48,23 +48,25 @@ class Outpost:
         if came or went:
             self.station.readers(topic, self.number, sorted(came), sorted(went))
 
-    def send(self, topic: str, frames: Frames, seq: int, own: Own, skips: set[str]) -> int:
-        """Send a batch to all of them. Who gets something else besides, or not all of it, gets
-        it from `own`, which is to be sent afterwards. How many messages went out.
+    def set_apart(self, frames: Frames, own: Own, skips: set[str]) -> list[str]:
+        """Who gets something else besides, or not all of it: it is in `own` then, and to be sent
+        before `fan`, so that whoever has had the one has had the other.
         """
         apart = [link for link in own if self.links.get(link.sid) is link]
-        apart += [
-            self.links[sid] for sid in skips if sid in self.links and self.links[sid] not in own
-        ]
-        delivered = len(frames) * (len(self.links) - len(apart))
+        others = [self.links[sid] for sid in skips if sid in self.links]
+        apart += [link for link in others if link not in own]
         for link in apart:
             mine = [(at, frame) for at, frame, skip in frames if skip != link.sid]
             own.setdefault(link, []).extend(mine)
-            delivered += len(mine)
-        if len(apart) < len(self.links):
+        return [link.sid for link in apart]
+
+    def fan(self, topic: str, frames: Frames, seq: int, apart: list[str]) -> int:
+        """Send a batch to all of them but some. How many messages went out to sessions."""
+        count = len(self.links) - len(apart)
+        if count:
             joined = b"".join(frame for _, frame, _ in frames)
-            self.station.fan(topic, self.number, joined, seq, [link.sid for link in apart])
-        return delivered
+            self.station.fan(topic, self.number, joined, seq, apart)
+        return len(frames) * count
 
 
 @attrs.define(eq=False)

@@ -9,9 +9,11 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Protocol
 
 from ..core.decision import Active, Awake, EndSessions, Event, Gone, InboxGrew, Presence
+from ..store.watched import News
 from .inbox import Inbox
 
 if TYPE_CHECKING:
+    from .hub import Hub
     from .runner import Item, Runner
 
 
@@ -54,6 +56,26 @@ class Placement(Protocol):
 
     def end_sessions(self, effect: EndSessions) -> None:
         """End sessions on the other nodes."""
+
+
+class Companions(Protocol):
+    """The other nodes, as a server that starts and stops sees them."""
+
+    @property
+    def commits(self) -> News:
+        """To be rung at every commit of this node, so that the others learn of it."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether there was no other when this one came: what the store has of an earlier run is
+        over.
+        """
+
+    def open(self, hub: Hub) -> None:
+        """From now on topics of `hub` are placed among the nodes."""
+
+    def begin_drain(self) -> None:
+        """The node will end: no new clients are to be sent to it."""
 
 
 def mark_of(event: Event) -> Hashable | None:

@@ -50,6 +50,7 @@ class Standing:
     base: Settings
     stored: dict[str, bytes]
     settings: Settings
+    on_change: Callable[[], None] = lambda: None  # something was set here, for all nodes
     _followers: list[Follower] = attrs.field(factory=list)
     _lock: trio.Lock = attrs.field(factory=trio.Lock)
 
@@ -108,6 +109,8 @@ class Standing:
         self.base, self.stored, self.settings = base, stored, settings
         for put_in_force in ready:
             put_in_force()
+        if changes:
+            self.on_change()
 
 
 @contextlib.asynccontextmanager

@@ -162,6 +162,10 @@ class FencedStore:
         self._coordination = coordination
         self._node = node
 
+    def serve_as(self, node: int) -> None:
+        """Commits are those of `node` from now on."""
+        self._node = node
+
     async def fetch(self, query: Query[T]) -> T:
         return await self._store.fetch(query)
 

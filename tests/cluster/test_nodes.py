@@ -1,0 +1,38 @@
+"""Two or three nodes: people on any of them talk as if there were one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from tests.cluster.parts import nodes
+from tinode_py.client import Client, Packet
+
+
+async def data(client: Client, count: int) -> AsyncIterator[Packet]:
+    """The next messages that come to a client."""
+    while count:
+        packet = await client.receive()
+        if "data" in packet:
+            count -= 1
+            yield packet
+
+
+async def test_a_message_from_one_node_to_another(autojump_clock):
+    async with nodes("a", "b") as (machines, (one, two)):
+        alice, bob = await one.user("alice"), await two.user("bob")
+        await alice.sub(bob.user)
+        await bob.sub("me")
+        sent = await alice.pub(bob.user, "hello")
+        assert sent == 1
+        while True:
+            pres = (await bob.receive())["pres"]
+            if pres["what"] == "msg":
+                break
+        await bob.sub(alice.user, get={"what": "data"})
+        await bob.pub(alice.user, "and hello to you")
+        got = [packet["data"]["content"] async for packet in data(alice, 2)]
+        assert got == ["hello", "and hello to you"]
+        owners = machines.owners()
+        assert owners[bob.user] == machines.number("b")
+        (p2p,) = (name for name in owners if name.startswith("p2p"))
+        assert owners[p2p] == machines.number("a")

@@ -1,0 +1,178 @@
+"""A server as one node of a cluster: it joins, lives, is fenced and joins again, leaves.
+
+A node that was fenced has lost everything it had: its sessions are ended, its topics dropped, and
+it comes back as a new member, with a new number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+import attrs
+import trio
+
+from ..core.decision import ctrl
+from ..errors import UNAVAILABLE, Fenced, StoreError
+from ..live.hub import Hub
+from ..store.coordination import Coordination, Member
+from ..store.watched import News
+from .claims import Claims
+from .membership import Membership
+from .node import Node
+
+log = logging.getLogger(__name__)
+
+PAUSE = 0.5  # seconds between attempts to join
+NEWS = 0.05  # seconds between two words of commits
+LEAVING = 2.0  # seconds for topics to be let go of
+
+
+class Links(Protocol):
+    """Connections to the other nodes, which tell a `Node` what comes."""
+
+    async def run(self) -> None:
+        """Keep them, until cancelled."""
+
+    def members(self, members: tuple[Member, ...]) -> None:
+        """Which other nodes there should be connections to."""
+
+
+@attrs.frozen
+class Place:
+    """How others find this node: its name, where nodes connect, where clients do."""
+
+    name: str
+    address: str
+    url: str
+
+
+@attrs.define(eq=False)
+class Cluster:
+    """One server's part in a cluster. `links` makes the connections of a node that has joined;
+    `serve_as` tells the store under which number it writes.
+    """
+
+    coordination: Coordination
+    place: Place
+    lease: float  # seconds
+    links: Callable[[Node], Links]
+    serve_as: Callable[[int], None]
+    on_news: Callable[[], None] = lambda: None
+    on_reread: Callable[[], None] = lambda: None
+    on_ended: Callable[[str], None] = lambda user: None
+    commits: News = attrs.field(factory=News)  # of this node: the others are told
+    is_first: bool = False
+    membership: Membership = attrs.field(init=False)
+    node: Node | None = None
+    _hub: Hub | None = None
+    _hub_given: trio.Event = attrs.field(factory=trio.Event)
+
+    async def join(self) -> None:
+        """Become a member. StoreError if the store cannot be asked."""
+        number = await self.coordination.join(*attrs.astuple(self.place))
+        self.serve_as(number)
+        self.membership = Membership(
+            self.coordination, number, self.lease, lambda: 0, lambda members: None
+        )
+        log.info("joined the cluster as node %s (%s)", number, self.place.name)
+        await self.membership.beat()
+        self.is_first = not self.membership.others
+
+    def begin_drain(self) -> None:
+        """No new clients are sent to this node any more."""
+        self.membership.draining = True
+
+    async def _tell_news(self, node: Node) -> None:
+        while True:
+            await self.commits.next().wait()
+            node.tell_news()
+            await trio.sleep(NEWS)
+
+    @property
+    def number(self) -> int:
+        """Of this member."""
+        return self.membership.node
+
+    def open(self, hub: Hub) -> None:
+        """From now on topics of `hub` are placed among the nodes."""
+        self._hub = hub
+        self._enter(hub)
+        self._hub_given.set()
+
+    def _enter(self, hub: Hub) -> None:
+        claims = Claims(self.coordination, self.number)
+        node = Node(
+            *(self.number, hub, claims, self.membership),
+            *(self.on_news, self.on_reread, self.on_ended),
+        )
+        self.membership.load = lambda: hub.statistics().sessions
+        self.node = hub.placement = node
+
+    async def run(self) -> None:
+        """Live as a member, until cancelled; as another one each time it was fenced."""
+        while True:
+            try:
+                await self._live()
+            except* Fenced as fenced:
+                log.error("%s", fenced.exceptions[0])
+            await self._come_back()
+
+    async def _live(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.membership.run)
+            await self._hub_given.wait()
+            node = self.node
+            assert node is not None
+            links = self.links(node)
+
+            def seen(members: tuple[Member, ...]) -> None:
+                node.seen(members)
+                links.members(members)
+
+            self.membership.seen = seen
+            nursery.start_soon(links.run)
+            nursery.start_soon(node.claims.run)
+            nursery.start_soon(node.announcing.run)
+            nursery.start_soon(self._tell_news, node)
+
+    async def _come_back(self) -> None:
+        draining = self.membership.draining
+        hub = self._hub
+        if hub is not None and self.node is not None:
+            self.node.abandon()
+            hub.abandon(ctrl(hub.env(), UNAVAILABLE))
+        while True:
+            try:
+                await self.join()
+            except StoreError as error:
+                log.error("the cluster cannot be joined again: %s", error)
+                await trio.sleep(PAUSE)
+            else:
+                break
+        self.membership.draining = draining
+        if hub is not None:
+            self._enter(hub)
+
+    async def leave(self) -> None:
+        """Let go of everything, and be a member no more."""
+        with contextlib.suppress(StoreError), trio.move_on_after(LEAVING):
+            if self.node is not None:
+                await self.node.claims.wait_released()
+            await self.coordination.leave(self.number)
+
+
+@contextlib.asynccontextmanager
+async def joined(cluster: Cluster) -> AsyncIterator[Cluster]:
+    """A member while the block runs. StoreError if it cannot be one."""
+    await cluster.join()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(cluster.run)
+        try:
+            yield cluster
+        finally:
+            with trio.CancelScope(shield=True):
+                await cluster.leave()
+            nursery.cancel_scope.cancel()

@@ -1,0 +1,141 @@
+"""Sessions of another node in topics of this one.
+
+To a topic each of them is a link like any other; what the topic sends goes to the other node:
+single packets under the session's name, messages once for all readers of a view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import attrs
+
+from ..core.decision import Asked, Event, Gone, NewLogin, PublishIs, ctrl
+from ..errors import UNAVAILABLE
+from ..live.hub import Hub
+from ..live.inbox import Inbox
+from ..live.link import Link
+from ..live.outbox import NoConnection
+from ..live.placement import mark_of
+from ..live.runner import Item
+from . import protocol
+from .protocol import Message
+
+
+@attrs.define(eq=False)
+class Guests:
+    """The sessions of one node, by topic; for topics, that node is a `Station`."""
+
+    hub: Hub
+    send: Callable[[Message], bool]
+    links: dict[str, dict[str, GuestLink]] = attrs.field(factory=dict)  # attached, by topic
+
+    # --- what comes ----------------------------------------------------------------------
+
+    def submit(self, message: protocol.Submit) -> None:
+        """An item for a topic that the other node believes to be here."""
+        inbox = self.hub.inbox_of(message.topic)
+        if inbox is None:
+            if mark_of(message.event) is None:
+                self.send(protocol.Bounced(message.topic, message.sid, message.event))
+            return
+        key = mark_of(message.event)
+        if key is not None:
+            inbox.mark(key, Item(message.event))
+            return
+        if not message.sid:
+            self.hub.submit(message.topic, Item(message.event))
+            return
+        link = self.links.get(message.topic, {}).get(message.sid)
+        if link is None:
+            link = GuestLink(message.topic, message.sid, self)
+            link.form = message.form
+        link.arrive(self.hub, message)
+
+    def has(self, topic: str) -> bool:
+        """Whether a session of the other node is attached to a topic."""
+        return topic in self.links
+
+    def lost(self) -> None:
+        """The other node is out of reach: its sessions are gone from here."""
+        for links in list(self.links.values()):
+            for link in links.values():
+                link.ended = True
+                for inbox in link.attached.values():
+                    inbox.mark(("gone", link.sid), Item(Gone(link.sid)))
+        self.links.clear()
+
+    # --- as a station --------------------------------------------------------------------
+
+    def readers(self, topic: str, group: int, came: Collection[str], went: Collection[str]) -> None:
+        self.send(protocol.Group(topic, group, tuple(came), tuple(went)))
+
+    def fan(self, topic: str, group: int, frames: bytes, seq: int, but: Collection[str]) -> None:
+        self.send(protocol.Fan(topic, group, frames, seq, tuple(but)))
+
+    def frames(self, topic: str, sids: Collection[str], frames: bytes, seq: int) -> None:
+        self.send(protocol.Frames(topic, tuple(sids), frames, seq))
+
+
+class _Way(NoConnection):
+    """The outlet of a session on another node."""
+
+    def __init__(self, link: GuestLink) -> None:
+        self._link = link
+
+    def push(self, frame: bytes) -> None:
+        link = self._link
+        link.guests.frames(link.topic, (link.sid,), frame, 0)
+
+
+class GuestLink(Link):
+    """A session of another node in one topic of this one."""
+
+    __slots__ = ("_arriving", "guests", "station", "topic")
+
+    def __init__(self, topic: str, sid: str, guests: Guests) -> None:
+        super().__init__(sid, _Way(self))
+        self.topic = topic
+        self.station = self.guests = guests
+        self._arriving = False
+
+    def arrive(self, hub: Hub, message: protocol.Submit) -> None:
+        """Take a request, which is counted as unanswered on the other node already."""
+        self._arriving = True
+        taken = hub.submit(self.topic, Item(message.event, self))
+        self._arriving = False
+        if not taken:
+            self._refuse(hub, message.event)
+            self.guests.send(protocol.Answered(self.topic, self.sid))
+
+    def _refuse(self, hub: Hub, event: Event) -> None:
+        asked = event.asked if isinstance(event, NewLogin | PublishIs) else event
+        if isinstance(asked, Asked) and not asked.quiet:
+            self.send(ctrl(hub.env(), UNAVAILABLE, asked))
+
+    def attach(self, topic: str, inbox: Inbox[Any], seq: int = 0) -> None:
+        super().attach(topic, inbox, seq)
+        self.guests.links.setdefault(topic, {})[self.sid] = self
+        self.guests.send(protocol.Joined(topic, self.sid, seq))
+
+    def detach(self, topic: str) -> None:
+        super().detach(topic)
+        links = self.guests.links.get(topic, {})
+        links.pop(self.sid, None)
+        if not links:
+            self.guests.links.pop(topic, None)
+        self.guests.send(protocol.Left(topic, self.sid))
+
+    def follows(self, n: int | None) -> None:
+        self.guests.send(protocol.Following(self.topic, self.sid, n))
+
+    def asked(self) -> None:
+        super().asked()
+        if not self._arriving:
+            self.guests.send(protocol.Asking(self.topic, self.sid))
+
+    def answered(self) -> None:
+        super().answered()
+        if not self._arriving:
+            self.guests.send(protocol.Answered(self.topic, self.sid))

@@ -1,0 +1,377 @@
+"""One node of a cluster: where its hub's topics are, and what it says to the other nodes.
+
+A topic that is asked for is claimed in the store. If it becomes ours its task runs here; if it is
+another node's, a proxy hands on what comes. Nothing here decides anything about the chat.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Protocol
+
+import attrs
+import trio
+
+from ..core.decision import EndSessions, Event, Presence, Recheck
+from ..core.me import MeState
+from ..errors import UNREACHABLE, Refused, StoreError
+from ..ids import Kind, kind_of
+from ..live.hub import Hub
+from ..live.inbox import Inbox
+from ..live.link import Link
+from ..live.runner import Item, Runner
+from ..store.coordination import Member
+from . import protocol
+from .announcing import Announcing
+from .calls import Calls
+from .claims import Claims
+from .directory import Directory, Told
+from .guests import Guests
+from .membership import Membership
+from .protocol import Message
+from .proxy import LATE, MISSED, TURNED_AWAY, Proxy
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 1.0  # seconds for which requests wait for a link to the node that has the topic
+PAUSE = 0.5  # seconds before the store is asked again, after it could not be
+NAMES = 2000  # in one message
+
+
+class Peer(Protocol):
+    """Another node, over a link. A link that was lost is another peer when it comes back."""
+
+    @property
+    def id(self) -> int: ...
+
+    def send(self, message: Message) -> bool:
+        """Never waits; False if there is no link, or too much waits."""
+
+    def reset(self, reason: str) -> None:
+        """End the link: what waits is forgotten."""
+
+
+@attrs.frozen(eq=False)
+class Other:
+    """A node that can be reached: its link, and its sessions in topics that are here."""
+
+    peer: Peer
+    guests: Guests
+    calls: Calls
+
+    def tell(self, message: Message) -> bool:
+        """Send what must not be missing. If it does not fit, the link is reset: both sides then
+        know that something is missing.
+        """
+        sent = self.peer.send(message)
+        if not sent:
+            self.peer.reset("more waits for the link than it holds")
+        return sent
+
+
+@attrs.define(eq=False)
+class Node:
+    """The hub's placement, as long as the node is the member `id`."""
+
+    id: int
+    hub: Hub
+    claims: Claims
+    membership: Membership
+    on_news: Callable[[], None] = lambda: None
+    on_reread: Callable[[], None] = lambda: None
+    on_ended: Callable[[str], None] = lambda user: None  # his last session was on a lost node
+    directory: Directory = attrs.field(factory=Directory)
+    members: tuple[Member, ...] = ()
+    _others: dict[int, Other] = attrs.field(factory=dict)
+    _proxies: dict[str, tuple[int, Proxy]] = attrs.field(factory=dict)
+    _gone: set[int] = attrs.field(factory=set)  # numbers are never given out again
+    _changed: trio.Event = attrs.field(factory=trio.Event)
+    announcing: Announcing = attrs.field(init=False)
+    _life: dict[str, trio.CancelScope] = attrs.field(factory=dict)  # of tasks of topics
+
+    @announcing.default
+    def _announcing(self) -> Announcing:
+        return Announcing(self._announce)
+
+    # --- the hub's placement -------------------------------------------------------------
+
+    def holds(self) -> bool:
+        return self.membership.holds()
+
+    async def serve(
+        self, topic: str, inbox: Inbox[Item], own: Callable[[str, Inbox[Item]], Runner]
+    ) -> None:
+        hub = self.hub
+        proxy = Proxy(topic, inbox, hub.now, hub.link_of, lambda: hub.closing)
+        with trio.CancelScope() as scope:
+            self._life[topic] = scope
+            while not await self._served(proxy, own):
+                pass
+        if self._life.get(topic) is scope:
+            del self._life[topic]
+        if scope.cancelled_caught:
+            self.hub.forget(topic)
+
+    async def _served(self, proxy: Proxy, own: Callable[[str, Inbox[Item]], Runner]) -> bool:
+        """One owner of the topic; False if another is to be found."""
+        topic = proxy.topic
+        try:
+            owner = await self.claims.owner(topic)
+        except StoreError as error:
+            proxy.refuse_all(error.answer)
+            if self._is_over(proxy):
+                return True
+            await trio.sleep(PAUSE)
+            return False
+        if owner == self.id:
+            await self._run(proxy, own(topic, proxy.inbox))
+            return True
+        other = await self._reached(owner)
+        if other is None:
+            proxy.refuse_all(UNREACHABLE)
+            return self._is_over(proxy)
+        self._proxies[topic] = (owner, proxy)
+        try:
+            over = await proxy.run(other.peer.send)
+        finally:
+            del self._proxies[topic]
+        if over:
+            self.hub.forget(topic)
+        return over
+
+    def _is_over(self, proxy: Proxy) -> bool:
+        if (proxy.links and not self.hub.closing) or not proxy.inbox.is_empty:
+            return False
+        self.hub.forget(proxy.topic)
+        return True
+
+    async def _run(self, proxy: Proxy, runner: Runner) -> None:
+        """The topic is here, until it is used no more."""
+        topic = proxy.topic
+        await self.announcing.announce(topic)
+        items = proxy.returning()
+        proxy.inbox.put_first(items)
+        for item in items:
+            assert item.link is not None
+            self.hub.nursery.start_soon(self._check, runner, item.link, proxy.had(item.link.sid))
+        await runner.run()
+        self.claims.release(topic)
+        self._tell_all(protocol.Unloaded((topic,)))
+        for other in self._others.values():
+            if other.guests.has(topic):
+                other.tell(protocol.Moved(topic))
+
+    async def _announce(self, topics: tuple[str, ...]) -> None:
+        async with trio.open_nursery() as nursery:
+            for other in list(self._others.values()):
+                nursery.start_soon(self._announce_to, other, topics)
+
+    async def _announce_to(self, other: Other, topics: tuple[str, ...]) -> None:
+        try:
+            await other.calls.ask("loaded", topics=topics)
+        except Refused:
+            log.debug("node %s has not heard of topics", other.peer.id)
+
+    async def _check(self, runner: Runner, link: Link, had: int) -> None:
+        """A session that cannot return to a topic, or has missed too much, is ended."""
+        await link.wait_unanswered(0)
+        if link.ended:
+            return
+        if runner.links.get(link.sid) is not link:
+            link.outlet.finish(1012, TURNED_AWAY)
+        elif runner.state.last_seq - had > MISSED and kind_of(runner.state.name) is not Kind.ROOM:
+            link.outlet.finish(1012, LATE)
+
+    async def _reached(self, node: int) -> Other | None:
+        """The node, as soon as there is a link to it; None if it takes too long."""
+        with trio.move_on_after(PATIENCE):
+            while node not in self._others and node not in self._gone:
+                await self._changed.wait()
+        return self._others.get(node)
+
+    def tell(self, topic: str, event: Event) -> None:
+        node = self.directory.where(topic)
+        other = self._others.get(node) if node is not None else None
+        if other is not None and not other.peer.send(protocol.Told(topic, event)):
+            log.debug("a notice was dropped", extra={"topic": topic})
+
+    def is_online(self, name: str) -> bool:
+        return self.directory.is_online(name)
+
+    def is_loaded(self, topic: str) -> bool:
+        return self.directory.where(topic) is not None
+
+    def is_here(self, user: str) -> bool:
+        return self.directory.has_user(user)
+
+    def went(self, topic: str, *, online: bool) -> None:
+        one = (topic,)
+        self._tell_all(protocol.Went(on=one) if online else protocol.Went(off=one))
+
+    def came(self, user: str) -> None:
+        self._tell_all(protocol.Users(came=(user,)))
+
+    def left(self, user: str) -> None:
+        self._tell_all(protocol.Users(gone=(user,)))
+
+    def end_sessions(self, effect: EndSessions) -> None:
+        self._tell_all(protocol.End(effect))
+
+    def _tell_all(self, message: Message) -> None:
+        for other in list(self._others.values()):
+            other.tell(message)
+
+    def tell_news(self) -> None:
+        """Something was committed here."""
+        for other in self._others.values():
+            other.peer.send(protocol.News())
+
+    def tell_reread(self) -> None:
+        """Settings made at run time have changed here."""
+        self._tell_all(protocol.Reread())
+
+    # --- the other nodes -----------------------------------------------------------------
+
+    def connected(self, peer: Peer) -> None:
+        """There is a link to another node: it is told all that it should know."""
+        self.directory.forget(peer.id)
+        other = Other(peer, Guests(self.hub, lambda message: other.tell(message)), Calls(peer.send))
+        self._others[peer.id] = other
+        for names in _pieces(runner.state.name for runner in self.hub.runners()):
+            other.tell(protocol.Loaded(names))
+        for names in _pieces(self.hub.online_here()):
+            other.tell(protocol.Went(on=names))
+        for names in _pieces(self.hub.users_here()):
+            other.tell(protocol.Users(came=names))
+        for runner in self.hub.runners():  # what it had to tell them is lost
+            if isinstance(runner.state, MeState):
+                runner.inbox.mark("recheck", Item(Recheck()))
+        self._ring()
+
+    def lost(self, peer: Peer) -> None:
+        """The link is lost: its sessions are gone from here, ours are to return elsewhere."""
+        other = self._others.get(peer.id)
+        if other is None or other.peer is not peer:
+            return
+        del self._others[peer.id]
+        other.guests.lost()
+        other.calls.lost()
+        for owner, proxy in list(self._proxies.values()):
+            if owner == peer.id:
+                proxy.lose()
+        self._ring()
+
+    async def received(self, peer: Peer, message: Message) -> None:
+        """Take a message. Waits only to let others have their turn."""
+        other = self._others.get(peer.id)
+        if other is None or other.peer is not peer:
+            return
+        match message:
+            case protocol.Submit():
+                other.guests.submit(message)
+            case protocol.Told():
+                self._hear(message)
+            case protocol.End():
+                self.hub.end_here(message.effect)
+            case protocol.News():
+                self.on_news()
+            case protocol.Reread():
+                self.on_reread()
+            case protocol.Call():
+                self._asked(other, message)
+            case protocol.Result() | protocol.Fault():
+                other.calls.answered(message)
+            case _ if self.directory.take(peer.id, message):
+                self._keep_book(message)
+            case _:
+                owner, proxy = self._proxies.get(getattr(message, "topic", ""), (0, None))
+                if proxy is not None and owner == peer.id:
+                    await proxy.receive(message)
+
+    def _asked(self, other: Other, call: protocol.Call) -> None:
+        if call.name == "loaded":
+            message = protocol.Loaded(tuple(call.arguments["topics"]))
+            self.directory.take(other.peer.id, message)
+            self._keep_book(message)
+            other.tell(protocol.Result(call.no))
+        else:
+            other.tell(protocol.Fault(call.no, 501, f"unknown question {call.name}"))
+
+    def _hear(self, told: protocol.Told) -> None:
+        inbox = self.hub.inbox_of(told.topic)
+        if inbox is None:
+            return  # it does not go on to where it might be: it would go round in circles
+        if isinstance(told.event, Presence) and inbox.put_nowait(Item(told.event)):
+            return  # in its place: what it is about may have been told just before it
+        self.hub.tell(told.topic, Item(told.event))
+
+    def _keep_book(self, message: Message) -> None:
+        """Topics that tell members on `me` of messages must know who is there."""
+        on_me = self.hub.on_me
+        if isinstance(message, protocol.Loaded):
+            on_me.elsewhere.update(filter(_is_me, message.topics))
+        elif isinstance(message, protocol.Unloaded):
+            on_me.elsewhere.difference_update(message.topics)
+        else:
+            return
+        on_me.version += 1
+
+    # --- members -------------------------------------------------------------------------
+
+    def seen(self, members: tuple[Member, ...]) -> None:
+        """The other members of now."""
+        known = {member.id for member in members}
+        gone = [member.id for member in self.members if member.id not in known]
+        self._gone.update(gone)
+        self.members = members
+        for node in gone:
+            self._lose(node, is_first=self.id < min(known, default=self.id + 1))
+        if gone:
+            self._ring()
+
+    def _lose(self, node: int, *, is_first: bool) -> None:
+        """A node is no member any more: whom it had is not online, unless he is elsewhere."""
+        told = self.directory.forget(node)
+        self.hub.on_me.elsewhere.difference_update(told.topics)
+        self.hub.on_me.version += 1
+        for owner, proxy in list(self._proxies.values()):
+            if owner == node:
+                proxy.lose()
+        self._announce_lost(told)
+        for user in told.users:
+            if is_first and not self.is_here(user) and not self.hub.sessions_of(user):
+                self.on_ended(user)
+
+    def _announce_lost(self, told: Told) -> None:
+        lost = {name for name in told.online if not self.is_online(name)}
+        if not lost:
+            return
+        for runner in self.hub.runners():
+            if not isinstance(runner.state, MeState):
+                continue
+            for line in runner.state.lines.values():
+                for name in {line.topic, line.peer} & lost if line.told else ():
+                    runner.inbox.mark(("presence", name), Item(Presence(name, "off")))
+
+    def abandon(self) -> None:
+        """The node is no member any more: nothing here is its own."""
+        for scope in list(self._life.values()):
+            scope.cancel()
+        for other in list(self._others.values()):
+            other.peer.reset("the node is no member any more")
+
+    def _ring(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+def _is_me(topic: str) -> bool:
+    return kind_of(topic) is Kind.ME
+
+
+def _pieces(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    rest = iter(names)
+    while piece := tuple(islice(rest, NAMES)):
+        yield piece

@@ -1,0 +1,368 @@
+"""A topic of another node, as this node's sessions see it.
+
+A proxy has the topic's inbox here and hands on what comes; it keeps the table of the sessions
+that are attached, so that an event crosses the wire once and is fanned out here. It decides
+nothing.
+
+When the topic's owner is lost, or lets go of it, the topic is placed again, perhaps here. What was
+unanswered is then answered 503: nobody knows whether it was done. Attached sessions return by
+themselves: the proxy asks for them, in a request that they never see, and they get what they have
+missed, the oldest first. A session that cannot return, or has missed too much, is ended: its
+client comes back and reads what it lacks. So a gap is never silent.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from math import inf
+
+import attrs
+import trio
+from msgspec import structs
+
+from .. import ids
+from ..core.decision import (
+    Asked,
+    Awake,
+    Brought,
+    Caller,
+    Gone,
+    NewLogin,
+    PublishIs,
+    Woken,
+)
+from ..errors import UNAVAILABLE, UNREACHABLE, Answer
+from ..ids import Kind
+from ..live.fanout import TURN
+from ..live.inbox import Inbox
+from ..live.link import Link
+from ..live.runner import Item
+from ..wire.packets import Ctrl, GetData, GetInbox, GetQuery, Note, Sub, Time
+from . import protocol
+from .protocol import Message
+
+log = logging.getLogger(__name__)
+
+BATCH = 200  # items handed on before others get their turn
+IDLE = 30.0  # seconds after which a proxy that nobody uses ends
+MISSED = 100  # messages that a returning session gets at once
+LATE = "the topic has moved, and too much was missed"
+TURNED_AWAY = "the topic has moved, and cannot be joined now"
+
+Send = Callable[[Message], bool]
+
+
+@attrs.define
+class _Group:
+    """Readers who get the same packets. `seq`: the last message that they got together."""
+
+    links: dict[str, Link] = attrs.field(factory=dict)
+    seq: int = 0
+
+
+@attrs.define
+class _Return:
+    """A session on its way back to a topic that has moved. `had`: the last message that it got;
+    `joined`: that of the topic when it was attached again, None before that.
+    """
+
+    had: int
+    joined: int | None = None
+
+
+@attrs.define(eq=False)
+class Proxy:
+    """One topic of another node. `now` is milliseconds since 1970."""
+
+    topic: str
+    inbox: Inbox[Item]
+    now: Callable[[], int]
+    link_of: Callable[[str], Link | None]  # sessions of this node
+    is_closing: Callable[[], bool] = lambda: False  # the server ends, and with it all proxies
+    links: dict[str, Link] = attrs.field(factory=dict)  # attached
+    moved: bool = True  # nobody knows where the topic is
+    _send: Send = attrs.field(default=lambda message: False)
+    _open: dict[str, deque[Item]] = attrs.field(factory=dict)  # unanswered, by session
+    _callers: dict[str, tuple[Caller, str]] = attrs.field(factory=dict)
+    _returning: dict[str, _Return] = attrs.field(factory=dict)
+    _groups: dict[int, _Group] = attrs.field(factory=dict)
+    _had: dict[str, int] = attrs.field(factory=dict)  # messages that a session got by itself
+    _follows: dict[str, int] = attrs.field(factory=dict)
+    delivered: int = 0
+
+    # --- the task ------------------------------------------------------------------------
+
+    async def run(self, send: Send) -> bool:
+        """Hand on what comes, until the topic is no longer there (False), or nobody uses it here
+        (True). `send` gives the owner a message; False if that cannot be.
+        """
+        self._send, self.moved = send, False
+        for item in self.returning():
+            self._hand_on(item)
+        while True:
+            items = await self.inbox.take(BATCH, inf if self._in_use else IDLE)
+            if self._has_moved():
+                self.inbox.put_first(items)
+                self._refuse_open()
+                return False
+            for item in items:
+                self._hand_on(item)
+            unused = not items and not self._in_use
+            if self.inbox.is_empty and (unused or self.is_closing()):
+                return True
+
+    def _has_moved(self) -> bool:
+        return self.moved
+
+    @property
+    def _in_use(self) -> bool:
+        return bool(self.links or self._open)
+
+    def lose(self) -> None:
+        """The owner is lost, or owns the topic no longer."""
+        if not self.moved:
+            self.moved = True
+            self.inbox.mark("moved", Item(Woken()))
+
+    def refuse_all(self, answer: Answer) -> None:
+        """Whatever waits is refused, for the time being nobody can be asked."""
+        for item in self.inbox.take_nowait():
+            if isinstance(item.event, Gone):
+                self._forget(item.event.sid)
+            else:
+                self._refuse(item, answer)
+
+    def returning(self) -> list[Item]:
+        """The requests by which attached sessions return to the topic, wherever it is now."""
+        self._had = {sid: self._last_of(sid) for sid in self.links}
+        self._groups.clear()
+        found = []
+        for sid, link in list(self.links.items()):
+            if link.ended or sid not in self._callers:
+                self._forget(sid)
+                continue
+            caller, named = self._callers[sid]
+            event = Asked(caller, Sub(topic=named, get=self._missed(sid)), named, quiet=True)
+            self._returning[sid] = _Return(self._had[sid])
+            link.asked()
+            found.append(Item(event, link))
+        return found
+
+    def _last_of(self, sid: str) -> int:
+        """The last message that a session got, with nothing missing before it."""
+        if sid in self._returning:
+            return self._returning[sid].had
+        together = (group.seq for group in self._groups.values() if sid in group.links)
+        return max(self._had.get(sid, 0), *together, 0)
+
+    def had(self, sid: str) -> int:
+        """The last message that a returning session got."""
+        return self._had.get(sid, 0)
+
+    def _missed(self, sid: str) -> GetQuery | None:
+        match ids.kind_of(self.topic):
+            case Kind.ME if sid in self._follows:
+                return GetQuery(what="inbox", inbox=GetInbox(since=self._follows[sid] + 1))
+            case Kind.ME | Kind.FIND | Kind.ROOM:
+                return None
+            case _:
+                data = GetData(since=self._had[sid] + 1, limit=MISSED)
+                return GetQuery(what="data", data=data)
+
+    # --- to the owner --------------------------------------------------------------------
+
+    def _hand_on(self, item: Item) -> None:
+        event, link = item.event, item.link
+        if isinstance(event, Woken):
+            return
+        if isinstance(event, Gone) and event.sid in self._returning:
+            self._forget(event.sid)
+        if isinstance(event, Awake) and event.sid in self._callers:
+            caller, named = self._callers[event.sid]
+            self._callers[event.sid] = structs.replace(caller, background=False), named
+        if link is None:
+            self._send(protocol.Submit(self.topic, event))
+            return
+        if isinstance(event, Asked) and isinstance(event.request, Sub):
+            self._callers[link.sid] = event.caller, event.named
+        elif isinstance(event, Brought):
+            self._callers[link.sid] = event.caller, self.topic
+        if self._send(protocol.Submit(self.topic, event, link.sid, link.form)):
+            self._open.setdefault(link.sid, deque()).append(item)
+        else:
+            self._refuse(item, UNREACHABLE)
+
+    def _refuse_open(self) -> None:
+        """Answer what is unanswered: whether it was done is not known."""
+        for items in list(self._open.values()):
+            for item in items:
+                self._refuse(item, UNAVAILABLE)
+        self._open.clear()
+
+    def _refuse(self, item: Item, answer: Answer) -> None:
+        link, event = item.link, item.event
+        if link is None:
+            return
+        asked = event.asked if isinstance(event, NewLogin | PublishIs) else event
+        if isinstance(asked, Asked) and not asked.quiet and not isinstance(asked.request, Note):
+            ident = getattr(asked.request, "id", "")
+            link.send(Ctrl(answer.code, answer.text, Time(self.now()), ident, asked.named))
+        link.answered()
+
+    # --- from the owner ------------------------------------------------------------------
+
+    async def receive(self, message: Message) -> None:
+        """Take what the owner says of the topic."""
+        match message:
+            case protocol.Fan():
+                await self._fan(message)
+            case protocol.Frames():
+                self._frames(message)
+            case protocol.Group():
+                self._regroup(message)
+            case protocol.Answered():
+                self._answered(message.sid)
+            case protocol.Asking():
+                self._asking(message.sid)
+            case protocol.Joined():
+                self._joined(message)
+            case protocol.Left():
+                self._left(message.sid)
+            case protocol.Following():
+                self._following(message)
+            case protocol.Bounced():
+                self._bounced(message)
+            case protocol.Moved():
+                self.lose()
+
+    async def _fan(self, fan: protocol.Fan) -> None:
+        group = self._groups.get(fan.group)
+        if group is None:
+            return
+        group.seq = max(group.seq, fan.seq)
+        but = frozenset(fan.but)
+        for i, (sid, link) in enumerate(list(group.links.items()), 1):
+            if sid not in but:
+                link.outlet.push(fan.frames)
+                self.delivered += 1
+            if not i % TURN:
+                await trio.lowlevel.checkpoint()
+
+    def _frames(self, message: protocol.Frames) -> None:
+        for sid in message.sids:
+            link = self._link(sid)
+            if link is not None:
+                link.outlet.push(message.frames)
+            if message.seq and sid in self._had:
+                self._had[sid] = max(self._had[sid], message.seq)
+
+    def _link(self, sid: str) -> Link | None:
+        """A session that is attached, has asked, or (in a call) is just here."""
+        link = self.links.get(sid)
+        if link is None and sid in self._open:
+            return self._open[sid][0].link
+        return link or self.link_of(sid)
+
+    def _regroup(self, message: protocol.Group) -> None:
+        group = self._groups.setdefault(message.group, _Group())
+        for sid in message.went:
+            if group.links.pop(sid, None) is not None and sid in self._had:
+                self._had[sid] = max(self._had[sid], group.seq)
+        for sid in message.came:
+            if sid in self.links:
+                group.links[sid] = self.links[sid]
+        if not group.links:
+            del self._groups[message.group]
+
+    def _answered(self, sid: str) -> None:
+        items = self._open.get(sid)
+        if not items:
+            return
+        item = items.popleft()
+        if not items:
+            del self._open[sid]
+        assert item.link is not None
+        item.link.answered()
+        returning = self._returning.get(sid)
+        if returning is not None and not any(map(_is_quiet, items)):
+            if returning.joined is None:
+                self._end(sid, TURNED_AWAY)
+            else:
+                self._had[sid] = returning.joined
+                del self._returning[sid]
+
+    def _asking(self, sid: str) -> None:
+        items = self._open.get(sid)
+        if items:
+            first = items[0]
+            assert first.link is not None
+            first.link.asked()
+            items.insert(1, first if _is_quiet(first) else Item(Woken(), first.link))
+
+    def _joined(self, message: protocol.Joined) -> None:
+        sid = message.sid
+        link = self._link(sid)
+        if link is None or link.ended:
+            self._send(protocol.Submit(self.topic, Gone(sid)))
+            return
+        self.links[sid] = link
+        link.attach(self.topic, self.inbox, message.seq)
+        returning = self._returning.get(sid)
+        if returning is None:
+            self._had[sid] = message.seq
+            return
+        returning.joined = message.seq
+        if message.seq - returning.had > MISSED:
+            self._end(sid, LATE)
+
+    def _left(self, sid: str) -> None:
+        self._forget(sid)
+        for group in self._groups.values():
+            group.links.pop(sid, None)
+
+    def _following(self, message: protocol.Following) -> None:
+        if message.n is None:
+            self._follows.pop(message.sid, None)
+        else:
+            self._follows[message.sid] = message.n
+
+    def _bounced(self, message: protocol.Bounced) -> None:
+        """The owner is none: what it did not take waits for the next one."""
+        items = self._open.get(message.sid)
+        if items:
+            item = items.popleft()
+            if not items:
+                del self._open[message.sid]
+            self._put_back(item)
+        elif not message.sid:
+            self._put_back(Item(message.event))
+        self.lose()
+
+    def _put_back(self, item: Item) -> None:
+        if _is_quiet(item):
+            assert item.link is not None
+            item.link.answered()  # it is asked again for all who return
+        else:
+            self.inbox.put_first([item])
+
+    def _end(self, sid: str, reason: str) -> None:
+        link = self.links.get(sid)
+        self._forget(sid)
+        if link is not None:
+            log.info("a session is ended: %s", reason, extra={"topic": self.topic, "session": sid})
+            link.outlet.finish(1012, reason)
+
+    def _forget(self, sid: str) -> None:
+        self._callers.pop(sid, None)
+        self._follows.pop(sid, None)
+        self._returning.pop(sid, None)
+        self._had.pop(sid, None)
+        link = self.links.pop(sid, None)
+        if link is not None:
+            link.detach(self.topic)
+
+
+def _is_quiet(item: Item) -> bool:
+    return isinstance(item.event, Asked) and item.event.quiet

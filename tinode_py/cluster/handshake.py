@@ -1,0 +1,119 @@
+"""Who is at the other end of a connection between nodes: known before anything else is read.
+
+The one that connects says hello: who it is, whom it wants to speak to, and a nonce. The other
+does the same. Then each proves that it holds the cluster's secret by an HMAC over both hellos and
+its own role; the one that connects first, so that a stranger who does is told nothing.
+
+- Nothing can be replayed: both nonces are in both proofs. Nothing can be reflected: the roles are.
+- Numbers of nodes are never given out again, so who speaks to a node's number speaks to that run
+  of it and to no other.
+- All parts have fixed lengths, and nothing is read beyond them: what follows belongs to the link.
+- What follows is not signed. Where others can write into the network between nodes, TLS is needed.
+
+The caller sets the deadline.
+"""
+
+from __future__ import annotations
+
+import hmac
+import struct
+from collections.abc import Callable
+from typing import Literal
+
+import attrs
+import trio
+
+_HELLO = struct.Struct(">8sQQ32s")  # protocol and version, from, to, nonce
+_PROTOCOL = b"tinode/1"
+_PROOF = 32  # bytes
+_NONCE = 32
+_CONNECTS, _ACCEPTS = b"tinode-py link: connects", b"tinode-py link: accepts"
+
+Why = Literal[
+    "it closed the connection",
+    "it is no node of this version",
+    "it has another number",
+    "it has another secret",
+    "it is no member of the cluster",
+]
+
+
+class NoLink(Exception):
+    """There is no link with whoever is at the other end."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+@attrs.frozen
+class Credentials:
+    """What a node shows: its number, and that it holds the secret."""
+
+    me: int
+    secret: bytes = attrs.field(repr=False)
+    random_bytes: Callable[[int], bytes] = attrs.field(repr=False)
+
+    def hello(self, them: int) -> bytes:
+        return _HELLO.pack(_PROTOCOL, self.me, them, self.random_bytes(_NONCE))
+
+    def proof(self, role: bytes, hellos: bytes) -> bytes:
+        return hmac.digest(self.secret, role + hellos, "sha256")
+
+
+async def connect(stream: trio.abc.Stream, credentials: Credentials, them: int) -> None:
+    """Be the one that connects; returns when node `them` has proved that it is it.
+
+    Raises NoLink, or what the stream does.
+    """
+    mine = credentials.hello(them)
+    await stream.send_all(mine)
+    theirs = await _exactly(stream, _HELLO.size)
+    if _who(theirs) != (them, credentials.me):
+        raise NoLink("it has another number")
+    await stream.send_all(credentials.proof(_CONNECTS, mine + theirs))
+    await _check(stream, credentials.proof(_ACCEPTS, mine + theirs))
+
+
+async def accept(
+    stream: trio.abc.Stream, credentials: Credentials, is_member: Callable[[int], bool]
+) -> int:
+    """Be the one that is connected to; the number of the other node, which has proved it.
+
+    The node with the lower number connects; any other is refused. `is_member` is asked last.
+    Raises NoLink, or what the stream does.
+    """
+    theirs = await _exactly(stream, _HELLO.size)
+    them, wanted = _who(theirs)
+    if wanted != credentials.me or them >= wanted:
+        raise NoLink("it has another number")
+    mine = credentials.hello(them)
+    await stream.send_all(mine)
+    await _check(stream, credentials.proof(_CONNECTS, theirs + mine))
+    if not is_member(them):
+        raise NoLink("it is no member of the cluster")
+    await stream.send_all(credentials.proof(_ACCEPTS, theirs + mine))
+    return them
+
+
+def _who(hello: bytes) -> tuple[int, int]:
+    """From whom and to whom it is."""
+    protocol, sender, receiver, _ = _HELLO.unpack(hello)
+    if protocol != _PROTOCOL:
+        raise NoLink("it is no node of this version")
+    return sender, receiver
+
+
+async def _check(stream: trio.abc.Stream, proof: bytes) -> None:
+    if not hmac.compare_digest(await _exactly(stream, _PROOF), proof):
+        raise NoLink("it has another secret")
+
+
+async def _exactly(stream: trio.abc.Stream, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        chunk = await stream.receive_some(size - len(data))
+        if not chunk:
+            raise NoLink("it closed the connection")
+        data += chunk
+    return bytes(data)

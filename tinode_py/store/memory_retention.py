@@ -10,7 +10,7 @@ from .tables import Tables
 def put_retention(tables: Tables, change: PutRetention) -> None:
     if change.days is None:
         tables.retentions.drop(change.topic)
-    else:
+    elif change.topic in tables.topics.rows:
         tables.retentions.put(change.topic, change.days)
 
 

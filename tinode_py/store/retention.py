@@ -15,7 +15,7 @@ _AFTER = "SELECT topic, days FROM retention WHERE topic > ? ORDER BY topic LIMIT
 def put_retention(db: Statements, change: PutRetention) -> None:
     if change.days is None:
         db.run("DELETE FROM retention WHERE topic = ?", (change.topic,))
-    else:
+    elif db.row("SELECT 1 FROM topic WHERE name = ?", (change.topic,)) is not None:
         db.run(_PUT, (change.topic, change.days))
 
 

@@ -162,3 +162,29 @@ async def test_members_as_oneself(server, api):
     by_packets = (await bob.get(group, "sub")).meta["sub"]
     assert found == {row["user"]: row.get("acs", {}).get("given", "") for row in by_packets}
     assert (await api("GET", path, key=carol.token)).status == 403
+
+
+async def test_how_long_messages_are_kept(server, api):
+    alice, bob = await server.user("alice"), await server.user("bob")
+    group = (await alice.sub("new")).topic
+    await alice.sub(bob.user)
+    (p2p,) = [t["name"] for t in (await api("GET", "/topics"))["items"] if t["kind"] == "p2p"]
+    for topic in (group, p2p):
+        path = f"/topics/{topic}/retention"
+        assert (await api("GET", path)).body == {"days": None}
+        for days in (30, 30, 0, None):
+            put = await api("PUT", path, {"days": days})
+            assert (put.status, put.body) == (200, {"days": days})
+            assert (await api("GET", path)).body == {"days": days}
+    deeds = [row for row in (await api("GET", "/audit"))["items"] if row["target"] == p2p]
+    assert [(row["action"], row["detail"]) for row in deeds] == [
+        ("topic.change", {"changed": ["retention"]}),
+    ] * 3  # 30 twice is one change
+    for wrong in ({}, {"days": -1}, {"days": 36_501}, {"days": "7"}, {"days": 1.5}, {"day": 1}):
+        assert (await api("PUT", path, wrong)).status == 400, wrong
+    assert (await api("PUT", "/topics/grpAAAAAAAAAAE/retention", {"days": 1})).status == 404
+    blind = await key_for(server, "topics:read")
+    assert (await api("PUT", path, {"days": 1}, key=blind)).status == 403
+    assert (await api("GET", path, key=blind)).body == {"days": None}
+    narrow = await key_for(server, "topics:write", topics=(group,))
+    assert (await api("PUT", path, {"days": 1}, key=narrow)).status == 404

@@ -22,7 +22,7 @@ from .messages import (
 )
 from .rooms import OneRoom, RoomList, RoomSent, RoomUser, RoomUsers
 from .server import KeyList, OneKey, ServerLimits, ServerState, Ticket
-from .topics import Member, Members, OneTopic, OwnTopic, OwnTopics, TopicList
+from .topics import Member, Members, OneTopic, OwnTopic, OwnTopics, Retention, TopicList
 from .users import (
     ForcedOff,
     FoundRow,
@@ -74,6 +74,7 @@ __all__ = [
     "Profile",
     "Receiver",
     "Replayed",
+    "Retention",
     "Revision",
     "RoomList",
     "RoomSent",

@@ -69,6 +69,8 @@ class Methods:
     read_topic = AskedBlocking(topics.read_topic)
     change_topic = AskedBlocking(topics.change_topic)
     delete_topic = AskedBlocking(topics.delete_topic)
+    read_retention = AskedBlocking(topics.read_retention)
+    put_retention = AskedBlocking(topics.put_retention)
     list_members = AskedBlocking(topics.list_members)
     all_members = AllBlocking(topics.list_members)
     put_member = AskedBlocking(topics.put_member)

@@ -69,6 +69,8 @@ class Methods:
     read_topic = Asked(topics.read_topic)
     change_topic = Asked(topics.change_topic)
     delete_topic = Asked(topics.delete_topic)
+    read_retention = Asked(topics.read_retention)
+    put_retention = Asked(topics.put_retention)
     list_members = Asked(topics.list_members)
     all_members = All(topics.list_members)
     put_member = Asked(topics.put_member)

@@ -71,6 +71,16 @@ class TopicList:
 
 
 @attrs.frozen
+class Retention:
+    """How long a topic keeps its messages.
+
+    - `days`: for so many days; 0: for ever; null: as `messages.retention_days` says.
+    """
+
+    days: int | None
+
+
+@attrs.frozen
 class Member:
     """A user in a topic.
 
@@ -269,6 +279,27 @@ def change_topic(
 def delete_topic(topic: str) -> Call[None]:
     """End a topic."""
     return Call("DELETE", place("/v1/topics/{topic}", topic=topic), None, repeatable=True)
+
+
+def read_retention(topic: str) -> Call[Retention]:
+    """Read how long a topic keeps its messages."""
+    return Call(
+        "GET", place("/v1/topics/{topic}/retention", topic=topic), Retention, repeatable=True
+    )
+
+
+def put_retention(topic: str, days: int | None) -> Call[Retention]:
+    """Say how long a topic keeps its messages; older ones are deleted for all, within the hour.
+
+    - `days`: for so many days; 0: for ever; null: as `messages.retention_days` says.
+    """
+    return Call(
+        "PUT",
+        place("/v1/topics/{topic}/retention", topic=topic),
+        Retention,
+        body={"days": days},
+        repeatable=True,
+    )
 
 
 def list_members(

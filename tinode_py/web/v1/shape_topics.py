@@ -7,7 +7,7 @@ from typing import Literal
 import attrs
 
 from .operation import OWN, Operation
-from .types import NULL, Json, Limit, Mode, Moment, Page, Short, Tags, UserRef, Users
+from .types import NULL, Days, Json, Limit, Mode, Moment, Page, Short, Tags, UserRef, Users
 
 
 @attrs.frozen
@@ -171,6 +171,16 @@ class Leaving:
 
 
 @attrs.frozen
+class Retention:
+    """How long a topic keeps its messages.
+
+    - `days`: for so many days; 0: for ever; null: as `messages.retention_days` says.
+    """
+
+    days: Days | None
+
+
+@attrs.frozen
 class OwnTopic:
     """A subscription of a user.
 
@@ -228,6 +238,15 @@ OPERATIONS = (
         "Change a group.", body=TopicChange, answer=OneTopic,
     ),
     Operation("deleteTopic", "DELETE", _TOPIC, "topics:write", "End a topic.", status=204),
+    Operation(
+        "readRetention", "GET", _TOPIC + "/retention", "topics:read",
+        "Read how long a topic keeps its messages.", answer=Retention,
+    ),
+    Operation(
+        "putRetention", "PUT", _TOPIC + "/retention", "topics:write",
+        "Say how long a topic keeps its messages; older ones are deleted for all, within the hour.",
+        body=Retention, answer=Retention,
+    ),
     Operation(
         "listMembers", "GET", _TOPIC + "/members", "topics:read",
         "List the members of a topic, or those who are online in it.",

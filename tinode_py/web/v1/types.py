@@ -38,6 +38,7 @@ Short = Annotated[str, msgspec.Meta(max_length=128)]
 Long = Annotated[str, msgspec.Meta(max_length=4096)]
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Days = Annotated[int, msgspec.Meta(ge=0, le=36_500)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE)]
 Moment = Annotated[str, msgspec.Meta(max_length=40, extra_json_schema={"format": "date-time"})]
 

@@ -94,14 +94,16 @@ def rotate(settings: Settings, ident: str, clients: bool, grace: float, as_json:
     """Give a key another secret, or clients another API key; the new key is shown once.
 
     With --clients the server's salt is replaced, at run time: `web.api_salt`. Keys that
-    `web.api_keys` lists stay valid.
+    `web.api_keys` lists stay valid. Rotating again ends the grace of the time before.
     """
     if bool(ident) == clients:
         raise Unusable("give the ID of a key, or --clients")
     path = "/api-salt" if clients else f"/v1/keys/{quote(ident, safe='')}/rotate"
 
     async def work(door: Door) -> Any:
-        with refusals(c404=f"there is no key {ident!r}", c409=f"the key {ident!r} was revoked"):
+        taken = "somebody else has just rotated it, and nothing was changed"
+        revoked = f"the key {ident!r} was revoked, or somebody else has just rotated it"
+        with refusals(c404=f"there is no key {ident!r}", c409=taken if clients else revoked):
             return await door.post(path, {"grace": int(grace * 3600)})
 
     made = _done(settings, work)

@@ -28,6 +28,7 @@ Action = Literal[
     "message.send",
     "setting.set",
     "setting.unset",
+    "ticket.create",
     "topic.change",
     "topic.create",
     "topic.delete",

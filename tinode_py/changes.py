@@ -317,13 +317,20 @@ class PurgeUploaded(msgspec.Struct, frozen=True):
 
 
 class PutKey(msgspec.Struct, frozen=True):
-    """Create or replace a key of the business API."""
+    """Create or replace a key of the business API.
+
+    Conflict if its digest is not `instead_of` (empty: whatever it is), or it was revoked.
+    """
 
     key: ApiKey
+    instead_of: str = ""
 
 
 class PutRetention(msgspec.Struct, frozen=True):
-    """How many days a topic keeps its messages; 0: for ever; None: as the settings say."""
+    """How many days a topic keeps its messages; 0: for ever; None: as the settings say.
+
+    Nothing happens if there is no such topic.
+    """
 
     topic: str
     days: int | None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import attrs
+
 from tests.store.made import put
-from tinode_py.changes import PutKey
+from tinode_py.changes import Batch, Conflict, PutKey
 from tinode_py.queries import KeyById, KeysAfter
 from tinode_py.records import ApiKey
 
@@ -17,6 +19,20 @@ async def test_a_key_comes_back_as_it_was_put(store):
     later = ApiKey("a", "name", "digest", (), (), (), 0, 7, revoked=9, former="x", former_until=8)
     await put(store, PutKey(later))
     assert await store.fetch(KeyById("a")) == later
+
+
+async def test_a_key_takes_the_place_of_the_one_that_was_read(store):
+    """Of two who rotate one key, the second learns that it is another one by now."""
+    first, second, third = (attrs.evolve(KEY, digest=digest) for digest in ("d1", "d2", "d3"))
+    await put(store, PutKey(first))
+    await put(store, PutKey(second, "d1"))
+    assert await store.commit(Batch((PutKey(third, "d1"),))) == Conflict("key")
+    assert await store.fetch(KeyById("a")) == second
+    await put(store, PutKey(attrs.evolve(second, revoked=5)))
+    assert await store.commit(Batch((PutKey(third, "d2"),))) == Conflict("key")
+    missing = attrs.evolve(KEY, id="b")
+    assert await store.commit(Batch((PutKey(missing, "d1"),))) == Conflict("key")
+    assert await store.fetch(KeyById("b")) is None
 
 
 async def test_keys_come_by_pages(store):

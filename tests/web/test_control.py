@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import open_stream_to_socket_listener
 
 from tests.process import PATIENCE, serving
 from tinode_py.live.sockets import peer_user
 from tinode_py.testing import running_server
+from tinode_py.web.apikey import ApiKeys
 from tinode_py.web.control import may_control
 
 NOBODY = 65534
@@ -49,6 +52,28 @@ async def test_the_kernel_says_who_is_there(tmp_path: Path) -> None:
             seen.append(peer_user(plain))
     assert seen == [os.geteuid(), None]
     assert peer_user(object()) is None
+
+
+async def test_of_two_who_rotate_the_clients_key_at_once_one_is_refused(tmp_path: Path) -> None:
+    """So both keys that clients may have by then are good."""
+    where = {"store": "", "data": str(tmp_path)}
+    head = b"POST /api-salt HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+    async with running_server(server=where) as running:
+        before = ApiKeys(running.server.settings.web.api_salt).make()
+        slow, fast = [await trio.open_unix_socket(tmp_path / "control") for _ in range(2)]
+        async with slow, fast:
+            await slow.send_all(head + b"{")
+            await trio.testing.wait_all_tasks_blocked()
+            await fast.send_all(head + b"{}")
+            answer = await fast.receive_some()
+            assert answer.startswith(b"HTTP/1.1 200")
+            await slow.send_all(b"}")
+            refused = await slow.receive_some()
+        assert refused.startswith(b"HTTP/1.1 409")
+        assert b"somebody else has just rotated" in refused
+        given = json.loads(answer.partition(b"\r\n\r\n")[2])["apikey"]
+        assert running.server.doors.keys.valid(given)
+        assert running.server.doors.keys.valid(before)
 
 
 @pytest.mark.slow

@@ -42,6 +42,10 @@ def looking(at: Settled) -> Follower:
     return ready
 
 
+class Overtaken(Exception):
+    """Somebody else has changed the same in the meantime."""
+
+
 @attrs.define(eq=False)
 class Standing:
     """`base` is from the file, the environment and the command line; `stored` goes before it."""
@@ -57,12 +61,20 @@ class Standing:
     def follow(self, *followers: Follower) -> None:
         self._followers.extend(followers)
 
-    async def set(self, items: Iterable[str], noted: Noted = lambda names: ()) -> dict[str, Any]:
+    async def set(
+        self,
+        items: Iterable[str],
+        noted: Noted = lambda names: (),
+        still: Callable[[Settings], bool] = lambda settings: True,
+    ) -> dict[str, Any]:
         """Change keys, `key=value` each, all or none; their values as they were understood.
 
-        `noted` gives what is written in the same transaction. Raises ConfigError, StoreError.
+        `noted` gives what is written in the same transaction. Raises ConfigError, StoreError;
+        Overtaken if the settings in force by then are not `still` as the caller knew them.
         """
         async with self._lock:
+            if not still(self.settings):
+                raise Overtaken
             values = dict(map(read_item, items))
             check_live(values, self.base)
             typed = values_of(with_values(self.settings, values))

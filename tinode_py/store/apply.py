@@ -280,11 +280,6 @@ def _drop_login(db: Statements, change: DropLogin) -> None:
     db.run("DELETE FROM login WHERE scheme = ? AND name = ?", (change.scheme, change.name))
 
 
-def _put_credential(db: Statements, change: PutCredential) -> None:
-    if not put_credential(db, change):
-        raise BatchRefused(Conflict("cred"))
-
-
 def _put_idem(db: Statements, change: PutIdem) -> None:
     db.run(_PUT_IDEM, (change.topic, change.user, change.key, change.seq, change.ts))
 
@@ -293,10 +288,10 @@ def _purge_idem(db: Statements, change: PurgeIdem) -> None:
     db.run("DELETE FROM idem WHERE ts < ?", (change.before,))
 
 
-def _within_quota(put: Callable[[Statements, Any], bool]) -> Callable[[Statements, Any], None]:
+def _or(what: str, put: Callable[[Statements, Any], bool]) -> Callable[[Statements, Any], None]:
     def arm(db: Statements, change: Any) -> None:
         if not put(db, change):
-            raise BatchRefused(Conflict("quota"))
+            raise BatchRefused(Conflict(what))
 
     return arm
 
@@ -324,7 +319,7 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     RevokeSessions: revoke_sessions,
     DropSession: drop_session,
     DropLogin: _drop_login,
-    PutCredential: _put_credential,
+    PutCredential: _or("cred", put_credential),
     DropCredential: drop_credential,
     PutIdem: _put_idem,
     PurgeIdem: _purge_idem,
@@ -340,14 +335,14 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     DropDeadLetter: drop_dead_letter,
     PutDevice: put_device,
     DropDevice: drop_device,
-    PutUpload: _within_quota(put_upload),
+    PutUpload: _or("quota", put_upload),
     LinkUploads: link_uploads,
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
-    PutKey: put_key,
+    PutKey: _or("key", put_key),
     PutRetention: put_retention,
     PutSetting: put_setting,
-    PutScheduled: _within_quota(put_scheduled),
+    PutScheduled: _or("quota", put_scheduled),
     DropScheduled: drop_scheduled,
     PutAudit: put_audit,
     PurgeAudit: purge_audit,

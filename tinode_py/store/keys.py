@@ -27,13 +27,19 @@ _LIST = ", ".join(COLUMNS)
 _PUT = rows.upsert("api_key", COLUMNS)
 
 
-def put_key(db: Statements, change: PutKey) -> None:
+def put_key(db: Statements, change: PutKey) -> bool:
+    """False if the key that it is to take the place of is another one by now."""
     k = change.key
+    if change.instead_of:
+        found = db.row("SELECT digest, revoked FROM api_key WHERE id = ?", (k.id,))
+        if tuple(found or ()) != (change.instead_of, 0):
+            return False
     lists = (rows.encoded(k.scopes), rows.encoded(k.topics), rows.encoded(k.tags))
     db.run(
         _PUT,
         (k.id, k.name, k.digest, *lists, k.rate, k.created, k.revoked, k.former, k.former_until),
     )
+    return True
 
 
 def key_by_id(db: Statements, query: KeyById) -> ApiKey | None:

@@ -333,10 +333,10 @@ def _put_find_query(tables: Tables, change: PutFindQuery) -> None:
         tables.find_queries.put(change.user, change.query)
 
 
-def _within_quota(put: Callable[[Tables, Any], bool]) -> Callable[[Tables, Any], None]:
+def _or(what: str, put: Callable[[Tables, Any], bool]) -> Callable[[Tables, Any], None]:
     def arm(tables: Tables, change: Any) -> None:
         if not put(tables, change):
-            raise Refused(Conflict("quota"))
+            raise Refused(Conflict(what))
 
     return arm
 
@@ -373,14 +373,14 @@ ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     DropDeadLetter: drop_dead_letter,
     PutDevice: put_device,
     DropDevice: drop_device,
-    PutUpload: _within_quota(put_upload),
+    PutUpload: _or("quota", put_upload),
     LinkUploads: link_uploads,
     DropUploads: drop_uploads,
     PurgeUploaded: purge_uploaded,
-    PutKey: put_key,
+    PutKey: _or("key", put_key),
     PutRetention: put_retention,
     PutSetting: put_setting,
-    PutScheduled: _within_quota(put_scheduled),
+    PutScheduled: _or("quota", put_scheduled),
     DropScheduled: drop_scheduled,
     PutAudit: put_audit,
     PurgeAudit: purge_audit,

@@ -8,8 +8,14 @@ from ..records import ApiKey
 from .tables import Tables
 
 
-def put_key(tables: Tables, change: PutKey) -> None:
+def put_key(tables: Tables, change: PutKey) -> bool:
+    """False if the key that it is to take the place of is another one by now."""
+    if change.instead_of:
+        found = tables.keys.rows.get(change.key.id)
+        if found is None or (found.digest, found.revoked) != (change.instead_of, 0):
+            return False
     tables.keys.put(change.key.id, change.key)
+    return True
 
 
 def key_by_id(tables: Tables, query: KeyById) -> ApiKey | None:

@@ -17,7 +17,7 @@ from ..audit import Action, AuditEntry
 from ..changes import Change, PutAudit
 from ..config import ConfigError
 from ..errors import StoreError
-from ..live.standing import Standing
+from ..live.standing import Overtaken, Standing
 from ..runtime import secret_keys
 from .apikey import ApiKeys
 from .small import command_of, small_body
@@ -66,7 +66,10 @@ class _Desk:
     random_bytes: Callable[[int], bytes]
 
     async def rotate(self, request: Request) -> Response:
-        """`{"grace": seconds}`: another salt for API keys; a key made with it."""
+        """`{"grace": seconds}`: another salt for API keys; a key made with it.
+
+        409 if somebody else did so meanwhile: of two at once, one would void the other's key.
+        """
         web = self.standing.settings.web
         salt = base64.b64encode(self.random_bytes(_SALT)).decode()
         try:
@@ -78,7 +81,10 @@ class _Desk:
                 "web.former_api_until": until,
             }
             items = [f"{name}={value}" for name, value in new.items()]
-            await self.standing.set(items, partial(self._noted, request, "setting.set"))
+            noted = partial(self._noted, request, "setting.set")
+            await self.standing.set(items, noted, lambda now: now.web.api_salt == web.api_salt)
+        except Overtaken:
+            return JSONResponse({"error": "somebody else has just rotated the salt"}, 409)
         except (msgspec.DecodeError, ConfigError, _TooLong) as error:
             return JSONResponse({"error": str(error)}, 400)
         except StoreError as error:

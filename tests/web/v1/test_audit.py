@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import trio
+
 from tests.web.v1.conftest import Api, key_for
 from tinode_py.web.v1.contract import OPERATIONS
 
@@ -92,6 +94,34 @@ async def test_keys_and_webhooks(api):
     text = json.dumps(rows)
     assert "S3cret" not in text
     assert key["key"].partition(".")[2] not in text
+
+
+async def test_a_key_that_is_rotated_twice_at_once_voids_none_that_was_given(server, api):
+    made = (await api("POST", "/keys", {"name": "n", "scopes": ["audit:read"]})).body
+    answers = []
+
+    async def rotate():
+        answers.append(await api("POST", f"/keys/{made['id']}/rotate", {"grace": 60}))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rotate)
+        nursery.start_soon(rotate)
+    given = [it["key"] for it in answers if it.status == 200]
+    assert {it.status for it in answers} <= {200, 409}
+    assert given
+    for key in given:
+        assert (await api("GET", "/audit", key=key)).status == 200
+    assert len([row for row in await deeds(api) if row["action"] == "key.rotate"]) == len(given)
+
+
+async def test_tickets_are_told_of_where_root_takes_them(server, api):
+    """Not those of a key, for which that is its daily work."""
+    root, alice = await server.user("root", root=True), await server.user("alice")
+    assert (await api("POST", "/tickets", {"user": alice.user})).status == 201
+    assert (await api("POST", "/tickets", {"user": alice.user}, key=root.token)).status == 201
+    (row,) = await deeds(api)
+    assert (row["door"], row["actor"]) == ("token", root.user)
+    assert told([row]) == [("ticket.create", alice.user, None)]
 
 
 async def test_root_is_told_of_where_he_acts_for_others(server, api):

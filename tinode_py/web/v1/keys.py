@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from ...auth.keys import WantedKey, make_key, rotated
-from ...changes import Batch, PutKey
+from ...changes import Batch, Conflict, PutKey
 from ...core.hello import VERSION
 from ...queries import KeyById, KeysAfter
 from ...records import ApiKey
@@ -57,7 +57,9 @@ async def rotate_key(call: Call) -> OneKey:
         raise Problem(403, "a key that is limited to topics or tags changes no other keys")
     text, new = rotated(row, backend.random_bytes, backend.now(), call.body.grace * 1000)
     deed = call.deed("key.rotate", row.id, name=row.name, grace=call.body.grace)
-    await backend.store.commit(Batch((PutKey(new), *deed)))
+    outcome = await backend.store.commit(Batch((PutKey(new, row.digest), *deed)))
+    if isinstance(outcome, Conflict):
+        raise Problem(409, f"the key {row.id!r} was rotated or revoked just now")
     return shown(new, text)
 
 

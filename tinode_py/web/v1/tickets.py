@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+from ...changes import Batch
 from ...live.tickets import Admission
 from ...queries import LoginByName, UserById
 from ...records import State, User
@@ -31,6 +32,9 @@ async def create_ticket(call: Call) -> Ticket:
     user = await (user_of(call, wanted.user) if wanted.user else _by_external(call, wanted))
     if user.state is not State.OK:
         raise Problem(403, f"the account {user.id} is suspended")
+    by = call.caller.by
+    if by is not None and by.door != "key":  # whose daily work it is
+        await backend.store.commit(Batch(call.deed("ticket.create", user.id)))
     expires = backend.now() + wanted.ttl * 1000
     admission = Admission(user.id, expires, metadata, wanted.attach)
     ticket = backend.hub.tickets.give(admission, backend.random_bytes, backend.now())

@@ -13,6 +13,8 @@ from tests.postgres import Cluster, emptied, running_cluster
 # server again, which takes as long as all else that a start is.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+PATIENCE = 360  # seconds for a slow test: the longest takes one minute on a machine of our size
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have xdist give out files in the order below, not those with the most tests first."""
@@ -22,8 +24,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first, so that nobody waits at the end for one that is long."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    for item in slow:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(PATIENCE))
+    files = {item.path for item in slow}
+    items.sort(key=lambda item: item.path not in files)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -73,15 +73,19 @@ async def test_a_seed_makes_the_same_server_again(autojump_clock):
 
 
 async def test_it_is_there_in_no_time():
-    """The best of many: this machine may be busy."""
-    best = 1.0
+    """Far sooner than a process that does no more than load Trio. The best of many."""
+    best = process = 1e9
     for _ in range(100):
         began = time.perf_counter()
-        async with running_server():
-            best = min(best, time.perf_counter() - began)
-        if best < 0.05:
+        await trio.run_process([sys.executable, "-c", "import trio"])
+        process = min(process, time.perf_counter() - began)
+        for _ in range(5):
+            began = time.perf_counter()
+            async with running_server():
+                best = min(best, time.perf_counter() - began)
+        if best < process:
             break
-    assert best < 0.05
+    assert best < process
 
 
 async def test_dropped_connections(tinode_server: RunningServer):

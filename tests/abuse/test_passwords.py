@@ -9,7 +9,8 @@ from tests.abuse.people import Client, World, clock, secret, settings_of
 from tinode_py.auth.passwords import Argon2
 from tinode_py.server import Parts, running
 
-ALLOWED = 3.0  # seconds by which the right one may be later than alone: 200 checks take longer
+ALLOWED = 5.0  # seconds by which the right one may be later than alone
+TURNS = 50  # or as long as so many take alone, where machines are slow: a quarter of the wrong ones
 
 
 async def wrong(client: Client, login: str, count: int, codes: list[int]) -> None:
@@ -37,7 +38,7 @@ async def test_200_wrong_ones_do_not_delay_a_right_one(login, connections):
     async with running(settings_of({}), parts) as server:
         it = World(server)
         await (await it.person("alice")).close()
-        alone = await right(it)
+        alone = min([await right(it) for _ in range(3)])
         codes: list[int] = []
         attackers = [await it.guest() for _ in range(connections)]
         async with trio.open_nursery() as nursery:
@@ -46,7 +47,7 @@ async def test_200_wrong_ones_do_not_delay_a_right_one(login, connections):
             await trio.sleep(0.1)
             late = [await right(it) for _ in range(3)]
             nursery.cancel_scope.cancel()
-        assert max(late) < alone + ALLOWED
+        assert max(late) < alone + max(ALLOWED, TURNS * alone)
         assert set(codes) <= {401, 503}
         server.front.close_sessions()
 
@@ -68,6 +69,6 @@ async def test_the_loop_goes_on_while_passwords_are_checked():
                 began = trio.current_time()
                 assert await alice.code(pub={"topic": group, "content": 1}) == 202
                 waits.append(trio.current_time() - began)
-            assert sorted(waits)[10] < 1  # a thousand checks take far longer
+            assert sorted(waits)[10] < ALLOWED  # a thousand checks take far longer
             nursery.cancel_scope.cancel()
         server.front.close_sessions()

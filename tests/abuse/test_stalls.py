@@ -1,7 +1,8 @@
 """No single input keeps the loop for long: everybody else waits as long as the longest step.
 
-Measured as processor time of one task's step, the best of a few tries, because machines differ
-and pause. The worst inputs that we know, at the limit of a packet's size.
+Measured as processor time of one task's step, the best of a few tries, beside that of counting
+to a hundred thousand, because machines differ and pause. The worst inputs that we know, at the
+limit of a packet's size.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tests.abuse.people import Client, World, secret, world
 from tests.web.parts import frame, upgraded
 
 SIZE = 131_072
-MOST = 0.2  # seconds: four times what is allowed where we measure, for slow and busy machines
+MOST = 80  # times as long as counting: four times what the worst takes
 PUB = '{"pub":{"id":"x","topic":"GROUP","noecho":true,"content":'
 
 
@@ -80,6 +81,17 @@ WORST: dict[str, bytes] = {
 }
 
 
+def allowed() -> float:
+    """Seconds that a step may take on this machine, as busy as it is now."""
+    best = 9.0
+    for _ in range(5):
+        began = time.thread_time()
+        for _ in range(100_000):
+            pass
+        best = min(best, time.thread_time() - began)
+    return MOST * best
+
+
 @asynccontextmanager
 async def dialled(it: World, *, binary: bool = False) -> AsyncIterator[Client]:
     """A session of Alice's over a real socket."""
@@ -114,7 +126,7 @@ async def test_no_packet_holds_up_the_loop(data):
                         await reader.next()
                 trio.lowlevel.remove_instrument(steps)
                 best = min(best, steps.longest)
-            assert best < MOST
+            assert best < allowed()
 
 
 @pytest.mark.slow
@@ -148,7 +160,7 @@ async def test_a_history_of_the_longest_messages_can_be_read(content, binary):
                     break
             trio.lowlevel.remove_instrument(steps)
             assert seqs == list(range(40, 0, -1))
-            assert steps.longest < MOST
+            assert steps.longest < allowed()
 
 
 @pytest.mark.slow

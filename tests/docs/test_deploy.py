@@ -90,7 +90,7 @@ async def test_people_talk_through_nginx(tmp_path: Path) -> None:
         )
         async with trio.open_nursery() as nursery:
             process = await nursery.start(_nginx, conf, tmp_path)
-            with trio.fail_after(20):
+            with trio.fail_after(30):
                 while not socket.exists():  # noqa: ASYNC110  another process makes it
                     await trio.sleep(0.01)
             async with connected(f"unix:{socket}") as alice:

@@ -6,7 +6,7 @@ import { readFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-const PATIENCE = 15_000; // ms
+export const PATIENCE = 30_000; // ms
 const WINDOW = { width: 1100, height: 720 };
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const MOST_STOPS = 80;

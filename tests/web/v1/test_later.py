@@ -69,7 +69,7 @@ async def test_after_a_restart_once(tmp_path):
     async with running_server(server=place) as server, httpx.AsyncClient(timeout=30) as http:
         http.base_url = server.url
         api = Api(http, key)
-        with trio.fail_after(20):
+        with trio.fail_after(30):
             while (await api("GET", "/scheduled"))["items"]:
                 await trio.lowlevel.checkpoint()
         (chat,) = (await api("GET", f"/users/{bob}/topics"))["items"]

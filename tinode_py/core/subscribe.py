@@ -431,13 +431,16 @@ def _attach(
     effects: list[Effect] = [reply(env, OK, asked, topic=named or asked.named, params=params)]
     joined = bool(sub.mode & JOIN)
     item = Attached(caller.sid, caller.user, caller.level, reader, caller.background)
+    came = tuple(arrival(state, item)) if joined else ()
     if joined:
         effects.append(Attach(item, sub if reader else None))
+        # Before the news of the membership: who hears of it looks whether the topic is online.
+        effects.extend(effect for effect in came if isinstance(effect, Online))
     main = ModeChange(old, sub, caller.user, caller.sid, reader, quiet=reader)
     change = more or membership.Change((sub,))
     effects.extend(membership.told(state, change, main, caller.sid if joined else ""))
     if joined:
-        effects.extend(arrival(state, item))
+        effects.extend(effect for effect in came if not isinstance(effect, Online))
     else:
         effects.extend(membership.evict(state, caller.user, env, unsub=False))
     return Decision(effects=tuple(effects))

@@ -104,6 +104,14 @@ def test_values_given_as_text(item: str, path: str, value: object) -> None:
         ("web.cors_origins=chat.example", "web.cors_origins", "is no origin"),
         ("web.cors_origins=https://a.example/page", "web.cors_origins", "is no origin"),
         ("web.public_url=chat.example", "web.public_url", "wants an address"),
+        ("cluster.listen=7070", "cluster.listen", "wants host:port"),
+        ("cluster.listen=10.0.0.1:70700", "cluster.listen", "wants host:port"),
+        ("cluster.listen=10.0.0.1:7070", "cluster.listen", "wants server.store in PostgreSQL"),
+        ("cluster.listen=:7070", "cluster.advertise", "names no host"),
+        ("cluster.listen=[::]:7070", "cluster.advertise", "names no host"),
+        ("cluster.advertise=node.example", "cluster.advertise", "wants host:port"),
+        ("cluster.tls.key=/nosuch", "cluster.tls.cert", "cert, key and ca, or none"),
+        ("cluster.lease=0.1", "cluster.lease", "from 0.5 to 300"),
         ("web.public_url=https://chat.example/?a=b", "web.public_url", "wants an address"),
         ("cluster.assign=least_loaded", "cluster.assign", "unknown key"),
         ("auth.token.serial=65536", "auth.token.serial", "wants a number from 0 to 65535"),
@@ -185,3 +193,12 @@ def test_the_page_of_the_documentation_is_the_generated_one() -> None:
 def test_an_outbox_holds_the_largest_message() -> None:
     with pytest.raises(ConfigError, match=r"limits\.outbox"):
         Settings.of(limits={"outbox": 65536, "message_size": 131072})
+
+
+def test_a_node_of_a_cluster() -> None:
+    store = {"store": "postgresql://db.example/tinode"}
+    node = Settings.of(server=store, cluster={"listen": "10.0.0.1:7070"}).cluster
+    assert (node.advertise, node.lease) == ("", 5.0)
+    tls = {"cert": "a", "key": "b", "ca": "c"}
+    cluster = {"listen": "0.0.0.0:7070", "advertise": "[fe80::1]:7070", "tls": tls}
+    assert Settings.of(server=store, cluster=cluster).cluster.tls.ca == "c"

@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-WORDS = "ids access errors records ranges changes queries settings config runtime disk log audit"
+WORDS = (
+    "ids access errors records ranges changes queries settings settings_cluster config runtime"
+    " disk log audit"
+)
 ROWS = {
     **dict.fromkeys(WORDS.split(), 0),
     "wire": 1,

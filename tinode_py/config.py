@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
-from . import ids
+from . import ids, settings_cluster
 from . import settings as sections
 from .settings import table
 
@@ -30,6 +30,8 @@ S = TypeVar("S", bound=attrs.AttrsInstance)
 _VARIABLE = re.compile(r"TINODE_[A-Z0-9]+(?:_[A-Z0-9]+)*(?:__[A-Z0-9]+(?:_[A-Z0-9]+)*)+")
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s?#@]+/?")
 _ADDRESS = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
+_HOST_PORT = re.compile(r"(?:\[([^\[\]\s]+)\]|([^:\[\]\s]*)):([0-9]{1,5})")
+_ANYWHERE = ("", "0.0.0.0", "::")
 _NAMES: dict[type, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -75,6 +77,9 @@ class Settings:
     push: sections.Push = table(sections.Push, "Notifications to devices.")
     media: sections.Media = table(sections.Media, "Uploaded files.")
     postgres: sections.Postgres = table(sections.Postgres, "The store in PostgreSQL.")
+    cluster: settings_cluster.Cluster = table(
+        settings_cluster.Cluster, "Several servers as one (docs/cluster.md)."
+    )
     log: sections.Log = table(sections.Log, "What the server says of itself.")
 
     def __attrs_post_init__(self) -> None:
@@ -86,6 +91,7 @@ class Settings:
         if self.users.lobby and not ids.is_group(self.users.lobby):
             raise ConfigError("users.lobby", "wants a group, as `grp…`")
         _check_web(self.web)
+        _check_cluster(self)
 
     @classmethod
     def of(cls, **given: Mapping[str, Any]) -> Settings:
@@ -101,6 +107,22 @@ def _check_web(web: sections.Web) -> None:
                 raise ConfigError(name, f"{origin!r} is no origin, as `https://chat.example`")
     if web.public_url and not _ADDRESS.fullmatch(web.public_url):
         raise ConfigError("web.public_url", "wants an address, as `https://chat.example`")
+
+
+def _check_cluster(settings: Settings) -> None:
+    cluster = settings.cluster
+    for name, address in (("listen", cluster.listen), ("advertise", cluster.advertise)):
+        found = _HOST_PORT.fullmatch(address)
+        if address and (not found or int(found[3]) > 65_535):
+            raise ConfigError(f"cluster.{name}", "wants host:port or [v6]:port")
+        if found and not cluster.advertise and (found[1] or found[2]) in _ANYWHERE:
+            raise ConfigError("cluster.advertise", "is wanted where cluster.listen names no host")
+    if cluster.listen and postgres(settings) is None:
+        raise ConfigError("cluster.listen", "wants server.store in PostgreSQL, which nodes share")
+    files = attrs.asdict(cluster.tls)
+    for name, file in files.items():
+        if not file and any(files.values()):
+            raise ConfigError(f"cluster.tls.{name}", "is wanted, too: cert, key and ca, or none")
 
 
 @attrs.frozen

@@ -1,0 +1,52 @@
+"""The section `cluster` of the configuration, in the manner of `settings`."""
+
+from __future__ import annotations
+
+import attrs
+
+from .settings import key, table
+
+
+@attrs.frozen
+class ClusterTls:
+    cert: str = key("", "File of this node's certificate chain, PEM.")
+    ca: str = key(
+        "",
+        "File of the authority that signs the certificates of nodes, and nobody else's, PEM."
+        " Names in them are not compared.",
+    )
+    key: str = key("", "File of its private key, PEM.")
+
+
+@attrs.frozen
+class Cluster:
+    listen: str = key(
+        "",
+        "Where other nodes connect, `host:port` or `[v6]:port`; set: this server is one node of"
+        " the cluster that shares its store, which is in PostgreSQL. Empty: it is alone.",
+    )
+    advertise: str = key(
+        "",
+        "Address at which other nodes reach this one, `host:port`; empty: that of `listen`.",
+    )
+    name: str = key("", "What this node is called in logs and lists; empty: the machine's name.")
+    lease: float = key(
+        5.0,
+        "A node that has shown no sign of life for so long is out, and others have its topics."
+        " The same in all nodes.",
+        unit="seconds",
+        low=0.5,
+        high=300,
+    )
+    queue: int = key(
+        16777216,
+        "What may wait for one other node; more breaks the link, which is made anew.",
+        unit="bytes",
+        low=65536,
+    )
+    tls: ClusterTls = table(
+        ClusterTls,
+        "TLS between nodes, both sides with a certificate: all three keys, or none. Without it"
+        " nodes prove to each other that they hold the secret in the store, and what they say can"
+        " be read on the way.",
+    )

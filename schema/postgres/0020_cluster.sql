@@ -153,17 +153,20 @@ BEGIN
 END $$;
 
 -- The highest number that is in the log or was ever purged from it.
-CREATE FUNCTION last_event() RETURNS BIGINT LANGUAGE sql VOLATILE AS $$
-    SELECT greatest(last, coalesce((SELECT max(id) FROM event), 0),
-        coalesce((SELECT event FROM message WHERE event > 0 ORDER BY event DESC LIMIT 1), 0))
-    FROM event_bounds WHERE one = 1
-$$;
+CREATE FUNCTION last_event() RETURNS BIGINT LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN (
+        SELECT greatest(last, coalesce((SELECT max(id) FROM event), 0),
+            coalesce((SELECT event FROM message WHERE event > 0 ORDER BY event DESC LIMIT 1), 0))
+        FROM event_bounds WHERE one = 1);
+END $$;
 
 -- The turn of one node among several: until its transaction ends it alone writes. Numbers that
 -- are read from now on are those of the commit before.
-CREATE FUNCTION take_turn() RETURNS void LANGUAGE sql VOLATILE AS $$
-    SELECT pg_advisory_xact_lock(1416195695, 2)
-$$;
+CREATE FUNCTION take_turn() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(1416195695, 2);
+END $$;
 
 -- The last statement of every transaction: its number. Node 0 is a server by itself.
 CREATE FUNCTION written(me BIGINT, this_batch BIGINT) RETURNS void LANGUAGE plpgsql AS $$

@@ -11,11 +11,12 @@ wanted, one text is a list of one.
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import re
 import tomllib
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, TypeVar
@@ -234,7 +235,7 @@ def _over(section: S, given: object, path: str) -> S:
         given = given.value
     if not isinstance(given, Mapping):
         raise ConfigError(path, "wants a table")
-    hints = typing.get_type_hints(type(section))
+    hints = _hints_of(type(section))
     fields = {field.name: field for field in attrs.fields(type(section))}
     values = {}
     for name, value in given.items():
@@ -247,6 +248,11 @@ def _over(section: S, given: object, path: str) -> S:
             values[name] = _value(hints[name], value, dotted)
         _within(fields[name], values[name], dotted)
     return attrs.evolve(section, **values)  # type: ignore[misc]
+
+
+@functools.cache
+def _hints_of(cls: Hashable) -> Mapping[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def _leaf(path: str, value: object) -> str:

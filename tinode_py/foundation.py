@@ -6,11 +6,11 @@ From outside in, as `server.running` nests them. Nothing here knows of sockets.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -207,7 +207,7 @@ async def topics(
         if companions is not None:
             companions.open(hub)
         collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
-        retention = Retention(settings, store, parts.now, partial(settle, hub))
+        retention = Retention(settings, store, parts.now, functools.partial(settle, hub))
         standing.follow(looking(hub), looking(collector), looking(retention))
         nursery.start_soon(keep_up, store, parts.now, collector, retention)
         try:
@@ -293,6 +293,7 @@ def _lobby(settings: Settings, store: Store, hub: Hub) -> Lobby | None:
     return Lobby(name, store, hub.submit) if name else None
 
 
+@functools.cache
 def build() -> str:
     """What {hi} tells of this server's build."""
     try:

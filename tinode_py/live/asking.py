@@ -28,10 +28,11 @@ from .link import Link
 from .outbox import NoConnection
 from .runner import Item
 
-NAME = "1"  # the `id` of the request
+NAME = "1"  # the `id` of a request that is made alone
 _UNSEATED = (ATTACH_FIRST.text, TOPIC_NOT_FOUND.text)
 LACKING = (403, 404, 409)  # what may be answered to who is not attached
-_PACKET = msgspec.json.Decoder(dict[str, Any])
+_CTRL = msgspec.json.Decoder(dict[str, dict[str, Any]])
+_NONE: dict[str, Any] = {}
 _MEMBERS = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]])
 
 
@@ -39,10 +40,10 @@ class _Gathered(NoConnection):
     """An outlet that keeps what it is given."""
 
     def __init__(self) -> None:
-        self.lines = bytearray()
+        self.frames: list[bytes] = []
 
     def push(self, frame: bytes) -> None:
-        self.lines += frame
+        self.frames.append(frame)
 
 
 @attrs.frozen
@@ -65,16 +66,6 @@ class Answers:
 
     lines: tuple[bytes, ...]
     ctrl: dict[str, Any]
-
-    @classmethod
-    def read(cls, text: bytes) -> Answers:
-        lines = tuple(text.split(b"\n")[:-1])
-        for line in lines:
-            if line.startswith(b'{"ctrl"'):
-                ctrl: dict[str, Any] = _PACKET.decode(line)["ctrl"]
-                if ctrl.get("id") == NAME:
-                    return cls(lines, ctrl)
-        return cls(lines, {})
 
     @property
     def code(self) -> int:
@@ -102,52 +93,82 @@ async def ask(
     request: Request,
     attachments: tuple[str, ...] = (),
 ) -> Answers:
-    """Make one request to a topic and wait for its answer; see `Asking`."""
-    return await Asking.begin(hub, asker, topic, named, request, attachments).answers()
+    """Make one request to a topic and wait for its answer. `request.id` must be `NAME`; see
+    `Asking`.
+    """
+    asking = Together(hub).begin(asker, topic, named, request, attachments)
+    return await asking.answers()
 
 
-@attrs.frozen(eq=False)
-class Asking:
-    """A request that was made. Several to one topic are answered in the order of `begin`, and
-    share a commit if nobody waits in between.
+class Together:
+    """Requests that are made one after the other, and only then waited for. Those to one topic
+    are answered in the order of `begin`, and share a commit if nobody waits in between.
     """
 
-    hub: Hub
-    asker: Asker
-    topic: str
-    named: str
-    request: Request
-    attachments: tuple[str, ...]
-    link: Link
+    __slots__ = ("_asker", "_caller", "_ctrls", "_lines", "_link", "hub")
 
-    @classmethod
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self._link = _link(hub)
+        self._asker: Asker | None = None  # who asked last
+        self._caller: Caller | None = None
+        self._lines: tuple[bytes, ...] = ()
+        self._ctrls: dict[str, dict[str, Any]] | None = None
+
     def begin(
-        cls,
-        hub: Hub,
+        self,
         asker: Asker,
         topic: str,
         named: str,
         request: Request,
         attachments: tuple[str, ...] = (),
+        ident: str = NAME,
     ) -> Asking:
-        """Make the request; never waits. `request.id` must be `NAME`; `named` is the topic as
-        the asker calls it. Refused with 503 if the topic's inbox is full.
+        """Make a request, whose `id` is `ident`, and no other's here; never waits. `named` is the
+        topic as the asker calls it. Refused with 503 if the topic's inbox is full.
         """
-        link = _link(hub)
-        asked = _asked(link, asker, request, named, attachments, seated=False)
-        _submit(hub, link, asked, topic)
-        return cls(hub, asker, topic, named, request, attachments, link)
+        if self._caller is None or asker is not self._asker:
+            self._asker, self._caller = asker, _caller(self._link, asker)
+        event = _asked(self._caller, asker, request, named, attachments)
+        _submit(self.hub, self._link, event, topic)
+        return Asking(self, asker, topic, named, request, attachments, ident)
+
+    async def answers_to(self, ident: str) -> Answers:
+        """Wait until all are answered, and give what answers one of them."""
+        if self._ctrls is None:
+            try:
+                await self._link.wait_unanswered(0)
+            finally:
+                _leave(self._link)
+            self._lines = _taken(self._link)
+            self._ctrls = _ctrls(self._lines)
+        return Answers(self._lines, self._ctrls.get(ident, _NONE))
+
+
+@attrs.frozen(eq=False)
+class Asking:
+    """A request that was made, with others or alone."""
+
+    together: Together
+    asker: Asker
+    topic: str
+    named: str
+    request: Request
+    attachments: tuple[str, ...]
+    ident: str
 
     async def answers(self) -> Answers:
-        """Wait for the answer. To be called once."""
-        try:
-            await self.link.wait_unanswered(0)
-            answers = _taken(self.link)
-        finally:
-            _leave(self.link)
+        """Wait for the answer, and those of the others. To be called once."""
+        answers = await self.together.answers_to(self.ident)
         if answers.code in LACKING and await self._must_attach(answers):
             return await ask_attached(
-                self.hub, self.asker, self.topic, self.named, self.request, self.attachments
+                self.together.hub,
+                self.asker,
+                self.topic,
+                self.named,
+                self.request,
+                self.attachments,
+                self.ident,
             )
         return answers
 
@@ -162,7 +183,7 @@ class Asking:
             return True
         reader = ids.is_channel(self.named)
         wanted = SubscriptionOf(self.named if reader else self.topic, self.asker.user)
-        row = await self.hub.store.fetch(wanted)
+        row = await self.together.hub.store.fetch(wanted)
         if row is None or row.deleted or not row.given & JOIN:
             return False
         return reader or not row.want & JOIN
@@ -171,7 +192,7 @@ class Asking:
 async def set_publish(hub: Hub, asker: Asker, topic: str, *, on: bool) -> Answers:
     """Say whether clients may publish in a topic; 304 if it was so before."""
     link = _link(hub)
-    asked = _asked(link, asker, Set(id=NAME, topic=topic), topic, (), seated=False)
+    asked = _asked(_caller(link, asker), asker, Set(id=NAME, topic=topic), topic)
     return await _one(hub, link, PublishIs(asked, on), topic)
 
 
@@ -193,28 +214,24 @@ def _link(hub: Hub) -> Link:
     return link
 
 
-def _asked(
-    link: Link,
-    asker: Asker,
-    request: Request,
-    named: str,
-    attachments: tuple[str, ...],
-    *,
-    seated: bool,
-) -> Asked:
-    actor = asker.actor or asker.user
-    caller = Caller(
+def _caller(link: Link, asker: Asker) -> Caller:
+    return Caller(
         link.sid,
         asker.user,
         asker.level,
-        actor,
+        asker.actor or asker.user,
         background=True,
         by=asker.by,
         backend=not asker.own,
     )
+
+
+def _asked(
+    caller: Caller, asker: Asker, request: Request, named: str, attachments: tuple[str, ...] = ()
+) -> Asked:
+    """Without a session that is attached."""
     door: Literal["user", "system"] = "system" if asker.system else "user"
-    unseated: Literal["", "user", "system"] = "" if seated else door
-    return Asked(caller, request, named, unseated=unseated, attachments=attachments)
+    return Asked(caller, request, named, unseated=door, attachments=attachments)
 
 
 def _submit(hub: Hub, link: Link, event: Asked | PublishIs, topic: str) -> None:
@@ -222,18 +239,32 @@ def _submit(hub: Hub, link: Link, event: Asked | PublishIs, topic: str) -> None:
         raise Refused(UNAVAILABLE)
 
 
-async def _one(hub: Hub, link: Link, event: Asked | PublishIs, topic: str) -> Answers:
+async def _one(
+    hub: Hub, link: Link, event: Asked | PublishIs, topic: str, ident: str = NAME
+) -> Answers:
     _submit(hub, link, event, topic)
     await link.wait_unanswered(0)
-    return _taken(link)
+    lines = _taken(link)
+    return Answers(lines, _ctrls(lines).get(ident, _NONE))
 
 
-def _taken(link: Link) -> Answers:
+def _taken(link: Link) -> tuple[bytes, ...]:
+    """The lines that have come."""
     outlet = link.outlet
     assert isinstance(outlet, _Gathered)
-    answers = Answers.read(bytes(outlet.lines))
-    outlet.lines.clear()
-    return answers
+    text = b"".join(outlet.frames)
+    outlet.frames.clear()
+    return tuple(text.split(b"\n")[:-1])
+
+
+def _ctrls(lines: tuple[bytes, ...]) -> dict[str, dict[str, Any]]:
+    """Each {ctrl} by the request that it answers."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        if line.startswith(b'{"ctrl"'):
+            ctrl = _CTRL.decode(line)["ctrl"]
+            found.setdefault(ctrl.get("id", ""), ctrl)
+    return found
 
 
 def _leave(link: Link) -> None:
@@ -250,15 +281,17 @@ async def ask_attached(
     named: str,
     request: Request,
     attachments: tuple[str, ...] = (),
+    ident: str = NAME,
 ) -> Answers:
     """As a client makes it who attaches first. He becomes a member where he is none: look."""
     link = _link(hub)
     try:
-        sub = _asked(link, asker, Sub(id=NAME, topic=named), named, (), seated=True)
-        came = await _one(hub, link, sub, topic)
+        caller = _caller(link, asker)
+        sub = Asked(caller, Sub(id=ident, topic=named), named)
+        came = await _one(hub, link, sub, topic, ident)
         if came.code >= 300:
             return came
-        asked = _asked(link, asker, request, named, attachments, seated=True)
-        return await _one(hub, link, asked, topic)
+        asked = Asked(caller, request, named, attachments=attachments)
+        return await _one(hub, link, asked, topic, ident)
     finally:
         _leave(link)

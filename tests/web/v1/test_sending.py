@@ -171,6 +171,30 @@ async def test_a_batch(server, api):
     assert (await api("POST", "/messages/batch", {"messages": [good] * 101})).status == 400
 
 
+async def test_each_of_a_batch_gets_its_own_answer(server, api):
+    """Of several authors, into several topics; some are refused, some make the conversation."""
+    alice, bob, carol = [await server.user(name) for name in ("alice", "bob", "carol")]
+    group, closed = (await alice.sub("new")).topic, (await bob.sub("new")).topic
+    await alice.sub(bob.user)
+    ways = [
+        (alice, {"user": bob.user}, 202, 1),
+        (alice, {"topic": closed}, 403, 0),
+        (bob, {"user": carol.user}, 202, 1),
+        (alice, {"topic": group}, 202, 1),
+        (alice, {"users": [carol.user, bob.user]}, 202, 1),
+        (bob, {"user": alice.user}, 202, 3),
+        (carol, {"user": alice.user}, 202, 2),
+    ]
+    many = [{"from": who.user, "content": n, **to} for n, (who, to, _, _) in enumerate(ways)]
+    got = await api("POST", "/messages/batch", {"messages": many})
+    found = [it["results"] for it in got["messages"]]
+    assert [(it[0]["status"], it[0]["seq"]) for it in found] == [way[2:] for way in ways]
+    assert [it["user"] for it in found[4]] == [carol.user, bob.user]
+    assert [it["seq"] for it in found[4]] == [1, 2]
+    page = await alice.get(bob.user, "data")
+    assert sorted((it["seq"], it["content"]) for it in page.data) == [(1, 0), (2, 4), (3, 5)]
+
+
 async def test_a_batch_keeps_its_order_and_shares_commits(server, api):
     """Into a group, and into a conversation that there was not: each in the order of the batch."""
     alice, bob = await server.user("alice"), await server.user("bob")

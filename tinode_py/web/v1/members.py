@@ -107,34 +107,32 @@ def _read_type(hint: Any, kind: _Kind) -> Any:
 
 def built(struct: Any, cls: type[Any]) -> Any:
     """The class that a struct was read for."""
-    plan = _plan_of(cast(Hashable, cls))
+    plan = _plan_of(cls)
     values = [*plan.read(struct)]
     for place in plan.texts:
         if values[place] is not None:
             values[place] = values[place].copy()  # without the rest of the request's bytes
     for place, part in plan.parts:
-        values[place] = _each(built, values[place], part)
+        if values[place]:
+            values[place] = _each(built, values[place], part)
     return cls(*values)
 
 
 def sent(value: Any) -> Any:
     """What the library writes for an answer: all members, under their names on the wire."""
-    plan = _plan_of(cast(Hashable, type(value)))
+    plan = _plan_of(type(value))
     values = [*plan.read(value)]
-    for place, part in plan.parts:
-        values[place] = _each(_sent, values[place], part)
+    for place, _ in plan.parts:
+        if values[place]:
+            values[place] = _each(sent, values[place])
     return dict(zip(plan.names, values, strict=True))
 
 
-def _sent(value: Any, cls: type[Any]) -> Any:
-    return sent(value)
-
-
-def _each(made: Callable[[Any, type[Any]], Any], value: Any, part: type[Any]) -> Any:
-    """A member made of a class, or of a tuple of that, or None."""
+def _each(made: Callable[..., Any], value: Any, *more: Any) -> Any:
+    """Of a member what is made of it, or of each in a tuple."""
     if isinstance(value, tuple):
-        return tuple([made(one, part) for one in value])
-    return None if value is None else made(value, part)
+        return tuple([made(one, *more) for one in value])
+    return made(value, *more)
 
 
 @attrs.frozen
@@ -149,8 +147,7 @@ class _Plan:
     texts: tuple[int, ...]
 
 
-@functools.cache
-def _plan_of(cls: Any) -> _Plan:
+def _made_plan(cls: Any) -> _Plan:
     hints, names = hints_of(cls), [field.name for field in attrs.fields(cls)]
     read = operator.attrgetter(*names)
     found = [(place, _part_of(hints[name])) for place, name in enumerate(names)]
@@ -160,6 +157,9 @@ def _plan_of(cls: Any) -> _Plan:
         tuple((place, part) for place, part in found if part is not None),
         tuple(place for place, name in enumerate(names) if _is_text(hints[name])),
     )
+
+
+_plan_of = cast("Callable[[type[Any]], _Plan]", functools.cache(_made_plan))
 
 
 def _is_text(hint: Any) -> bool:

@@ -11,7 +11,7 @@ from ... import ids
 from ...access import Level
 from ...core.heads import IDEM
 from ...errors import DENIED, Refused
-from ...live.asking import NAME, Asker, Asking
+from ...live.asking import NAME, Asker, Asking, Together
 from ...queries import MembersOf
 from ...wire.packets import Info, Json, Pub
 from .backend import Backend, Call, Handler
@@ -19,6 +19,7 @@ from .later import schedule
 from .people import People, topic_of
 from .problem import Problem, http_status
 from .shape_messages import OwnSend, Reached, Receiver, Send, SendMany, Sent, SentMany, SentTo
+from .types import NULL
 
 _RECEIPTS = 1000  # receivers of one message who are looked up
 _TOGETHER = 50  # messages of a batch that wait for their topics at the same time
@@ -37,19 +38,18 @@ async def send_messages(call: Call) -> SentMany:
     many: SendMany = call.body
     done: list[Sent] = []
     for start in range(0, len(many.messages), _TOGETHER):
-        people = People(call)  # looked up once for all that waits together
-        together = many.messages[start : start + _TOGETHER]
-        begun = [await _tried(call, wanted, people) for wanted in together]
+        some = _Round.of(call)
+        begun = [await _tried(some, wanted) for wanted in many.messages[start : start + _TOGETHER]]
         done += [await sending.sent() for sending in begun]
     return SentMany(tuple(done))
 
 
-async def _tried(call: Call, wanted: Send, people: People) -> Sending:
+async def _tried(some: _Round, wanted: Send) -> Sending:
     try:
-        return await begin(call, wanted, people)
+        return await some.begin(wanted)
     except Problem as no:
         failed = SentTo("", wanted.user or "", 0, None, no.status, no.detail)
-        return Sending(call, "none", Asker(""), (failed,))
+        return Sending(some.call, "none", Asker(""), (failed,))
 
 
 async def send_own(call: Call) -> Sent:
@@ -111,9 +111,9 @@ class _Message:
         kept = msgspec.json.encode(members) if members else None
         return cls(bytes(content), kept, wanted.attachments)
 
-    def request(self, named: str) -> Pub:
+    def request(self, named: str, ident: str = NAME) -> Pub:
         head = Json(self.head) if self.head else None
-        return Pub(id=NAME, topic=named, head=head, content=Json(self.content))
+        return Pub(id=ident, topic=named, head=head, content=Json(self.content))
 
 
 def checked_head(
@@ -121,9 +121,9 @@ def checked_head(
 ) -> dict[str, msgspec.Raw]:
     """The members of a head; 413 if the message is too long, 400 if the head is no object."""
     limit = backend.settings.limits.message_size
-    if len(bytes(content)) + len(bytes(head)) > limit:
+    if len(content) + len(head) > limit:
         raise Problem(413, f"content and head are longer than {limit} bytes")
-    if bytes(head) == b"null":
+    if head == NULL:
         return {}
     try:
         return msgspec.json.decode(head, type=dict[str, msgspec.Raw])
@@ -133,7 +133,7 @@ def checked_head(
 
 async def send(call: Call, wanted: Send) -> Sent:
     """Send one message to all its receivers."""
-    return await (await begin(call, wanted, People(call))).sent()
+    return await (await _Round.of(call).begin(wanted)).sent()
 
 
 @attrs.frozen
@@ -163,49 +163,78 @@ class Sending:
         if isinstance(part, SentTo):
             return part
         result = await _answered(part.asking, part.user)
+        if self.receipt == "none":
+            return result
         return await _with_receipts(self.call, self.asker, result, self.receipt, part.receiver)
 
 
-async def begin(call: Call, wanted: Send, people: People) -> Sending:
-    """Hand one message to all its receivers' topics, without waiting for what they answer."""
-    chosen = [wanted.user is not None, bool(wanted.users), wanted.topic is not None]
-    if sum(chosen) != 1:
-        raise Problem.field("topic", "give exactly one of `user`, `users`, `topic`")
-    message = _Message.of(call.backend, wanted)
-    if wanted.at is not None:
-        return Sending(call, "none", Asker(""), (), await schedule(call, wanted))
-    if wanted.topic is not None:
-        return await _to_topic(people, wanted, wanted.topic, message)
-    return await _to_users(people, wanted, wanted.users or (wanted.user or "",), message)
+@attrs.define
+class _Round:
+    """Messages that are handed to their topics before anybody waits for an answer."""
 
+    call: Call
+    people: People
+    together: Together
+    count: int = 0
 
-async def _to_topic(people: People, wanted: Send, named: str, message: _Message) -> Sending:
-    call = people.call
-    topic = (await topic_of(call, named)).name
-    asker = await people.speaker(wanted.from_)
-    if _is_p2p(topic) and asker.user not in ids.p2p_users(topic):
-        raise Problem(403, "only the two whose conversation it is speak there")
-    own = ids.p2p_peer(topic, asker.user) if _is_p2p(topic) else topic
-    part = _begin(call.backend, asker, topic, own, message)
-    return Sending(call, wanted.receipt, asker, (part,))
+    @classmethod
+    def of(cls, call: Call) -> _Round:
+        return cls(call, People(call), Together(call.backend.hub))
 
+    async def begin(self, wanted: Send) -> Sending:
+        """Hand one message to all its receivers' topics."""
+        chosen = [wanted.user is not None, bool(wanted.users), wanted.topic is not None]
+        if sum(chosen) != 1:
+            raise Problem.field("topic", "give exactly one of `user`, `users`, `topic`")
+        message = _Message.of(self.call.backend, wanted)
+        if wanted.at is not None:
+            scheduled = await schedule(self.call, wanted)
+            return Sending(self.call, "none", Asker(""), (), scheduled)
+        if wanted.topic is not None:
+            return await self._to_topic(wanted, wanted.topic, message)
+        return await self._to_users(wanted, wanted.users or (wanted.user or "",), message)
 
-async def _to_users(
-    people: People, wanted: Send, names: tuple[str, ...], message: _Message
-) -> Sending:
-    call, asker = people.call, await people.speaker(wanted.from_)
-    users = await people.users(names)
-    parts: list[_Begun | SentTo] = []
-    for name in names:
-        user = users[name]
-        if user is None:
-            parts.append(_unknown(name, wanted))
-        elif user.id == asker.user:
-            parts.append(SentTo("", name, 0, None, 400, "this is the sender himself"))
-        else:
-            topic = ids.p2p_name(asker.user, user.id)
-            parts.append(_begin(call.backend, asker, topic, user.id, message, name, user.id))
-    return Sending(call, wanted.receipt, asker, tuple(parts))
+    async def _to_topic(self, wanted: Send, named: str, message: _Message) -> Sending:
+        topic = (await topic_of(self.call, named)).name
+        asker = await self.people.speaker(wanted.from_)
+        if _is_p2p(topic) and asker.user not in ids.p2p_users(topic):
+            raise Problem(403, "only the two whose conversation it is speak there")
+        own = ids.p2p_peer(topic, asker.user) if _is_p2p(topic) else topic
+        part = self._begin(asker, topic, own, message)
+        return Sending(self.call, wanted.receipt, asker, (part,))
+
+    async def _to_users(self, wanted: Send, names: tuple[str, ...], message: _Message) -> Sending:
+        asker = await self.people.speaker(wanted.from_)
+        users = await self.people.users(names)
+        parts: list[_Begun | SentTo] = []
+        for name in names:
+            user = users[name]
+            if user is None:
+                parts.append(_unknown(name, wanted))
+            elif user.id == asker.user:
+                parts.append(SentTo("", name, 0, None, 400, "this is the sender himself"))
+            else:
+                topic = ids.p2p_name(asker.user, user.id)
+                parts.append(self._begin(asker, topic, user.id, message, name, user.id))
+        return Sending(self.call, wanted.receipt, asker, tuple(parts))
+
+    def _begin(
+        self,
+        asker: Asker,
+        topic: str,
+        named: str,
+        message: _Message,
+        user: str = "",
+        receiver: str | None = None,
+    ) -> _Begun | SentTo:
+        self.count += 1
+        ident = str(self.count)
+        request, files = message.request(named, ident), message.attachments
+        try:
+            asking = self.together.begin(asker, topic, named, request, files, ident)
+        except Refused as no:
+            return _not_sent(topic, no, user)
+        return _Begun(asking, user, receiver)
 
 
 def _is_p2p(topic: str) -> bool:
@@ -224,27 +253,11 @@ async def _publish(
     request = message.request(named)
     try:
         request = await backend.hub.vetted(asker.user, topic, request)
-        asking = Asking.begin(backend.hub, asker, topic, named, request, message.attachments)
+        together = Together(backend.hub)
+        asking = together.begin(asker, topic, named, request, message.attachments)
     except Refused as no:
         return _not_sent(topic, no)
     return await _answered(asking)
-
-
-def _begin(
-    backend: Backend,
-    asker: Asker,
-    topic: str,
-    named: str,
-    message: _Message,
-    user: str = "",
-    receiver: str | None = None,
-) -> _Begun | SentTo:
-    request, files = message.request(named), message.attachments
-    try:
-        asking = Asking.begin(backend.hub, asker, topic, named, request, files)
-    except Refused as no:
-        return _not_sent(topic, no, user)
-    return _Begun(asking, user, receiver)
 
 
 async def _answered(asking: Asking, user: str = "") -> SentTo:
@@ -278,8 +291,6 @@ def _refusal(code: int, text: str, named: str) -> tuple[int, str]:
 async def _with_receipts(
     call: Call, asker: Asker, result: SentTo, receipt: str, receiver: str | None
 ) -> SentTo:
-    if receipt == "none":
-        return result
     backend = call.backend
     refused = result.status >= 300
     users = [receiver] if receiver else await _readers(backend, result.topic, asker.user)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import attrs
 import trio
@@ -23,7 +24,7 @@ from .auth.made import made_schemes
 from .auth.rest import Rest
 from .auth.secrets import Secrets, load_secrets, make_folder
 from .auth.token import TokenKeeper
-from .changes import Batch, PutSecret, PutTopic
+from .changes import Batch, PutTopic
 from .config import ConfigError, Settings, database, is_lasting, postgres
 from .errors import StoreError
 from .hooks.before import Before
@@ -49,20 +50,19 @@ from .mail.hook import Hook
 from .mail.smtp import Mailer
 from .push.base import Pusher
 from .push.made import pushers
-from .queries import SecretNamed, TopicByName
+from .queries import TopicByName
 from .records import Topic
 from .store.base import Store
 from .store.lock import LockedError, data_lock
 from .store.memory import MemoryStore
 from .store.migrate import SchemaError
 from .store.postgres.address import Address, AddressFault
+from .store.secrets import TOKEN_KEY, shared_secret
 from .store.sqlite import open_sqlite
 from .store.watched import News, Watched
 
-TOKEN_KEY = "token_key"  # a secret's name in the store
-
 # Joins the cluster that keeps itself in a store, for the time of a block.
-Cluster = Callable[[Store, News], AbstractAsyncContextManager[Companions]]
+Cluster = Callable[[Any, News], AbstractAsyncContextManager[Companions]]
 
 
 def wall_clock() -> int:
@@ -116,7 +116,7 @@ async def stored(settings: Settings, parts: Parts, news: News) -> AsyncIterator[
             yield Ground(store, secrets)
             return
         companions = await stack.enter_async_context(parts.cluster(found, news))
-        secrets = await shared_secrets(found, secrets)
+        secrets = Secrets(await shared_secret(found, TOKEN_KEY, secrets.token_key))
         yield Ground(Watched(store, companions.commits), secrets, companions)
 
 
@@ -132,14 +132,6 @@ def _kept_secrets(settings: Settings, parts: Parts) -> Iterator[Secrets]:
         yield load_secrets(folder, parts.random_bytes)
 
 
-async def shared_secrets(store: Store, own: Secrets) -> Secrets:
-    """The secrets of all servers on one store: those of the first that came, for good."""
-    await store.commit(Batch((PutSecret(TOKEN_KEY, own.token_key),)))
-    kept = await store.fetch(SecretNamed(TOKEN_KEY))
-    assert kept is not None
-    return Secrets(kept)
-
-
 def _database(settings: Settings, parts: Parts) -> AbstractAsyncContextManager[Store]:
     """The database that the settings name; PostgreSQL's library is needed for that alone."""
     url = postgres(settings)
@@ -150,7 +142,12 @@ def _database(settings: Settings, parts: Parts) -> AbstractAsyncContextManager[S
     address = Address.of(url)
     from .store.postgres.store import open_postgres
 
-    return open_postgres(address, connections=settings.postgres.connections, inline=parts.inline)
+    return open_postgres(
+        address,
+        connections=settings.postgres.connections,
+        inline=parts.inline,
+        shared=bool(settings.cluster.listen),
+    )
 
 
 @contextlib.contextmanager

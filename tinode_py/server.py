@@ -153,6 +153,10 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     folder in use, a database of another version.
     """
     parts = parts or Parts()
+    if settings.cluster.listen and parts.cluster is None:
+        from .cluster.joining import joining  # most servers are alone
+
+        parts = attrs.evolve(parts, cluster=partial(joining, settings, parts.random_bytes))
     news = News()
     async with (
         stored(settings, parts, news) as ground,
@@ -170,6 +174,8 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
         server = _assembled(standing, parts, ground, hub, rest, events, uploads)
         standing.follow(looking(uploads), _events_follower(events), events.webhooks.ready_for)
         standing.follow(_before_follower(asking, hub))
+        if ground.companions is not None:
+            ground.companions.heed(standing)
         server.on_session, server.companions = parts.on_session, ground.companions
         async with _sending_later(server), _controlled(server), _listening(server):
             server.ready = True

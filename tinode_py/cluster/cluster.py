@@ -14,9 +14,11 @@ from typing import Protocol
 import attrs
 import trio
 
+from ..config import ConfigError
 from ..core.decision import ctrl
 from ..errors import UNAVAILABLE, Fenced, StoreError
 from ..live.hub import Hub
+from ..live.standing import Standing
 from ..store.coordination import Coordination, Member
 from ..store.watched import News
 from .claims import Claims
@@ -61,13 +63,12 @@ class Cluster:
     links: Callable[[Node], Links]
     serve_as: Callable[[int], None]
     on_news: Callable[[], None] = lambda: None
-    on_reread: Callable[[], None] = lambda: None
-    on_ended: Callable[[str], None] = lambda user: None
     commits: News = attrs.field(factory=News)  # of this node: the others are told
     is_first: bool = False
     membership: Membership = attrs.field(init=False)
     node: Node | None = None
     _hub: Hub | None = None
+    _standing: Standing | None = None
     _hub_given: trio.Event = attrs.field(factory=trio.Event)
 
     async def join(self) -> None:
@@ -106,10 +107,23 @@ class Cluster:
         claims = Claims(self.coordination, self.number)
         node = Node(
             *(self.number, hub, claims, self.membership),
-            *(self.on_news, self.on_reread, self.on_ended),
+            *(self.on_news, self._reread, self._ended),
         )
         self.membership.load = lambda: hub.statistics().sessions
         self.node = hub.placement = node
+
+    def heed(self, standing: Standing) -> None:
+        """Settings that are made at run time, here or on another node, hold on all."""
+        self._standing = standing
+        standing.on_change = lambda: self.node.tell_reread() if self.node else None
+
+    def _reread(self) -> None:
+        if self._hub is not None and self._standing is not None:
+            self._hub.nursery.start_soon(_read_again, self._standing)
+
+    def _ended(self, user: str) -> None:
+        if self._hub is not None and self._hub.attendance is not None:
+            self._hub.attendance.ended(user)
 
     async def run(self) -> None:
         """Live as a member, until cancelled; as another one each time it was fenced."""
@@ -162,6 +176,13 @@ class Cluster:
             if self.node is not None:
                 await self.node.claims.wait_released()
             await self.coordination.leave(self.number)
+
+
+async def _read_again(standing: Standing) -> None:
+    try:
+        await standing.read_again()
+    except (ConfigError, StoreError) as error:
+        log.error("settings that another node has changed cannot be used: %s", error)
 
 
 @contextlib.asynccontextmanager

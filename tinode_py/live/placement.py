@@ -15,6 +15,7 @@ from .inbox import Inbox
 if TYPE_CHECKING:
     from .hub import Hub
     from .runner import Item, Runner
+    from .standing import Standing
 
 
 class Placement(Protocol):
@@ -73,6 +74,9 @@ class Companions(Protocol):
 
     def open(self, hub: Hub) -> None:
         """From now on topics of `hub` are placed among the nodes."""
+
+    def heed(self, standing: Standing) -> None:
+        """Settings that are made at run time, here or on another node, hold on all."""
 
     def begin_drain(self) -> None:
         """The node will end: no new clients are to be sent to it."""

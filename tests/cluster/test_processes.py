@@ -1,0 +1,134 @@
+"""Nodes as an operator runs them: processes, sockets, one database of PostgreSQL, `kill -9`."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.process import PATIENCE, ServerProcess, Talker, connected, serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+LEASE = 2.0
+
+
+@contextlib.asynccontextmanager
+async def nodes(tmp_path: Path, url: str, count: int) -> AsyncIterator[list[ServerProcess]]:
+    """So many nodes on one database, which have links to each other."""
+    async with contextlib.AsyncExitStack() as stack:
+        servers = []
+        for number in range(count):
+            servers.append(await stack.enter_async_context(one(tmp_path, url, number)))
+        for server in servers:
+            await linked(server, count - 1)
+        yield servers
+
+
+@contextlib.asynccontextmanager
+async def one(tmp_path: Path, url: str, number: int) -> AsyncIterator[ServerProcess]:
+    settings = (f"cluster.name=n{number}", "cluster.listen=127.0.0.1:0", f"cluster.lease={LEASE}")
+    args = [word for setting in settings for word in ("--set", setting)]
+    async with serving(tmp_path / f"data{number}", "--store", url, *args) as server:
+        yield server
+
+
+async def linked(server: ServerProcess, count: int) -> None:
+    with trio.fail_after(PATIENCE):
+        while sum("there is a link to node" in line for line in server.said) < count:  # noqa: ASYNC110
+            await trio.sleep(0.02)
+
+
+async def published(talker: Talker, topic: str, content: object) -> float:
+    """Publish until it is taken; how long that took."""
+    began = trio.current_time()
+    with trio.fail_after(PATIENCE):
+        while True:
+            ctrl = await talker.ask(pub={"topic": topic, "content": content})
+            if ctrl["code"] == 202:
+                return trio.current_time() - began
+            assert ctrl["code"] in (502, 503), ctrl
+            await trio.sleep(0.05)
+
+
+async def heard(talker: Talker, content: object) -> list[object]:
+    """All messages that came, once this one is among them."""
+    with trio.fail_after(PATIENCE):
+        while True:
+            found = [packet["data"]["content"] for packet in talker.heard if "data" in packet]
+            if content in found:
+                return found
+            await trio.sleep(0.01)
+
+
+async def test_three_nodes_one_of_them_killed(tmp_path: Path, postgres_url: str) -> None:
+    async with (
+        nodes(tmp_path, postgres_url, 3) as (one, two, three),
+        contextlib.AsyncExitStack() as stack,
+    ):
+        alice, bob, carol = [
+            await stack.enter_async_context(connected(server.url)) for server in (one, two, three)
+        ]
+        for person, name in ((alice, "alice"), (bob, "bobby"), (carol, "carol")):
+            await person.register(name, desc={"public": {"fn": name}})
+        made = await alice.ask(
+            sub={"topic": "new1", "set": {"desc": {"defacs": {"auth": "JRWPS"}}}}
+        )
+        group = made["topic"]
+        for person in (bob, carol):
+            assert (await person.ask(sub={"topic": group}))["code"] == 200
+        for i in range(5):
+            await published(bob, group, i)
+        assert await heard(carol, 4) == [0, 1, 2, 3, 4]
+        await one.kill()
+        took = await published(bob, group, "after")
+        assert took < LEASE + 10  # a lease and a second, where nothing else keeps the machine busy
+        assert await heard(carol, "after") == [0, 1, 2, 3, 4, "after"]
+        print(f"a topic was back after {took:.2f} s, with a lease of {LEASE} s")
+
+
+async def test_a_node_that_is_stopped_and_goes_on(tmp_path: Path, postgres_url: str) -> None:
+    """As a machine that sleeps: it finds that it is no member, and becomes one again."""
+    async with nodes(tmp_path, postgres_url, 2) as (one, two), contextlib.AsyncExitStack() as stack:
+        alice, bob = [
+            await stack.enter_async_context(connected(server.url)) for server in (one, two)
+        ]
+        await alice.register("alice")
+        await bob.register("bobby")
+        made = await alice.ask(
+            sub={"topic": "new1", "set": {"desc": {"defacs": {"auth": "JRWPS"}}}}
+        )
+        group = made["topic"]
+        await bob.ask(sub={"topic": group})
+        one.process.send_signal(signal.SIGSTOP)
+        await published(bob, group, "meanwhile")
+        one.process.send_signal(signal.SIGCONT)
+        with trio.fail_after(PATIENCE):
+            await alice.ended.wait()
+        await linked(two, 2)
+        async with connected(one.url) as again:
+            await again.login("alice")
+            assert (await again.ask(sub={"topic": group}))["code"] == 200
+            await published(again, group, "back")
+        assert await heard(bob, "back") == ["meanwhile", "back"]
+
+
+async def test_a_node_that_is_told_to_stop(tmp_path: Path, postgres_url: str) -> None:
+    async with nodes(tmp_path, postgres_url, 2) as (one, two), contextlib.AsyncExitStack() as stack:
+        alice, bob = [
+            await stack.enter_async_context(connected(server.url)) for server in (one, two)
+        ]
+        await alice.register("alice")
+        await bob.register("bobby")
+        made = await alice.ask(
+            sub={"topic": "new1", "set": {"desc": {"defacs": {"auth": "JRWPS"}}}}
+        )
+        group = made["topic"]
+        await bob.ask(sub={"topic": group})
+        await published(alice, group, "before")
+        assert await one.terminate() == 0
+        await published(bob, group, "after")
+        assert await heard(bob, "after") == ["before", "after"]

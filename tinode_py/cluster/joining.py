@@ -1,0 +1,121 @@
+"""Joining the cluster whose nodes share a database of PostgreSQL, as the settings say."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+import attrs
+import trio
+
+from ..config import ConfigError, Settings, postgres
+from ..errors import StoreError
+from ..store.base import Store
+from ..store.postgres.address import Address
+from ..store.secrets import CLUSTER_KEY, shared_secret
+from ..store.watched import News
+from .cluster import Cluster, Place, joined
+from .link import Links
+from .node import Node
+from .reach import Reach, advertised
+
+KEY_LENGTH = 32  # bytes
+
+
+class SharedStore(Store, Protocol):
+    """A store that several nodes write to."""
+
+    def serve_as(self, node: int) -> None:
+        """Commits are those of `node` from now on."""
+
+
+@attrs.define(eq=False)
+class Door:
+    """Where other nodes connect. The links behind it are those of the member of now."""
+
+    settings: Settings
+    reach: Reach
+    random_bytes: Callable[[int], bytes]
+    secret: bytes = b""
+    _links: Links | None = None
+
+    def links(self, node: Node) -> Links:
+        """The links of a node that has just joined."""
+        cluster = self.settings.cluster
+        self._links = Links(
+            node.id,
+            self.secret,
+            self.reach.connect,
+            node,
+            random_bytes=self.random_bytes,
+            lease=cluster.lease,
+            queue=cluster.queue,
+        )
+        return self._links
+
+    async def accept(self, stream: trio.SocketStream) -> None:
+        """Serve a connection that another node has made."""
+        if self._links is None:
+            await trio.aclose_forcefully(stream)
+        else:
+            await self._links.accept(self.reach.take(stream))
+
+
+@contextlib.asynccontextmanager
+async def joining(
+    settings: Settings, random_bytes: Callable[[int], bytes], store: SharedStore, news: News
+) -> AsyncIterator[Cluster]:
+    """A node while the block runs. ConfigError for what the settings ask and cannot be."""
+    from ..store.postgres.coordination import open_coordination  # needs PostgreSQL's library
+
+    url = postgres(settings)
+    assert url is not None  # the settings were checked
+    door = Door(settings, _reach(settings), random_bytes)
+    listeners = await _listening(settings.cluster.listen)
+    port = listeners[0].socket.getsockname()[1]
+    place = Place(
+        settings.cluster.name or socket.gethostname(),
+        advertised(settings.cluster, port),
+        settings.web.public_url,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        for listener in listeners:
+            stack.push_async_callback(listener.aclose)
+        coordination = await stack.enter_async_context(open_coordination(Address.of(url)))
+        cluster = Cluster(
+            coordination,
+            place,
+            settings.cluster.lease,
+            door.links,
+            store.serve_as,
+            on_news=news.ring,
+        )
+        try:
+            await stack.enter_async_context(joined(cluster))
+            door.secret = await shared_secret(store, CLUSTER_KEY, random_bytes(KEY_LENGTH))
+        except StoreError as error:
+            raise ConfigError("cluster.listen", str(error)) from error
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        nursery.start_soon(trio.serve_listeners, door.accept, listeners)
+        try:
+            yield cluster
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+def _reach(settings: Settings) -> Reach:
+    try:
+        return Reach(settings.cluster.tls)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError("cluster.tls", str(error)) from None
+
+
+async def _listening(address: str) -> list[trio.SocketListener]:
+    host, _, port = address.rpartition(":")
+    try:
+        return await trio.open_tcp_listeners(int(port), host=host.strip("[]") or None)
+    except OSError as error:
+        raise ConfigError("cluster.listen", f"{address}: {error.strerror or error}") from None

@@ -23,7 +23,7 @@ from ...errors import StoreAway, StoreError
 from ..coordination import Member, unknown
 from ..rows import Row, encoded
 from .address import Address
-from .statements import FENCED, Connection, connect
+from .statements import FENCED, SYNCED, Connection, connect
 
 PAUSE = 0.5  # seconds without another attempt, after one to connect has failed
 GROUP = 256  # questions that are answered together, at most
@@ -32,8 +32,8 @@ _ATTEMPTS = 10  # at a claim whose owner lets go of it meanwhile
 # Whoever waits for a lock waits for a commit or for another claim. A database that does not
 # answer is noticed sooner than elsewhere: a beat that hangs is worth nothing.
 _SETTINGS = """
-SET lock_timeout = '1s'; SET statement_timeout = '4s'; SET synchronous_commit = on;
-SET default_transaction_isolation = 'read committed'"""
+SET lock_timeout = '1s'; SET statement_timeout = '4s';
+SET default_transaction_isolation = 'read committed'; """
 _QUICK = {"connect_timeout": "3", "tcp_user_timeout": "4000"}
 
 _JOIN = "SELECT join_cluster($1, $2, $3)"
@@ -139,7 +139,7 @@ class Desk:
             if time.monotonic() - self._failed_at < PAUSE:
                 raise StoreAway(f"{self._address.shown}: there is no connection")
             try:
-                self._connection = connect(self._address, _SETTINGS)
+                self._connection = connect(self._address, _SETTINGS + SYNCED)
             except StoreError:
                 self._failed_at = time.monotonic()
                 raise

@@ -32,10 +32,10 @@ SET TimeZone = 'UTC'; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval 
 SET tcp_keepalives_count = 3; """
 READING = "SET default_transaction_read_only = on; SET statement_timeout = '30s'"
 # Where commits are not synced by the server's own settings, here they are.
-WRITING = """
-SET lock_timeout = '30s'; SET statement_timeout = 0;
+SYNCED = """
 SELECT set_config('synchronous_commit', 'on', false)
 WHERE current_setting('synchronous_commit') = 'off'"""
+WRITING = "SET lock_timeout = '30s'; SET statement_timeout = 0;" + SYNCED
 _WRITE_HOT = """
 SELECT write_hot($1, $2, $3::bigint, $4::json, $5::json, $6::json, $7::json, $8::json)"""
 _WRITE_LARGE = """

@@ -140,16 +140,18 @@ BEGIN
     RETURN FOUND;
 END $$;
 
--- Some claims of who is no member go; how many. Those that are being taken over are left alone.
-CREATE FUNCTION forget_claims(who BIGINT) RETURNS BIGINT LANGUAGE plpgsql AS $$
+-- Some claims of who is no member go, from `after` on; the last of them, NULL if there was none.
+-- Those that are being taken over are left alone.
+CREATE FUNCTION forget_claims(who BIGINT, after TEXT) RETURNS TEXT LANGUAGE plpgsql AS $$
 DECLARE
-    gone BIGINT;
+    reached TEXT;
 BEGIN
-    DELETE FROM claim WHERE node = who AND topic IN (
-        SELECT topic FROM claim WHERE node = who ORDER BY topic LIMIT 1000
-        FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    RETURN gone;
+    WITH void AS MATERIALIZED (
+        SELECT c.topic FROM claim AS c WHERE c.node = who AND c.topic > after COLLATE "C"
+        ORDER BY c.topic LIMIT 1000 FOR UPDATE SKIP LOCKED),
+    gone AS (DELETE FROM claim AS c USING void AS v WHERE c.topic = v.topic)
+    SELECT max(topic COLLATE "C") INTO reached FROM void;
+    RETURN reached;
 END $$;
 
 -- The highest number that is in the log or was ever purged from it.

@@ -175,6 +175,7 @@ async def test_a_fenced_node_writes_nothing() -> None:
                 await mine.commit(Batch((append(2),)))
 
         await shared.leave(a)  # before that commit is written
+        mine.serve_as(await joined(shared, "a"))
     assert await seen(mine) == [1], "it may read"
     assert await other.commit(Batch((append(2),))) == Committed()
     assert issubclass(Fenced, StoreAway)

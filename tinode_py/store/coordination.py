@@ -170,9 +170,12 @@ class FencedStore:
         return await self._store.fetch(query)
 
     async def commit(self, batch: Batch) -> Outcome:
-        """As of `MemoryStore`; Fenced if the node is no member at the moment of writing."""
+        """As of `MemoryStore`; Fenced if the node that handed it in is no member at the moment of
+        writing.
+        """
+        node = self._node
         await trio.lowlevel.checkpoint()
-        self._coordination.check(self._node)
+        self._coordination.check(node)
         return self._store.write(batch)
 
     def statistics(self) -> Statistics:

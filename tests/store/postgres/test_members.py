@@ -6,13 +6,7 @@ import pytest
 import trio
 
 from tests.postgres import Cluster
-from tests.store.postgres.nodes import (
-    PATIENCE,
-    Node,
-    node,
-    nodes,
-    until_beating,
-)
+from tests.store.postgres.nodes import PATIENCE, Node, by_hand, node, nodes, until_beating
 from tests.store.postgres.test_writer import cut
 from tinode_py.errors import StoreAway, StoreError
 
@@ -67,3 +61,35 @@ async def test_a_closed_coordination_refuses(postgres_url: str) -> None:
         pass
     with pytest.raises(StoreError, match="closed"):
         await a.shared.beat(a.id, load=0, draining=False)
+
+
+async def test_claims_of_who_is_gone_are_cleared_away(cluster: Cluster, postgres_url: str) -> None:
+    """By who fenced him; and by who joins later, for the others may have gone themselves."""
+    names = [f"grp{n}" for n in range(2500)]
+    async with nodes(postgres_url, 3) as (a, b, c):
+        await a.shared.claim(a.id, names)
+        await b.shared.claim(b.id, ["x"])
+        assert await b.shared.fence(a.id, -1.0)
+        with by_hand(cluster, postgres_url) as db, trio.fail_after(PATIENCE):
+            while db.execute("SELECT topic, node FROM claim").fetchall() != [("x", b.id)]:
+                await c.shared.beat(c.id, load=0, draining=False)
+            db.execute(
+                "INSERT INTO claim SELECT 'y' || n, $1 FROM generate_series(1, 9) n", (a.id,)
+            )
+            await c.shared.join("d", "d:1", "https://d")
+            while db.execute("SELECT topic, node FROM claim").fetchall() != [("x", b.id)]:
+                await c.shared.beat(c.id, load=0, draining=False)
+
+
+async def test_the_same_is_asked_twice_at_once(postgres_url: str) -> None:
+    """Each gets an answer of its own."""
+    async with node(postgres_url) as a:
+        found: set[int] = set()
+
+        async def join() -> None:
+            found.add(await a.shared.join("same", "x:1", "https://x"))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(join)
+        assert len(found) == 20

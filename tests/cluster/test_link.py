@@ -14,6 +14,7 @@ from tests.cluster.nodes import SECRET, Heard, Network, Node, Wire
 from tinode_py.cluster import handshake
 from tinode_py.cluster.handshake import Credentials
 from tinode_py.cluster.link import IN_TIME, STRANGERS, Peer
+from tinode_py.cluster.peer import TURN
 from tinode_py.cluster.protocol import Call, Fan, Message, Moved, News, Result, Told, pack
 from tinode_py.core.decision import Woken
 from tinode_py.store.coordination import Member
@@ -83,13 +84,13 @@ async def test_a_long_message_goes(autojump_clock: Clock, network: Network) -> N
 
 async def test_an_idle_link_lasts(autojump_clock: Clock, network: Network) -> None:
     a, b = await two(network)
-    await settle(3600)
+    await settle(600)
     assert a.links.peers[2].send(News())
     await settle()
     assert b.heard.told == [("connected", 1), ("received", News())]
     near, far = network.wires[0]
-    assert 3590 * 4 < len(near.out) < 3610 * 4 + 200  # a sign of life each second
-    assert 3590 * 4 < len(far.out) < 3610 * 4 + 200
+    assert 590 * 4 < len(near.out) < 610 * 4 + 200  # a sign of life each second
+    assert 590 * 4 < len(far.out) < 610 * 4 + 200
     assert a.links.peers[2].sent == len(near.out) - 56 - 32  # without the handshake
     assert b.links.peers[1].received == a.links.peers[2].sent
 
@@ -121,6 +122,16 @@ async def test_members_that_leave_and_come(autojump_clock: Clock, network: Netwo
     await settle()
     assert set(a.links.peers) == {3}
     assert a.heard.words("connected") == [2, 3]
+
+
+async def test_a_member_that_has_gone_just_now_is_not_called(
+    autojump_clock: Clock, network: Network
+) -> None:
+    """Its end may be known before the pause between two attempts is over for its task."""
+    a = network.start(1)
+    with trio.fail_after(1):
+        await a.links._keep(2, trio.CancelScope())
+    assert network.wires == []
 
 
 async def test_the_end_of_a_node_is_seen_at_once(autojump_clock: Clock, network: Network) -> None:
@@ -245,6 +256,30 @@ async def joined(network: Network, node: Node) -> trio.abc.Stream:
     return stream
 
 
+async def test_nothing_is_heard_after_a_reset(autojump_clock: Clock, network: Network) -> None:
+    a, b = await two(network)
+    b.heard.resets = True
+    for n in range(5):
+        a.links.peers[2].send(Result(n))
+    await settle()
+    assert b.heard.told[:3] == [("connected", 1), ("received", Result(0)), ("lost", "enough")]
+    assert len(b.heard.words("received")) == 1
+
+
+async def test_others_get_their_turn_while_much_is_heard(
+    autojump_clock: Clock, network: Network
+) -> None:
+    a, b = await two(network)
+    b.heard.slow = -1
+    for n in range(1000):
+        a.links.peers[2].send(Result(n))
+    seen = set()
+    while len(b.heard.told) <= 1000:
+        await trio.lowlevel.checkpoint()
+        seen.add(len(b.heard.told))
+    assert len(seen) > 1000 / 2 / TURN
+
+
 async def test_a_slow_handler_holds_up_the_sender_and_is_no_silence(
     autojump_clock: Clock, network: Network
 ) -> None:
@@ -318,11 +353,11 @@ async def test_a_node_with_another_secret(
 ) -> None:
     a, b = network.start(1, secret=b"another secret"), network.start(2)
     network.know()
-    await settle(300)
+    await settle(150)
     assert a.heard.told == b.heard.told == []
-    assert len(network.wires) > 200
-    assert 4 <= len(lines(caplog, "refused a connection: it has another secret")) <= 6
-    assert 4 <= len(lines(caplog, "no link to node 2 (n2, node2:7070): it closed the con")) <= 6
+    assert len(network.wires) > 100
+    assert 2 <= len(lines(caplog, "refused a connection: it has another secret")) <= 3
+    assert 2 <= len(lines(caplog, "no link to node 2 (n2, node2:7070): it closed the")) <= 3
     assert "times more before" in caplog.text
 
 
@@ -467,7 +502,7 @@ async def test_nobody_is_let_in_before_and_after(autojump_clock: Clock, network:
 Sent = dict[tuple[int, int], list[tuple[Peer, list[Message]]]]  # by who to whom, by connection
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 async def test_whatever_breaks_there_is_no_gap(
     autojump_clock: Clock, network: Network, seed: int
 ) -> None:
@@ -478,11 +513,12 @@ async def test_whatever_breaks_there_is_no_gap(
     nodes = [network.start(id) for id in (1, 2, 3)]
     network.know()
     sent: Sent = {}
-    for step in range(300):
+    for step in range(200):
         await trio.sleep(chance.expovariate(3))
         say(chance.choice(nodes), step, sent)
         harm(network, chance)
     network.refusing = network.deaf = False
+    network.know()
     for near, far in network.wires:
         near.stuck = far.stuck = False
     await settle(2 * LEASE + IN_TIME + 5)
@@ -490,7 +526,7 @@ async def test_whatever_breaks_there_is_no_gap(
         assert len(node.links.peers) == 2
         for sender in {1, 2, 3} - {node.links.me}:
             check(node, sender, [run for _, run in sent.get((sender, node.links.me), [])])
-    assert sum(map(len, sent.values())) > 12  # so many connections were used
+    assert sum(map(len, sent.values())) > 8  # so many connections were used
 
 
 def say(node: Node, step: int, sent: Sent) -> None:
@@ -517,6 +553,10 @@ def harm(network: Network, chance: random.Random) -> None:
                 network.deaf = not network.deaf
     elif chance.random() < 0.1:
         network.refusing = network.deaf = False
+    if chance.random() < 0.05:
+        nodes = [*network.nodes.values()]
+        known = [node.member for node in nodes if chance.random() < 0.8]
+        chance.choice(nodes).links.members(known)
     if chance.random() < 0.03:
         node = chance.choice([*network.nodes.values()])
         for peer in [*node.links.peers.values()]:

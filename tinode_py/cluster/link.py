@@ -142,9 +142,9 @@ class Links:
         least, most = self._terms.ping / 10, self._terms.ping
         pause = least
         with scope:
-            while True:
+            while (member := self._members.get(them)) is not None:
                 began = trio.current_time()
-                await self._call(self._members[them])
+                await self._call(member)
                 if trio.current_time() - began > self._terms.silence:
                     pause = least
                 chance = self._credentials.random_bytes(1)[0] / 255
@@ -158,7 +158,10 @@ class Links:
                 stream = await self._connect(member.address)
                 await handshake.connect(stream, self._credentials, member.id)
         except NoLink as no:
-            self._no_link(member, no.why)
+            why: str = no.why
+            if why == "it closed the connection":
+                why += ": its log says why"
+            self._no_link(member, why)
         except trio.TooSlowError:
             self._no_link(member, f"no answer within {IN_TIME:g} s")
         except _BROKEN as error:

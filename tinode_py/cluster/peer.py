@@ -21,6 +21,7 @@ from . import items
 from .protocol import BadMessage, Message, pack, unpack
 
 CHUNK = 65_536  # bytes read at once; written at once, so that progress is seen no finer
+TURN = 32  # messages heard before other tasks get their turn
 _ALIVE = bytes(4)
 
 
@@ -42,8 +43,8 @@ class Handler(Protocol):
         """There is a connection. Messages may be sent from now on."""
 
     async def received(self, peer: Peer, message: Message) -> None:
-        """A message has come. The next is not read before this returns. Cancelled when the
-        connection is over; what it raises ends everything.
+        """A message has come. The next is not read before this returns, and none once the
+        connection is over or was reset; then this is cancelled. What it raises ends everything.
         """
 
     def lost(self, peer: Peer) -> None:
@@ -87,8 +88,7 @@ class Peer:
             return False
         if not self.queued:
             self._empty = trio.Event()
-        self._queue.append(len(data).to_bytes(4, "big"))
-        self._queue.append(data)
+        self._queue.append(len(data).to_bytes(4, "big") + data)
         self.queued += len(data) + 4
         self._wake.set()
         return True
@@ -130,14 +130,18 @@ class Peer:
 
     async def _read_all(self, stream: trio.abc.Stream, handler: Handler) -> None:
         waiting = bytearray()
+        heard = 0
         while not self.reason:
             waiting += await self._read(stream)
             place = 0
-            while (end := self._end(waiting, place)) <= len(waiting):
+            while (end := self._end(waiting, place)) <= len(waiting) and not self.reason:
                 if end > place + 4:
                     with memoryview(waiting) as view:
                         data = bytes(view[place + 4 : end])
                     await self._hear(data, handler)
+                    heard += 1
+                    if not heard % TURN:
+                        await trio.lowlevel.checkpoint()
                 place = end
             del waiting[:place]
 
@@ -171,9 +175,8 @@ class Peer:
             message = unpack(data)
         except BadMessage as error:
             self.reset(f"no message: {error}")
-            await trio.lowlevel.checkpoint()  # where that takes effect
-            return
-        await handler.received(self, message)
+        else:
+            await handler.received(self, message)
 
     # --- writing -------------------------------------------------------------------------
 

@@ -9,10 +9,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import trio
 
 from tests.docs.pages import DOCS, ROOT, blocks
-from tests.process import connected, serving
 from tinode_py.config import Settings, load
 
 DEPLOY = DOCS / "deploy"
@@ -65,51 +63,6 @@ def test_proxies_take_what_the_server_takes() -> None:
         text = (DEPLOY / name).read_text("utf-8")
         (megabytes,) = re.findall(r"(?:client_max_body_size|max_size) (\d+)(?:m|MB)", text)
         assert int(megabytes) * 1_000_000 > size, name
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")
-async def test_people_talk_through_nginx(tmp_path: Path) -> None:
-    """The site as it stands, but for TLS and ports."""
-    site = (DEPLOY / "nginx.conf").read_text("utf-8")
-    async with serving(tmp_path / "data", "--set", "web.forwarded_for=true") as server:
-        socket = tmp_path / "nginx.sock"
-        head, second = site.split("server {\n    listen 80;")
-        plain = "server {" + second.partition("\nserver {")[2]
-        plain = re.sub(r"listen 443 ssl;", f"listen unix:{socket};", plain)
-        plain = re.sub(r".*(\[::\]:443|ssl_certificate).*\n", "", plain)
-        head = head.replace("127.0.0.1:6060", server.address)
-        paths = "".join(
-            f"{name}_temp_path {tmp_path}/{name};\n"
-            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        conf = tmp_path / "nginx.conf"
-        conf.write_text(
-            f"daemon off;\npid {tmp_path}/pid;\nerror_log {tmp_path}/error.log;\n"
-            f"events {{}}\nhttp {{\naccess_log off;\n{paths}{head}{plain}\n}}\n"
-        )
-        async with trio.open_nursery() as nursery:
-            process = await nursery.start(_nginx, conf, tmp_path)
-            with trio.fail_after(30):
-                while not socket.exists():  # noqa: ASYNC110  another process makes it
-                    await trio.sleep(0.01)
-            async with connected(f"unix:{socket}") as alice:
-                await alice.register("alice")
-                group = (await alice.ask(sub={"topic": "new"}))["topic"]
-                assert (await alice.ask(pub={"topic": group, "content": "hello"}))["code"] == 202
-            process.terminate()
-
-
-async def _nginx(
-    conf: Path,
-    folder: Path,
-    *,
-    task_status: trio.TaskStatus[trio.Process] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    line = ["nginx", "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(conf)]
-    process = await trio.lowlevel.open_process(line)
-    task_status.started(process)
-    await process.wait()
 
 
 def test_the_page_names_every_file() -> None:

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.docs.pages import DOCS, ROOT, blocks
 from tinode_py.config import Settings, load
@@ -63,6 +64,25 @@ def test_proxies_take_what_the_server_takes() -> None:
         text = (DEPLOY / name).read_text("utf-8")
         (megabytes,) = re.findall(r"(?:client_max_body_size|max_size) (\d+)(?:m|MB)", text)
         assert int(megabytes) * 1_000_000 > size, name
+
+
+def test_pods_get_settings_that_there_are() -> None:
+    """What Kubernetes puts into the environment, with an address for a pod."""
+    (deployment, *_) = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    values = {
+        item["name"]: item.get("value", "").replace("$(POD_IP)", "10.1.2.3")
+        for item in container["env"]
+        if item["name"].startswith("TINODE_")
+    }
+    values["TINODE_SERVER__STORE"] = "postgresql://tinode@db/tinode"
+    settings = load(environ=values)
+    assert settings.cluster.listen == "10.1.2.3:7060"
+    assert settings.media.s3.bucket == "tinode"
+    assert pod["terminationGracePeriodSeconds"] > settings.server.drain_seconds
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"http": 6060, "cluster": 7060}
 
 
 def test_the_page_names_every_file() -> None:

@@ -21,7 +21,7 @@ import pytest
 import trio
 import trustme
 
-from tests.docs.pages import DOCS
+from tests.docs.pages import DOCS, blocks
 from tests.process import KEY, PATIENCE, Talker, connected, serving
 from tests.web.files import BOUNDARY, exchange, form
 
@@ -37,9 +37,12 @@ def _without_tls(site: str, backend: str) -> str:
     """The site of nginx that speaks TLS, without it."""
     head, second = site.split("server {\n    listen 80;")
     plain = "server {" + second.partition("\nserver {")[2]
-    plain = plain.replace("listen 443 ssl;", f"listen {ADDRESS}:{PORT};")
-    plain = re.sub(r".*(\[::\]:443|ssl_certificate).*\n", "", plain)
-    return head.replace("127.0.0.1:6060", backend) + plain
+    return head.replace("127.0.0.1:6060", backend) + _on_our_port(plain)
+
+
+def _on_our_port(site: str) -> str:
+    site = site.replace("listen 443 ssl;", f"listen {ADDRESS}:{PORT};")
+    return re.sub(r".*(\[::\]:443|ssl_certificate).*\n", "", site)
 
 
 def _nginx(folder: Path, site: str) -> Command:
@@ -200,3 +203,43 @@ def test_caddy_takes_its_file_as_it_stands(tmp_path: Path) -> None:
     assert found
     done = subprocess.run([found, *line[1:]], capture_output=True, text=True, env=own)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")
+async def test_people_on_three_nodes_talk_through_nginx(tmp_path: Path, postgres_url: str) -> None:
+    """The commands of cluster.md as they stand, but for ports and folders. All come from one
+    address here, so the proxy goes from node to node instead.
+    """
+    (three, _) = blocks(DOCS / "cluster.md", "sh")
+    lines = [line.split() for line in three.text.splitlines() if line.startswith("tinode-py serve")]
+    assert len(lines) == 3
+    site = (DEPLOY / "nginx-cluster.conf").read_text("utf-8")
+    site = _on_our_port(site.replace("hash $remote_addr consistent;", ""))
+    async with contextlib.AsyncExitStack() as stack:
+        for line in lines:
+            word = dict(zip(line[2::2], line[3::2], strict=True))
+            own = re.sub(r":\d+$", ":0", word["--set"])
+            args = ("--store", postgres_url, "--set", own)
+            node = await stack.enter_async_context(serving(tmp_path / word["--data"], *args))
+            site = site.replace(word["--listen"], node.address)
+        await stack.enter_async_context(running(_nginx(tmp_path, site), tmp_path / "said"))
+        people = []
+        for number in range(3):
+            person = await stack.enter_async_context(connected(f"http://{ADDRESS}:{PORT}"))
+            await person.register(f"person{number}")
+            people.append(person)
+        await _talk(*people)
+
+
+async def _talk(alice: Talker, *others: Talker) -> None:
+    modes = {"desc": {"defacs": {"auth": "JRWPS"}}}
+    group = (await alice.ask(sub={"topic": "new", "set": modes}))["topic"]
+    with trio.fail_after(PATIENCE):
+        for person in others:
+            while (await person.ask(sub={"topic": group}))["code"] >= 300:  # noqa: ASYNC110
+                await trio.sleep(0.1)  # their nodes have no links to each other yet
+        assert (await alice.ask(pub={"topic": group, "content": "hello"}))["code"] == 202
+        for person in others:
+            while not any("data" in packet for packet in person.heard):  # noqa: ASYNC110
+                await trio.sleep(0.01)

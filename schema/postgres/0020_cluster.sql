@@ -9,9 +9,11 @@ CREATE TABLE node (
     batch BIGINT NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10); -- updated by every commit, in place
 
--- Apart from the above, whose row a commit holds. at: ms since 1970.
+-- Apart from the above, whose row a commit holds. Who waits for beats counts them; the time of the
+-- last (ms since 1970) is for people.
 CREATE TABLE node_beat (
     node BIGINT PRIMARY KEY,
+    beats BIGINT NOT NULL DEFAULT 0,
     at BIGINT NOT NULL,
     load BIGINT NOT NULL DEFAULT 0,
     draining BIGINT NOT NULL DEFAULT 0
@@ -52,25 +54,26 @@ END $$;
 -- A beat that a crash of the database forgets does no harm: it waits for no disk.
 CREATE FUNCTION beat(me BIGINT, sessions BIGINT, ends BIGINT)
 RETURNS TABLE (
-    id BIGINT, name TEXT, address TEXT, url TEXT, draining BIGINT, load BIGINT, silent BIGINT
+    id BIGINT, name TEXT, address TEXT, url TEXT, draining BIGINT, load BIGINT, beats BIGINT
 ) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
-    UPDATE node_beat AS b SET at = now_ms(), load = sessions, draining = ends WHERE b.node = me;
+    UPDATE node_beat AS b SET beats = b.beats + 1, at = now_ms(), load = sessions, draining = ends
+    WHERE b.node = me;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'node % is no member', me USING ERRCODE = 'TP002';
     END IF;
     RETURN QUERY
-        SELECT n.id, n.name, n.address, n.url, b.draining, b.load, now_ms() - b.at
+        SELECT n.id, n.name, n.address, n.url, b.draining, b.load, b.beats
         FROM node AS n JOIN node_beat AS b ON b.node = n.id ORDER BY n.id;
 END $$;
 
--- End the membership of who has not beaten since a time; whether it is no member now. Its commit
--- that is under way comes before or fails. A connection of its that stands in the way is ended:
--- who holds the lock of its number is the one that writes.
-CREATE FUNCTION fence(who BIGINT, since BIGINT) RETURNS BOOLEAN LANGUAGE plpgsql AS $$
+-- End the membership of who has not beaten since it was seen to have done so so many times;
+-- whether it is no member now. Its commit that is under way comes before or fails. A connection of
+-- its that stands in the way is ended: who holds the lock of its number is the one that writes.
+CREATE FUNCTION fence(who BIGINT, seen BIGINT) RETURNS BOOLEAN LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM 1 FROM node_beat AS b WHERE b.node = who AND b.at < since FOR UPDATE;
+    PERFORM 1 FROM node_beat AS b WHERE b.node = who AND b.beats = seen FOR UPDATE;
     IF FOUND THEN
         PERFORM pg_terminate_backend(l.pid) FROM pg_locks AS l
         WHERE l.locktype = 'advisory' AND l.classid = 1416195696 AND l.objid = who::oid

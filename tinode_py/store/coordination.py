@@ -3,7 +3,8 @@
 Each run of a node has a number of its own, never given out again. A topic's claim moves only
 when its owner lets go of it, or when the owner is no member any more; and a store refuses every
 commit of a node that is none. So no topic ever has two owners that can commit, whatever clocks
-and networks do. Time is the store's: a node's own clock counts for nothing.
+and networks do. Time only says who is taken for dead: who has not beaten for so long as others
+waited.
 
 Every method may raise StoreError: then it is not known whether it took place. Each may be asked
 again.
@@ -31,7 +32,7 @@ class Member:
     """A node as the others see it.
 
     `address` is where nodes connect (host:port), `url` where clients do. `load` is its number of
-    sessions, as of its last beat; `silent` the seconds since that, by the store's clock.
+    sessions, as of its last beat; `silent` the seconds since that one was first seen here.
     """
 
     id: int
@@ -55,8 +56,9 @@ class Coordination(Protocol):
         """
 
     async def fence(self, node: int, lease: float) -> bool:
-        """End the membership of `node` if its last beat is older than `lease` seconds. Whether
-        it is no member now. Sleeps while a commit of it is under way; after True none succeeds.
+        """End the membership of `node` if no beat of it was seen here for `lease` seconds, and
+        there was none. Whether it is no member now. Sleeps while a commit of it is under way;
+        after True none succeeds.
         """
 
     async def claim(self, node: int, topics: Sequence[str]) -> dict[str, int]:
@@ -82,11 +84,11 @@ def unknown(node: int) -> Fenced:
 @attrs.define
 class _Row:
     member: Member
-    beaten: float  # when, by the store's clock
+    beaten: float  # when
 
 
 class MemoryCoordination:
-    """A `Coordination` of nodes in one process. `now` is the store's clock, in seconds.
+    """A `Coordination` of nodes in one process, with a clock for all of them, in seconds.
 
     Each method is a checkpoint, and then happens at once.
     """

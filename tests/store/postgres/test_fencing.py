@@ -25,6 +25,7 @@ from tests.store.postgres.nodes import (
     fenced,
     node,
     nodes,
+    until_beating,
     waits_for_its_turn,
 )
 from tests.store.postgres.test_writer import COLD, HOT, Cut, cut, seen, until_stored
@@ -98,6 +99,7 @@ async def test_a_fence_waits_for_a_commit_that_is_nearly_done(
                 with pytest.raises(StoreAway, match="lock timeout"):
                     await b.shared.fence(a.id, -1.0)
                 assert await a.shared.beat(a.id, load=0, draining=False), "a beat waits for none"
+            assert await until_beating(b) == [a.id, b.id]
             assert await b.shared.fence(a.id, -1.0)
             rows = db.execute("SELECT id, batch FROM node_gone").fetchall()
             assert rows == [(a.id, 77)]

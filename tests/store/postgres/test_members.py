@@ -93,3 +93,29 @@ async def test_the_same_is_asked_twice_at_once(postgres_url: str) -> None:
             for _ in range(20):
                 nursery.start_soon(join)
         assert len(found) == 20
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_clock_that_jumps_fences_nobody_and_saves_nobody(
+    cluster: Cluster, postgres_url: str, hours: int
+) -> None:
+    """The database's, between two beats."""
+    async with nodes(postgres_url) as (a, b):
+        assert await until_beating(a) == [a.id, b.id]
+        with by_hand(cluster, postgres_url) as db:
+            db.execute("UPDATE node_beat SET at = at + $1 * 3600000", (hours,))
+        (_, seen) = await a.shared.beat(a.id, load=0, draining=False)
+        assert seen.silent < 1800
+        assert not await a.shared.fence(b.id, 1800.0)
+        assert await a.shared.fence(b.id, -1.0)
+
+
+async def test_who_has_beaten_since_is_not_fenced(postgres_url: str) -> None:
+    """However long nobody looked."""
+    async with nodes(postgres_url) as (a, b):
+        assert await until_beating(a) == [a.id, b.id]
+        assert await until_beating(b) == [a.id, b.id]
+        assert not await a.shared.fence(b.id, -1.0)
+        assert await until_beating(b) == [a.id, b.id]
+        await until_beating(a)
+        assert await a.shared.fence(b.id, -1.0)

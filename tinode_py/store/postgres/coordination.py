@@ -3,6 +3,10 @@
 So a beat never waits behind a commit. Claims that wait at the same time share one statement, and
 one wait for the disk. A connection that is lost is made again for the next question; what was
 asked when it was lost is answered StoreAway, and may have taken place.
+
+Nobody's clock says when a beat was. Each node counts the beats of the others, and takes for
+silent who has not beaten since it saw the last, measured by its own clock, which does not jump.
+Who fences another says how many beats he has seen, and comes too late if there were more.
 """
 
 from __future__ import annotations
@@ -19,7 +23,20 @@ import trio
 from ...errors import StoreError
 from ..coordination import Member
 from .address import Address
-from .desk import BEAT, FENCE, GIVE, GONE, JOIN, LEAVE, RELEASE, TOPICS, Claim, Desk, Question
+from .desk import (
+    BEAT,
+    BEATS,
+    FENCE,
+    GIVE,
+    GONE,
+    JOIN,
+    LEAVE,
+    RELEASE,
+    TOPICS,
+    Claim,
+    Desk,
+    Question,
+)
 
 GROUP = 256  # questions that are answered together, at most
 
@@ -43,6 +60,7 @@ class PostgresCoordination:
         self._token = trio.lowlevel.current_trio_token()
         self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._closed = False
+        self._seen: dict[int, tuple[int, float]] = {}  # beats of a node, and since when so many
         self._thread = threading.Thread(target=self._run, name="store-members", daemon=True)
         self._thread.start()
 
@@ -54,13 +72,25 @@ class PostgresCoordination:
 
     async def beat(self, node: int, *, load: int, draining: bool) -> tuple[Member, ...]:
         rows = await self._ask(Question(node, BEAT, (node, load, int(draining))))
+        now = trio.current_time()
+        self._seen = {row[0]: self._counted(row[0], row[-1], now) for row in rows}
         return tuple(
-            Member(id, name, address, url, bool(draining), load, max(0, silent) / 1000)
-            for id, name, address, url, draining, load, silent in rows
+            Member(id, name, address, url, bool(draining), load, now - self._seen[id][1])
+            for id, name, address, url, draining, load, _ in rows
         )
 
+    def _counted(self, node: int, beats: int, now: float) -> tuple[int, float]:
+        known = self._seen.get(node)
+        return known if known and known[0] == beats else (beats, now)
+
     async def fence(self, node: int, lease: float) -> bool:
-        ((gone,),) = await self._ask(Question(node, FENCE, (node, round(lease * 1000))))
+        if node not in self._seen:
+            for _, count in await self._ask(Question(node, BEATS, (node,))):
+                self._seen[node] = (count, trio.current_time())
+        now = trio.current_time()
+        beats, since = self._seen.get(node, (-1, now))
+        expected = beats if now - since > lease else -1
+        ((gone,),) = await self._ask(Question(node, FENCE, (node, expected)))
         return bool(gone)
 
     async def claim(self, node: int, topics: Sequence[str]) -> dict[str, int]:

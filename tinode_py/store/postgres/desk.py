@@ -28,8 +28,9 @@ SET default_transaction_isolation = 'read committed'; """
 _QUICK = {"connect_timeout": "3", "tcp_user_timeout": "4000"}
 
 JOIN = "SELECT join_cluster($1, $2, $3)"
-BEAT = "SELECT id, name, address, url, draining, load, silent FROM beat($1, $2, $3)"
-FENCE = "SELECT fence($1, now_ms() - $2)"
+BEAT = "SELECT id, name, address, url, draining, load, beats FROM beat($1, $2, $3)"
+BEATS = "SELECT node, beats FROM node_beat WHERE node = $1"
+FENCE = "SELECT fence($1, $2)"
 CLAIM = "SELECT topic, node FROM claim_topics($1, $2::json)"
 RELEASE = "SELECT release_topics($1, $2::json)"
 GIVE = "SELECT give_topic($1, $2, $3)"

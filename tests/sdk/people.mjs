@@ -11,7 +11,7 @@ export const { Drafty, Tinode } = sdk;
 
 const API_KEY = 'AQEAAAABAAD_rAp4DJh05a1HAwFT3A6K';
 const PAGE = 24; // messages, as the SDK has it
-const PATIENCE = 30_000; // ms
+const PATIENCE = 60_000; // ms; the SDK waits up to half of it before it comes back
 
 Tinode.setNetworkProviders(WebSocket, xhr2.XMLHttpRequest);
 Tinode.setDatabaseProvider(new IDBFactory());

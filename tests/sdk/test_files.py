@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 async def _told(node: str, data: Path) -> list[dict[str, str]]:
-    with trio.fail_after(60):
+    with trio.fail_after(180):
         async with serving(data, "--set", "limits.file_size=2000000") as server:
             script = [node, str(HERE / "files.mjs"), server.address]
             done = await trio.run_process(script, capture_stdout=True, check=False)

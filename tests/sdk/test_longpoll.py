@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 async def _told(node: str, data: Path) -> list[dict[str, str]]:
-    with trio.fail_after(60):
+    with trio.fail_after(180):
         async with serving(data) as server:
             script = [node, str(HERE / "longpoll.mjs"), server.address]
             done = await trio.run_process(script, capture_stdout=True, check=False)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 async def _told(node: str) -> list[dict[str, Any]]:
-    with trio.fail_after(60):
+    with trio.fail_after(180):
         async with running_server(rooms={"clients": "create"}) as server:
             address = server.url.removeprefix("http://")
             script = [node, str(HERE / "rooms.mjs"), address, await key_for(server)]

@@ -53,7 +53,7 @@ def test_every_step_is_listed(outcomes: dict[str, str]) -> None:
 
 async def _conversation(node: str, data: Path) -> dict[str, str]:
     outcomes: dict[str, str] = {}
-    with trio.fail_after(120):
+    with trio.fail_after(240):
         async with serving(data) as server:
             chat = await trio.lowlevel.open_process(
                 [node, str(HERE / "chat.mjs"), server.address], stdout=subprocess.PIPE

@@ -79,7 +79,8 @@ class Cluster:
             self.coordination, number, self.lease, lambda: 0, lambda members: None
         )
         log.info("joined the cluster as node %s (%s)", number, self.place.name)
-        await self.membership.beat()
+        if not await self.membership.beat():
+            raise StoreError("the cluster's store could not be asked who is a member")
         self.is_first = not self.membership.others
 
     def begin_drain(self) -> None:
@@ -121,9 +122,9 @@ class Cluster:
         if self._hub is not None and self._standing is not None:
             self._hub.nursery.start_soon(_read_again, self._standing)
 
-    def _ended(self, user: str) -> None:
+    def _ended(self, user: str, reason: str) -> None:
         if self._hub is not None and self._hub.attendance is not None:
-            self._hub.attendance.ended(user)
+            self._hub.attendance.ended(user, reason)
 
     async def run(self) -> None:
         """Live as a member, until cancelled; as another one each time it was fenced."""

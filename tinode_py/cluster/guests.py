@@ -53,9 +53,10 @@ class Guests:
             link.form = message.form
         link.arrive(self.hub, message)
 
-    def has(self, topic: str) -> bool:
-        """Whether a session of the other node is attached to a topic."""
-        return topic in self.links
+    def release(self, topic: str) -> None:
+        """The topic is here no longer: whoever is attached has to return to it elsewhere."""
+        if self.links.pop(topic, None) is not None:
+            self.send(protocol.Moved(topic))
 
     def lost(self) -> None:
         """The other node is out of reach: its sessions are gone from here."""

@@ -46,8 +46,8 @@ class Membership:
             await self.beat()
             await trio.sleep_until(began + self.lease / BEATS)
 
-    async def beat(self) -> None:
-        """One beat, and what follows from the answer."""
+    async def beat(self) -> bool:
+        """One beat, and what follows from the answer; False if the store could not be asked."""
         began = trio.current_time()
         try:
             members = await self.coordination.beat(
@@ -64,6 +64,8 @@ class Membership:
             if self._in_touch_since != float("inf"):
                 log.error("the cluster's store cannot be reached: %s", error)
             self._in_touch_since = float("inf")
+            return False
+        return True
 
     async def _fenced(self, member: Member) -> bool:
         """Whether a node is no member (any more)."""

@@ -16,7 +16,7 @@ import trio
 
 from ..core.decision import EndSessions, Event, Presence, Recheck
 from ..core.me import MeState
-from ..errors import UNREACHABLE, Refused, StoreError
+from ..errors import INTERNAL, UNAVAILABLE, UNREACHABLE, Refused, StoreError
 from ..ids import Kind, kind_of
 from ..live.hub import Hub
 from ..live.inbox import Inbox
@@ -81,11 +81,13 @@ class Node:
     membership: Membership
     on_news: Callable[[], None] = lambda: None
     on_reread: Callable[[], None] = lambda: None
-    on_ended: Callable[[str], None] = lambda user: None  # his last session was on a lost node
+    # A user's last session, on another node, is over; why.
+    on_ended: Callable[[str, str], None] = lambda user, reason: None
     directory: Directory = attrs.field(factory=Directory)
     members: tuple[Member, ...] = ()
     _others: dict[int, Other] = attrs.field(factory=dict)
     _proxies: dict[str, tuple[int, Proxy]] = attrs.field(factory=dict)
+    _over: bool = False  # the node is no member any more
     _gone: set[int] = attrs.field(factory=set)  # numbers are never given out again
     _changed: trio.Event = attrs.field(factory=trio.Event)
     announcing: Announcing = attrs.field(init=False)
@@ -107,12 +109,24 @@ class Node:
         proxy = Proxy(topic, inbox, hub.now, hub.link_of, lambda: hub.closing)
         with trio.CancelScope() as scope:
             self._life[topic] = scope
-            while not await self._served(proxy, own):
+            if self._over:
+                scope.cancel()
+            while not await self._tried(proxy, own):
                 pass
         if self._life.get(topic) is scope:
             del self._life[topic]
         if scope.cancelled_caught:
-            self.hub.forget(topic)
+            hub.forget(topic)
+            proxy.refuse_all(UNAVAILABLE)
+
+    async def _tried(self, proxy: Proxy, own: Callable[[str, Inbox[Item]], Runner]) -> bool:
+        try:
+            return await self._served(proxy, own)
+        except Exception:  # a bug must cost some requests, not the server
+            log.exception("a proxy failed", extra={"topic": proxy.topic})
+            proxy.refuse_all(INTERNAL)
+            await trio.sleep(PAUSE)
+            return self._is_over(proxy)
 
     async def _served(self, proxy: Proxy, own: Callable[[str, Inbox[Item]], Runner]) -> bool:
         """One owner of the topic; False if another is to be found."""
@@ -137,6 +151,7 @@ class Node:
             over = await proxy.run(other.peer.send)
         finally:
             del self._proxies[topic]
+            proxy.lose()
         if over:
             self.hub.forget(topic)
         return over
@@ -156,12 +171,15 @@ class Node:
         for item in items:
             assert item.link is not None
             self.hub.nursery.start_soon(self._check, runner, item.link, proxy.had(item.link.sid))
-        await runner.run()
+        try:
+            await runner.run()
+        except trio.Cancelled:
+            runner.abandon()
+            raise
         self.claims.release(topic)
         self._tell_all(protocol.Unloaded((topic,)))
         for other in self._others.values():
-            if other.guests.has(topic):
-                other.tell(protocol.Moved(topic))
+            other.guests.release(topic)
 
     async def _announce(self, topics: tuple[str, ...]) -> None:
         async with trio.open_nursery() as nursery:
@@ -268,6 +286,14 @@ class Node:
         other = self._others.get(peer.id)
         if other is None or other.peer is not peer:
             return
+        try:
+            await self._take(other, message)
+        except Exception:  # a bug must cost a link, not the server
+            log.exception("a message of node %s could not be taken", peer.id)
+            peer.reset("a message could not be taken")
+
+    async def _take(self, other: Other, message: Message) -> None:
+        node = other.peer.id
         match message:
             case protocol.Submit():
                 other.guests.submit(message)
@@ -283,11 +309,11 @@ class Node:
                 self._asked(other, message)
             case protocol.Result() | protocol.Fault():
                 other.calls.answered(message)
-            case _ if self.directory.take(peer.id, message):
+            case _ if self.directory.take(node, message):
                 self._keep_book(message)
             case _:
                 owner, proxy = self._proxies.get(getattr(message, "topic", ""), (0, None))
-                if proxy is not None and owner == peer.id:
+                if proxy is not None and owner == node:
                     await proxy.receive(message)
 
     def _asked(self, other: Other, call: protocol.Call) -> None:
@@ -315,8 +341,15 @@ class Node:
         elif isinstance(message, protocol.Unloaded):
             on_me.elsewhere.difference_update(message.topics)
         else:
+            if isinstance(message, protocol.Users):
+                self._say_who_is_gone(message.gone, "closed")
             return
         on_me.version += 1
+
+    def _say_who_is_gone(self, users: Iterable[str], reason: str) -> None:
+        for user in users:
+            if not self.is_here(user) and not self.hub.sessions_of(user):
+                self.on_ended(user, reason)
 
     # --- members -------------------------------------------------------------------------
 
@@ -340,9 +373,8 @@ class Node:
             if owner == node:
                 proxy.lose()
         self._announce_lost(told)
-        for user in told.users:
-            if is_first and not self.is_here(user) and not self.hub.sessions_of(user):
-                self.on_ended(user)
+        if is_first:
+            self._say_who_is_gone(told.users, "node lost")
 
     def _announce_lost(self, told: Told) -> None:
         lost = {name for name in told.online if not self.is_online(name)}
@@ -357,6 +389,7 @@ class Node:
 
     def abandon(self) -> None:
         """The node is no member any more: nothing here is its own."""
+        self._over = True
         for scope in list(self._life.values()):
             scope.cancel()
         for other in list(self._others.values()):

@@ -127,7 +127,8 @@ class Proxy:
             self.inbox.mark("moved", Item(Woken()))
 
     def refuse_all(self, answer: Answer) -> None:
-        """Whatever waits is refused, for the time being nobody can be asked."""
+        """Whatever waits, or is unanswered, is refused: nobody can be asked for the time being."""
+        self._refuse_open()
         for item in self.inbox.take_nowait():
             if isinstance(item.event, Gone):
                 self._forget(item.event.sid)

@@ -60,9 +60,9 @@ class Attendance:
         """The last session of a user has ended."""
         self._put(user, PutOffline(user, self.now(), _described(link)))
 
-    def ended(self, user: str) -> None:
-        """The last session of a user was on a node that is no more."""
-        detail = msgspec.json.encode({"reason": "node lost"})
+    def ended(self, user: str, reason: str) -> None:
+        """The last session of a user was on another node, which cannot tell of it."""
+        detail = msgspec.json.encode({"reason": reason})
         self._put(user, PutOffline(user, self.now(), detail))
 
     def _put(self, user: str, turn: PutOnline | PutOffline) -> None:

@@ -228,6 +228,22 @@ class Runner:
             if item.link is not None:
                 item.link.answered()
 
+    def abandon(self) -> None:
+        """The topic is somebody else's from now on, and the task was cancelled: answer what is
+        unanswered, and know nobody any more.
+        """
+        for item in self._open.values():
+            for effect in self._refusal(item, UNAVAILABLE).effects:
+                if isinstance(effect, Reply) and item.link is not None:
+                    item.link.send(effect.packet)
+            if item.link is not None:
+                item.link.answered()
+        self._open.clear()
+        for sid, link in self.links.items():
+            link.detach(self.state.name)
+            self.hub.detached(self.state.name, sid)
+        self.links.clear()
+
     def _may_end(self) -> bool:
         if not self.inbox.is_empty:
             return False

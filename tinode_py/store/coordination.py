@@ -57,8 +57,8 @@ class Coordination(Protocol):
 
     async def fence(self, node: int, lease: float) -> bool:
         """End the membership of `node` if no beat of it was seen here for `lease` seconds, and
-        there was none. Whether it is no member now. Sleeps while a commit of it is under way;
-        after True none succeeds.
+        there was none. Whether it is no member now, after which none of its commits succeeds;
+        while one is under way, it still is.
         """
 
     async def claim(self, node: int, topics: Sequence[str]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import outcome
 import psycopg
+from psycopg import errors
 
 from ...errors import StoreAway, StoreError
 from ..coordination import unknown
@@ -122,6 +123,8 @@ class Desk:
         except (psycopg.DataError, ValueError) as error:
             raise StoreError(f"{type(error).__name__}: {error}") from error
         except psycopg.Error as error:
+            if question.sql == FENCE and isinstance(error, errors.LockNotAvailable):
+                return [(False,)]  # a commit of the node is still under way
             if error.sqlstate == FENCED:
                 raise unknown(question.node) from None
             reason = f"{type(error).__name__}: {self._address.reason(error)}"

@@ -117,3 +117,27 @@ async def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(StoreError, match="missing"):
         async with open_sqlite(tmp_path / "missing" / "t.db"):
             raise AssertionError
+
+
+async def test_an_error_of_ours_is_raised_in_everyone_who_waits(tmp_path, monkeypatch):
+    """And the thread outlives it."""
+    raised = []
+
+    async def attempt(store, name):
+        try:
+            await store.commit(Batch((append(1, name),)))
+        except Exception as error:
+            raised.append(type(error))
+
+    def broken(batches):
+        raise ZeroDivisionError
+
+    async with open_sqlite(tmp_path / "t.db") as store:
+        await people(store)
+        with monkeypatch.context() as patched:
+            patched.setattr(store._writer._transactions, "write", broken)
+            async with trio.open_nursery() as nursery:
+                for n in range(20):
+                    nursery.start_soon(attempt, store, f"{GROUP}{n}")
+        assert raised == [ZeroDivisionError] * 20
+        await put(store, append(1))

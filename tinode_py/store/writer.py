@@ -126,7 +126,8 @@ def _deliver(group: Sequence[_Waiting], results: _Results) -> None:
     if isinstance(results, outcome.Value):
         each: list[outcome.Outcome[Any]] = [outcome.Value(result) for result in results.value]
     else:
-        each = [results] * len(group)
+        assert isinstance(results, outcome.Error)
+        each = [outcome.Error(results.error) for _ in group]  # one is good for one task
     for waiting, result in zip(group, each, strict=True):
         if waiting.task is not None:
             trio.lowlevel.reschedule(waiting.task, result)

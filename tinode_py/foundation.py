@@ -38,7 +38,7 @@ from .live.hub import Hub
 from .live.lobby import Lobby
 from .live.logins import Logins
 from .live.newcomers import Newcomers
-from .live.placement import Companions
+from .live.placement import Companions, alone
 from .live.proofs import Proofs
 from .live.pushing import Pushing, pushing_to
 from .live.retention import Retention
@@ -206,7 +206,8 @@ async def topics(
         collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
         retention = Retention(settings, store, parts.now, functools.partial(settle, hub))
         standing.follow(looking(hub), looking(collector), looking(retention))
-        nursery.start_soon(keep_up, store, parts.now, collector, retention)
+        upkeep = functools.partial(keep_up, store, parts.now, collector, retention)
+        nursery.start_soon(alone, companions, "upkeep", upkeep)
         try:
             yield hub
         finally:

@@ -28,7 +28,7 @@ from .live.entrance import Entrance
 from .live.events import Events, events_of
 from .live.hub import Hub
 from .live.outbox import ConnectionInfo, Outlet
-from .live.placement import Companions
+from .live.placement import Companions, alone
 from .live.session import Session
 from .live.standing import Follower, Standing, looking, standing_on
 from .live.uploads import Uploads, uploads_of
@@ -164,7 +164,9 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
         standing_on(settings, ground.store, bare=parts.bare) as (settings, standing),
         befores(settings.webhooks.before, wire_limits(settings), parts.now) as (asking, before),
         notifying(settings, ground.store, parts) as pushing,
-        events_of(ground.store, news, settings, parts.now, parts.random_bytes) as events,
+        events_of(
+            *(ground.store, news, settings, parts.now, parts.random_bytes, ground.companions)
+        ) as events,
         uploads_of(
             settings, ground.store, parts.now, parts.random_bytes, inline=parts.inline
         ) as uploads,
@@ -326,7 +328,8 @@ async def _sending_later(server: Server) -> AsyncIterator[None]:
     """What back ends want sent later is sent at its time, while the block runs."""
     async with trio.open_nursery() as nursery:
         backend = Backend.over(server.hub, server.entrance, server.events)
-        nursery.start_soon(send_when_due, backend)
+        due = partial(send_when_due, backend)
+        nursery.start_soon(alone, server.companions, "sending later", due)
         try:
             yield
         finally:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol
 
 import attrs
 import trio
@@ -24,6 +24,7 @@ from ..store.watched import News
 from .claims import Claims
 from .membership import Membership
 from .node import Node
+from .questions import Answerer, Questions
 
 log = logging.getLogger(__name__)
 
@@ -65,11 +66,13 @@ class Cluster:
     on_news: Callable[[], None] = lambda: None
     commits: News = attrs.field(factory=News)  # of this node: the others are told
     is_first: bool = False
+    answerers: dict[str, Answerer] = attrs.field(factory=dict)
     membership: Membership = attrs.field(init=False)
     node: Node | None = None
     _hub: Hub | None = None
     _standing: Standing | None = None
     _hub_given: trio.Event = attrs.field(factory=trio.Event)
+    _entered: trio.Event = attrs.field(factory=trio.Event)  # as another member
 
     async def join(self) -> None:
         """Become a member. StoreError if the store cannot be asked."""
@@ -86,6 +89,31 @@ class Cluster:
     def begin_drain(self) -> None:
         """No new clients are sent to this node any more."""
         self.membership.draining = True
+        if self.node is not None:
+            self.node.jobs.let_go()
+
+    async def alone(self, job: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what only one node may do at a time, whenever it is this one's turn."""
+        node = None
+        while True:
+            while self.node is node:
+                await self._entered.wait()
+            node = self.node
+            assert node is not None
+            await node.jobs.hold(job, work)
+
+    def tell_all(self, question: str, **arguments: Any) -> None:
+        """A question to all other nodes, for whose answers nobody waits."""
+        if self.node is not None:
+            self.node.tell_all(question, **arguments)
+
+    async def ask_at(self, job: str, question: str, **arguments: Any) -> Any:
+        """Ask the node that does a job; it may be this one."""
+        node = self.node
+        owner = self.number if node is None else await node.jobs.owner(job)
+        if node is None or owner == node.id:
+            return await self.answerers[question](**arguments)
+        return await node.ask(owner, question, **arguments)
 
     async def _tell_news(self, node: Node) -> None:
         while True:
@@ -101,6 +129,8 @@ class Cluster:
     def open(self, hub: Hub) -> None:
         """From now on topics of `hub` are placed among the nodes."""
         self._hub = hub
+        hub.companions = self
+        self.answerers.update(hub.everywhere.answerers())
         self._enter(hub)
         self._hub_given.set()
 
@@ -109,9 +139,14 @@ class Cluster:
         node = Node(
             *(self.number, hub, claims, self.membership),
             *(self.on_news, self._reread, self._ended),
+            Questions(self.answerers),
         )
         self.membership.load = lambda: hub.statistics().sessions
         self.node = hub.placement = node
+        if self.membership.draining:
+            node.jobs.let_go()
+        self._entered.set()
+        self._entered = trio.Event()
 
     def heed(self, standing: Standing) -> None:
         """Settings that are made at run time, here or on another node, hold on all."""

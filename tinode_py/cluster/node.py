@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 import trio
@@ -29,9 +29,11 @@ from .calls import Calls
 from .claims import Claims
 from .directory import Directory, Told
 from .guests import Guests
+from .jobs import Jobs
 from .membership import Membership
 from .protocol import Message
 from .proxy import LATE, MISSED, TURNED_AWAY, Proxy
+from .questions import Questions
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ class Node:
     on_reread: Callable[[], None] = lambda: None
     # A user's last session, on another node, is over; why.
     on_ended: Callable[[str, str], None] = lambda user, reason: None
+    questions: Questions = attrs.field(factory=lambda: Questions({}))
     directory: Directory = attrs.field(factory=Directory)
     members: tuple[Member, ...] = ()
     _others: dict[int, Other] = attrs.field(factory=dict)
@@ -91,11 +94,16 @@ class Node:
     _gone: set[int] = attrs.field(factory=set)  # numbers are never given out again
     _changed: trio.Event = attrs.field(factory=trio.Event)
     announcing: Announcing = attrs.field(init=False)
+    jobs: Jobs = attrs.field(init=False)
     _life: dict[str, trio.CancelScope] = attrs.field(factory=dict)  # of tasks of topics
 
     @announcing.default
     def _announcing(self) -> Announcing:
         return Announcing(self._announce)
+
+    @jobs.default
+    def _jobs(self) -> Jobs:
+        return Jobs(self.id, self.claims, self.membership, lambda: self._changed)
 
     # --- the hub's placement -------------------------------------------------------------
 
@@ -322,8 +330,22 @@ class Node:
             self.directory.take(other.peer.id, message)
             self._keep_book(message)
             other.tell(protocol.Result(call.no))
+        elif self.hub.closing:
+            other.tell(protocol.Fault(call.no, UNAVAILABLE.code, UNAVAILABLE.text))
         else:
-            other.tell(protocol.Fault(call.no, 501, f"unknown question {call.name}"))
+            self.hub.nursery.start_soon(self.questions.answer, call, other.peer.send)
+
+    def tell_all(self, question: str, **arguments: Any) -> None:
+        """A question to all, for whose answers nobody waits."""
+        for other in list(self._others.values()):
+            other.peer.send(protocol.Call(0, question, arguments))
+
+    async def ask(self, node: int, question: str, **arguments: Any) -> Any:
+        """What another node answers; Refused with 502 if it cannot be asked, or as it refuses."""
+        other = self._others.get(node)
+        if other is None:
+            raise Refused(UNREACHABLE)
+        return await other.calls.ask(question, **arguments)
 
     def _hear(self, told: protocol.Told) -> None:
         inbox = self.hub.inbox_of(told.topic)
@@ -390,6 +412,7 @@ class Node:
     def abandon(self) -> None:
         """The node is no member any more: nothing here is its own."""
         self._over = True
+        self.jobs.abandon()
         for scope in list(self._life.values()):
             scope.cancel()
         for other in list(self._others.values()):

@@ -13,7 +13,10 @@ from ..hooks.address import networks
 from ..store.base import Store
 from ..store.watched import News
 from .journal import Journal
+from .placement import Companions, alone
 from .webhooks import Webhooks
+
+WEBHOOKS = "webhooks"  # the job of the node that has them
 
 
 @attrs.frozen
@@ -32,6 +35,7 @@ async def events_of(
     settings: Settings,
     now: Callable[[], int],
     random_bytes: Callable[[int], bytes],
+    companions: Companions | None = None,
 ) -> AsyncIterator[Events]:
     """Events for the time of the block; at its end nobody reads any more.
 
@@ -44,9 +48,12 @@ async def events_of(
         raise ConfigError("webhooks.networks", str(error)) from None
     journal = Journal(store, news)
     async with trio.open_nursery() as nursery:
-        webhooks = Webhooks(store, journal, rules, allowed, now, random_bytes, nursery)
+        webhooks = Webhooks(store, journal, rules, allowed, now, random_bytes)
         nursery.start_soon(journal.run)
-        await webhooks.begin()
+        if companions is None:
+            await nursery.start(webhooks.run)
+        else:
+            nursery.start_soon(alone, companions, WEBHOOKS, webhooks.run)
         try:
             yield Events(journal, trio.CapacityLimiter(settings.events.readers), webhooks)
         finally:

@@ -38,10 +38,11 @@ from ..store.base import Store
 from ..wire.packets import Ctrl, Pub, Time
 from .attendance import Attendance
 from .couriers import Couriers
+from .everywhere import Everywhere
 from .fanout import FanOut, OnMe, word_of
 from .inbox import Inbox
 from .link import Link
-from .placement import Placement
+from .placement import Companions, Placement
 from .pushing import Pushing
 from .rooms import Rooms, rooms_in
 from .runner import Item, Rules, Runner, gone_together
@@ -89,6 +90,10 @@ class Hub:
     attendance: Attendance | None = None
     before: Before | None = None
     placement: Placement | None = None  # None: all is here
+    companions: Companions | None = None
+    everywhere: Everywhere = attrs.field(
+        init=False, default=attrs.Factory(Everywhere, takes_self=True)
+    )
     _runners: dict[str, Runner | Seat] = attrs.field(factory=dict)
     _online: set[str] = attrs.field(factory=set)
     _sessions: dict[str, Link] = attrs.field(factory=dict)

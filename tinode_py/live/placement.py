@@ -5,8 +5,8 @@ Without a placement every topic is here, and nothing of this costs anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.decision import Active, Awake, EndSessions, Event, Gone, InboxGrew, Presence
 from ..store.watched import News
@@ -79,7 +79,38 @@ class Companions(Protocol):
         """Settings that are made at run time, here or on another node, hold on all."""
 
     def begin_drain(self) -> None:
-        """The node will end: no new clients are to be sent to it."""
+        """The node will end: no new clients are to be sent to it, and its jobs are for others."""
+
+    @property
+    def answerers(self) -> dict[str, Callable[..., Awaitable[Any]]]:
+        """What the others may ask here, by the name of the question. They are given arguments
+        by name, raise Refused or StoreError, and answer plain values and records.
+        """
+
+    async def alone(self, job: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what only one node may do at a time, whenever it is this one's turn; never returns.
+
+        The work is cancelled when another node may have been given it. Work that returns, or
+        raises a StoreError, begins anew.
+        """
+
+    def tell_all(self, question: str, **arguments: Any) -> None:
+        """Tell the others something that they do not answer. It may be lost."""
+
+    async def ask_at(self, job: str, question: str, **arguments: Any) -> Any:
+        """Ask the node that does a job, which may be this one. Refused with 502 if it cannot be
+        asked, or as it refuses; StoreError if nobody knows which one it is.
+        """
+
+
+async def alone(
+    companions: Companions | None, job: str, work: Callable[[], Awaitable[None]]
+) -> None:
+    """Do what only one server may do at a time: always, where there is no other."""
+    if companions is None:
+        await work()
+    else:
+        await companions.alone(job, work)
 
 
 def mark_of(event: Event) -> Hashable | None:

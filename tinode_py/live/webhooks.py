@@ -7,6 +7,9 @@ pauses, one event at a time, so that the one that cannot be taken is found; afte
 that answers 410 is asked no more.
 
 A webhook waits for its own service only. It holds one portion of the log and no queue.
+
+Of several nodes one has all webhooks (`live/placement.alone`); the others hand it what is asked
+of them. Nodes that stop repeat events as a crash does.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import trio
 
 from ..changes import Batch, Change, DropWebhook, PutWebhook
 from ..config import Settings
+from ..errors import UNAVAILABLE, Refused
 from ..hooks.address import Network
 from ..queries import DeadCount, WebhooksAfter
 from ..records import Webhook
@@ -59,7 +63,8 @@ class Webhooks:
     networks: Sequence[Network]
     now: Callable[[], int]
     random_bytes: Callable[[int], bytes]
-    nursery: trio.Nursery
+    _nursery: trio.Nursery | None = None  # while they are at work here
+    _begun: bool = False
     _hooks: dict[int, Delivery] = attrs.field(factory=dict)
     _tasks: dict[int, _Task] = attrs.field(factory=dict)
     _replays: dict[int, _Task] = attrs.field(factory=dict)
@@ -75,13 +80,43 @@ class Webhooks:
 
         return put_in_force
 
-    async def begin(self) -> None:
-        """Go on with all that are stored."""
-        after = 0
-        while rows := await self.store.fetch(WebhooksAfter(after, PAGE)):
-            for row in rows:
-                self._start(row)
-            after = rows[-1].id
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Go on with all that are stored, until cancelled; started when all have begun."""
+        async with trio.open_nursery() as nursery:
+            try:
+                await self._begin(nursery)
+                task_status.started()
+                await trio.sleep_forever()
+            finally:
+                await self._end()
+
+    async def _begin(self, nursery: trio.Nursery) -> None:
+        async with self._lock:
+            self._hooks.clear()
+            self._nursery = nursery
+            after = 0
+            while rows := await self.store.fetch(WebhooksAfter(after, PAGE)):
+                for row in rows:
+                    self._start(row)
+                after = rows[-1].id
+            self._begun = True
+
+    async def _end(self) -> None:
+        """What is being changed is stored before another node can have them."""
+        self._begun = False
+        with trio.CancelScope(shield=True):
+            async with self._lock:
+                self._nursery = None
+
+    def check(self) -> None:
+        """Refused with 503 if they are not at work here, or not yet."""
+        if not self._begun:
+            raise Refused(UNAVAILABLE)
+
+    def _at_work(self) -> trio.Nursery:
+        if self._nursery is None:
+            raise Refused(UNAVAILABLE)
+        return self._nursery
 
     def all(self) -> list[Webhook]:
         """As they are now, by number."""
@@ -183,14 +218,16 @@ class Webhooks:
                 await self._commit(*said)
             hook = self._hooks[number].hook
             task = self._replays[number] = _Task()
-            self.nursery.start_soon(self._replay, hook, task)
+            self._at_work().start_soon(self._replay, hook, task)
         return count
 
     async def _replay(self, hook: Webhook, task: _Task) -> None:
-        with task.scope:
-            await replay_dead(hook, self._tools())
-        del self._replays[hook.id]
-        task.ended.set()
+        try:
+            with task.scope:
+                await replay_dead(hook, self._tools())
+        finally:
+            del self._replays[hook.id]
+            task.ended.set()
 
     async def _commit(self, *changes: Change) -> None:
         await self.store.commit(Batch(changes))
@@ -205,17 +242,19 @@ class Webhooks:
     def _start(self, row: Webhook) -> None:
         delivery = self._hooks[row.id] = Delivery(row, self._tools())
         if row.active:
-            task = self._tasks[row.id] = _Task()
-            self.nursery.start_soon(self._run, delivery, task, name=f"webhook {row.id}")
+            nursery, task = self._at_work(), _Task()
+            self._tasks[row.id] = task
+            nursery.start_soon(self._run, delivery, task, name=f"webhook {row.id}")
 
     async def _run(self, delivery: Delivery, task: _Task) -> None:
-        with task.scope:
-            try:
+        try:
+            with task.scope:
                 await delivery.run()
-            except Switched:
-                log.warning("webhook %s is switched off: it answered 410", delivery.hook.id)
-        self._tasks.pop(delivery.hook.id, None)
-        task.ended.set()
+        except Switched:
+            log.warning("webhook %s is switched off: it answered 410", delivery.hook.id)
+        finally:
+            self._tasks.pop(delivery.hook.id, None)
+            task.ended.set()
 
     async def _stop(self, number: int) -> None:
         task = self._tasks.get(number)

@@ -41,7 +41,7 @@ async def schedule(call: Call, wanted: Send) -> str:
     if isinstance(await backend.store.commit(Batch((change,))), Conflict):
         bounds = f"{limits.scheduled} messages or {limits.scheduled_bytes} bytes"
         raise Problem(409, f"more than {bounds} wait to be sent later: cancel some, or send now")
-    backend.hub.scheduled.set()
+    backend.hub.everywhere.note_scheduled()
     return ident
 
 

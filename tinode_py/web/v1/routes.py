@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import attrs
-import msgspec
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,12 +15,12 @@ from ...errors import INTERNAL, Refused, StoreError
 from ..cors import Cors, Shared
 from ..exact import Exact
 from ..http import App, Receive, Scope, Send
-from . import openapi
+from . import openapi, webhooks
 from .access import Caller
 from .backend import Backend, Call, Handler
 from .contract import OPERATIONS
+from .handing import QUESTION, Desk, answered
 from .handlers import HANDLERS
-from .members import sent
 from .operation import OPEN, Method, Operation
 from .problem import Problem, refused
 from .reading import read_body, read_query
@@ -35,7 +34,10 @@ NOBODY = Caller("", frozenset())
 def business_routes(
     backend: Backend, handlers: Mapping[str, Handler] = HANDLERS
 ) -> Sequence[BaseRoute]:
-    """The API below `/v1`."""
+    """The API below `/v1`, and what other nodes hand to this one of it."""
+    if backend.hub.companions is not None:
+        desk = Desk(backend, webhooks.HERE)
+        backend.hub.companions.answerers[QUESTION] = desk.answer
     by_path: dict[str, dict[str, _Endpoint]] = {}
     for operation in OPERATIONS:
         endpoint = _Endpoint(backend, operation, handlers.get(operation.id, _not_built))
@@ -107,13 +109,7 @@ class _Endpoint:
         query = read_query(request, operation.query)
         body = await read_body(request, operation.body, self._limit()) if operation.body else None
         call = Call(self.backend, caller, request, request.path_params, body, query)
-        done = await self.handler(call)
-        if isinstance(done, Response):
-            return done
-        if done is None:
-            return Response(status_code=operation.status)
-        text = msgspec.json.encode(sent(done))
-        return Response(text, operation.status, media_type="application/json")
+        return answered(operation, await self.handler(call))
 
     def _limit(self) -> int:
         times = _BATCH if self.operation.id == "sendMessages" else _BODY

@@ -1,4 +1,7 @@
-"""Webhooks: made, changed, ended, looked at, sent again (docs/events.md)."""
+"""Webhooks: made, changed, ended, looked at, sent again (docs/events.md).
+
+Of several nodes one has them (`live/webhooks`): it is handed the requests of all.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,14 @@ import msgspec
 from ...audit import Action
 from ...hooks.address import Forbidden, check_url, is_allowed
 from ...hooks.post import HookError
+from ...live.events import WEBHOOKS
 from ...live.webhooks import Busy, Told, TooMany, Webhooks
 from ...queries import DeadLettersOf
 from ...records import Webhook
 from ...wire.times import time_text
 from . import shape_events as shape
 from .backend import Call, Handler
+from .handing import handed
 from .problem import Problem
 
 
@@ -125,7 +130,9 @@ def _told(call: Call, action: Action, **detail: Any) -> Told:
 
 def _hooks(call: Call) -> Webhooks:
     call.caller.check_all()
-    return call.backend.events.webhooks
+    hooks = call.backend.events.webhooks
+    hooks.check()
+    return hooks
 
 
 def _hook(call: Call, hooks: Webhooks) -> Webhook:
@@ -171,7 +178,7 @@ async def _shown(hooks: Webhooks, row: Webhook, secret: str = "") -> shape.OneHo
     return shape.OneHook(**members, secret=secret, failing=failing, dead=dead, former_until=former)
 
 
-HANDLERS: Mapping[str, Handler] = {
+HERE: Mapping[str, Handler] = {
     "createWebhook": create_webhook,
     "listWebhooks": list_webhooks,
     "readWebhook": read_webhook,
@@ -182,3 +189,5 @@ HANDLERS: Mapping[str, Handler] = {
     "rotateWebhook": rotate_webhook,
     "testWebhook": test_webhook,
 }
+# Of several nodes one has the webhooks.
+HANDLERS = {operation: handed(WEBHOOKS, operation, handler) for operation, handler in HERE.items()}

@@ -137,6 +137,14 @@ def events(service: Any) -> list[int]:
     return [event["id"] for asked in service.asked for event in json.loads(asked.body)["events"]]
 
 
+async def wait_done(machines: Machines, event: int) -> None:
+    """Until it is stored that an event was taken: else it comes again, as after a crash."""
+    done = 0
+    while done < event:
+        await trio.sleep(0.05)
+        done = (await machines.store.fetch(WebhooksAfter(0, 1)))[0].done
+
+
 async def test_webhooks_are_delivered_by_one_node():
     """With a service on a port, so with the real clock. They are asked for on the other node."""
     machines = Machines(lease=1.0)
@@ -163,8 +171,7 @@ async def test_webhooks_are_delivered_by_one_node():
             while len(events(service)) < 2:
                 await service.wait_asked(len(service.asked) + 1)
             last = max(events(service))
-            while (await machines.store.fetch(WebhooksAfter(0, 1)))[0].done < last:
-                await trio.sleep(0.05)  # or they come again, as after a crash
+            await wait_done(machines, last)
             machines.isolate("a")
             await two.user("carol")
             while len(set(events(service))) < 4:  # alice is gone with her node

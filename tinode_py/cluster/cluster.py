@@ -21,6 +21,7 @@ from ..live.hub import Hub
 from ..live.standing import Standing
 from ..store.coordination import Coordination, Member
 from ..store.watched import News
+from . import protocol
 from .claims import Claims
 from .membership import Membership
 from .node import Node
@@ -105,7 +106,7 @@ class Cluster:
     def tell_all(self, question: str, **arguments: Any) -> None:
         """A question to all other nodes, for whose answers nobody waits."""
         if self.node is not None:
-            self.node.tell_all(question, **arguments)
+            self.node.others.mention(protocol.Call(0, question, arguments))
 
     async def ask_at(self, job: str, question: str, **arguments: Any) -> Any:
         """Ask the node that does a job; it may be this one."""
@@ -113,7 +114,7 @@ class Cluster:
         owner = self.number if node is None else await node.jobs.owner(job)
         if node is None or owner == node.id:
             return await self.answerers[question](**arguments)
-        return await node.ask(owner, question, **arguments)
+        return await node.others.ask(owner, question, **arguments)
 
     async def _tell_news(self, node: Node) -> None:
         while True:

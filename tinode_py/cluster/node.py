@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Protocol
 
 import attrs
 import trio
 
 from ..core.decision import EndSessions, Event, Presence, Recheck
 from ..core.me import MeState
-from ..errors import INTERNAL, UNAVAILABLE, UNREACHABLE, Refused, StoreError
+from ..errors import INTERNAL, UNAVAILABLE, UNREACHABLE, StoreError
 from ..ids import Kind, kind_of
 from ..live.hub import Hub
 from ..live.inbox import Inbox
@@ -31,46 +30,15 @@ from .directory import Directory, Told
 from .guests import Guests
 from .jobs import Jobs
 from .membership import Membership
+from .others import Other, Others, Peer
 from .protocol import Message
 from .proxy import LATE, MISSED, TURNED_AWAY, Proxy
 from .questions import Questions
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 1.0  # seconds for which requests wait for a link to the node that has the topic
 PAUSE = 0.5  # seconds before the store is asked again, after it could not be
 NAMES = 2000  # in one message
-
-
-class Peer(Protocol):
-    """Another node, over a link. A link that was lost is another peer when it comes back."""
-
-    @property
-    def id(self) -> int: ...
-
-    def send(self, message: Message) -> bool:
-        """Never waits; False if there is no link, or too much waits."""
-
-    def reset(self, reason: str) -> None:
-        """End the link: what waits is forgotten."""
-
-
-@attrs.frozen(eq=False)
-class Other:
-    """A node that can be reached: its link, and its sessions in topics that are here."""
-
-    peer: Peer
-    guests: Guests
-    calls: Calls
-
-    def tell(self, message: Message) -> bool:
-        """Send what must not be missing. If it does not fit, the link is reset: both sides then
-        know that something is missing.
-        """
-        sent = self.peer.send(message)
-        if not sent:
-            self.peer.reset("more waits for the link than it holds")
-        return sent
 
 
 @attrs.define(eq=False)
@@ -88,22 +56,20 @@ class Node:
     questions: Questions = attrs.field(factory=lambda: Questions({}))
     directory: Directory = attrs.field(factory=Directory)
     members: tuple[Member, ...] = ()
-    _others: dict[int, Other] = attrs.field(factory=dict)
+    others: Others = attrs.field(factory=Others)
     _proxies: dict[str, tuple[int, Proxy]] = attrs.field(factory=dict)
     _over: bool = False  # the node is no member any more
-    _gone: set[int] = attrs.field(factory=set)  # numbers are never given out again
-    _changed: trio.Event = attrs.field(factory=trio.Event)
     announcing: Announcing = attrs.field(init=False)
     jobs: Jobs = attrs.field(init=False)
     _life: dict[str, trio.CancelScope] = attrs.field(factory=dict)  # of tasks of topics
 
     @announcing.default
     def _announcing(self) -> Announcing:
-        return Announcing(self._announce)
+        return Announcing(self.others.announce)
 
     @jobs.default
     def _jobs(self) -> Jobs:
-        return Jobs(self.id, self.claims, self.membership, lambda: self._changed)
+        return Jobs(self.id, self.claims, self.membership, lambda: self.others.changed)
 
     # --- the hub's placement -------------------------------------------------------------
 
@@ -150,7 +116,7 @@ class Node:
         if owner == self.id:
             await self._run(proxy, own(topic, proxy.inbox))
             return True
-        other = await self._reached(owner)
+        other = await self.others.reached(owner)
         if other is None:
             proxy.refuse_all(UNREACHABLE)
             return self._is_over(proxy)
@@ -185,20 +151,9 @@ class Node:
             runner.abandon()
             raise
         self.claims.release(topic)
-        self._tell_all(protocol.Unloaded((topic,)))
-        for other in self._others.values():
+        self.others.tell(protocol.Unloaded((topic,)))
+        for other in self.others:
             other.guests.release(topic)
-
-    async def _announce(self, topics: tuple[str, ...]) -> None:
-        async with trio.open_nursery() as nursery:
-            for other in list(self._others.values()):
-                nursery.start_soon(self._announce_to, other, topics)
-
-    async def _announce_to(self, other: Other, topics: tuple[str, ...]) -> None:
-        try:
-            await other.calls.ask("loaded", topics=topics)
-        except Refused:
-            log.debug("node %s has not heard of topics", other.peer.id)
 
     async def _check(self, runner: Runner, link: Link, had: int) -> None:
         """A session that cannot return to a topic, or has missed too much, is ended."""
@@ -210,16 +165,9 @@ class Node:
         elif runner.state.last_seq - had > MISSED and kind_of(runner.state.name) is not Kind.ROOM:
             link.outlet.finish(1012, LATE)
 
-    async def _reached(self, node: int) -> Other | None:
-        """The node, as soon as there is a link to it; None if it takes too long."""
-        with trio.move_on_after(PATIENCE):
-            while node not in self._others and node not in self._gone:
-                await self._changed.wait()
-        return self._others.get(node)
-
     def tell(self, topic: str, event: Event) -> None:
         node = self.directory.where(topic)
-        other = self._others.get(node) if node is not None else None
+        other = self.others.get(node)
         if other is not None and not other.peer.send(protocol.Told(topic, event)):
             log.debug("a notice was dropped", extra={"topic": topic})
 
@@ -234,29 +182,24 @@ class Node:
 
     def went(self, topic: str, *, online: bool) -> None:
         one = (topic,)
-        self._tell_all(protocol.Went(on=one) if online else protocol.Went(off=one))
+        self.others.tell(protocol.Went(on=one) if online else protocol.Went(off=one))
 
     def came(self, user: str) -> None:
-        self._tell_all(protocol.Users(came=(user,)))
+        self.others.tell(protocol.Users(came=(user,)))
 
     def left(self, user: str) -> None:
-        self._tell_all(protocol.Users(gone=(user,)))
+        self.others.tell(protocol.Users(gone=(user,)))
 
     def end_sessions(self, effect: EndSessions) -> None:
-        self._tell_all(protocol.End(effect))
-
-    def _tell_all(self, message: Message) -> None:
-        for other in list(self._others.values()):
-            other.tell(message)
+        self.others.tell(protocol.End(effect))
 
     def tell_news(self) -> None:
         """Something was committed here."""
-        for other in self._others.values():
-            other.peer.send(protocol.News())
+        self.others.mention(protocol.News())
 
     def tell_reread(self) -> None:
         """Settings made at run time have changed here."""
-        self._tell_all(protocol.Reread())
+        self.others.tell(protocol.Reread())
 
     # --- the other nodes -----------------------------------------------------------------
 
@@ -264,7 +207,7 @@ class Node:
         """There is a link to another node: it is told all that it should know."""
         self.directory.forget(peer.id)
         other = Other(peer, Guests(self.hub, lambda message: other.tell(message)), Calls(peer.send))
-        self._others[peer.id] = other
+        self.others.add(other)
         for names in _pieces(runner.state.name for runner in self.hub.runners()):
             other.tell(protocol.Loaded(names))
         for names in _pieces(self.hub.online_here()):
@@ -274,25 +217,25 @@ class Node:
         for runner in self.hub.runners():  # what it had to tell them is lost
             if isinstance(runner.state, MeState):
                 runner.inbox.mark("recheck", Item(Recheck()))
-        self._ring()
+        self.others.ring()
 
     def lost(self, peer: Peer) -> None:
         """The link is lost: its sessions are gone from here, ours are to return elsewhere."""
-        other = self._others.get(peer.id)
-        if other is None or other.peer is not peer:
+        other = self.others.of(peer)
+        if other is None:
             return
-        del self._others[peer.id]
+        self.others.remove(peer.id)
         other.guests.lost()
         other.calls.lost()
         for owner, proxy in list(self._proxies.values()):
             if owner == peer.id:
                 proxy.lose()
-        self._ring()
+        self.others.ring()
 
     async def received(self, peer: Peer, message: Message) -> None:
         """Take a message. Waits only to let others have their turn."""
-        other = self._others.get(peer.id)
-        if other is None or other.peer is not peer:
+        other = self.others.of(peer)
+        if other is None:
             return
         try:
             await self._take(other, message)
@@ -335,18 +278,6 @@ class Node:
         else:
             self.hub.nursery.start_soon(self.questions.answer, call, other.peer.send)
 
-    def tell_all(self, question: str, **arguments: Any) -> None:
-        """A question to all, for whose answers nobody waits."""
-        for other in list(self._others.values()):
-            other.peer.send(protocol.Call(0, question, arguments))
-
-    async def ask(self, node: int, question: str, **arguments: Any) -> Any:
-        """What another node answers; Refused with 502 if it cannot be asked, or as it refuses."""
-        other = self._others.get(node)
-        if other is None:
-            raise Refused(UNREACHABLE)
-        return await other.calls.ask(question, **arguments)
-
     def _hear(self, told: protocol.Told) -> None:
         inbox = self.hub.inbox_of(told.topic)
         if inbox is None:
@@ -379,12 +310,12 @@ class Node:
         """The other members of now."""
         known = {member.id for member in members}
         gone = [member.id for member in self.members if member.id not in known]
-        self._gone.update(gone)
+        self.others.gone(gone)
         self.members = members
         for node in gone:
             self._lose(node, is_first=self.id < min(known, default=self.id + 1))
         if gone:
-            self._ring()
+            self.others.ring()
 
     def _lose(self, node: int, *, is_first: bool) -> None:
         """A node is no member any more: whom it had is not online, unless he is elsewhere."""
@@ -415,12 +346,8 @@ class Node:
         self.jobs.abandon()
         for scope in list(self._life.values()):
             scope.cancel()
-        for other in list(self._others.values()):
+        for other in self.others:
             other.peer.reset("the node is no member any more")
-
-    def _ring(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
 
 
 def _is_me(topic: str) -> bool:

@@ -35,7 +35,8 @@ async def test_a_bug_is_told_without_its_reason(server, caplog: Any, path: str):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/messages/", "//messages", "/messages%2Fbatch/", "/users/a/b/c/d", "/Server"]
+    "path",
+    ["/", "/messages/", "//messages", "/messages%2Fbatch/", "/users/a/b/c/d", "/Server", "/a%0Ab"],
 )
 async def test_what_is_no_path(api, path: str):
     got = await api("GET", path)
@@ -46,3 +47,9 @@ async def test_methods_of_paths_with_parameters(api):
     got = await api("POST", "/users/usrAAAAAAAAAAE")
     assert got.status == 405
     assert got.headers["allow"] == "DELETE, GET, HEAD, PATCH"
+
+
+async def test_a_name_with_a_line_end_is_a_name(api):
+    for path in ("/users/%0Ab", "/users/b%0A", "/topics/%0Ab/messages/1"):
+        got = await api("GET", path)
+        assert got.headers["content-type"] == "application/problem+json", path

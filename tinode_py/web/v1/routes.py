@@ -9,11 +9,11 @@ import attrs
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.routing import BaseRoute, Route, Router
 
 from ...errors import INTERNAL, Refused, StoreError
 from ..cors import Cors, Shared
-from ..exact import Exact
+from ..exact import Below, Exact
 from ..http import App, Receive, Scope, Send
 from . import openapi, webhooks
 from .access import Caller
@@ -53,7 +53,7 @@ def business_routes(
         Route(path.removeprefix(PREFIX), _Path(of)) for path, of in by_path.items() if "{" in path
     ]
     below = Router(others, redirect_slashes=False, default=_nothing)
-    return [*exact, Mount(PREFIX, whole(below))]
+    return [*exact, Below(PREFIX, whole(below))]
 
 
 async def _not_built(call: Call) -> None:

@@ -137,7 +137,10 @@ class PutFindQuery(msgspec.Struct, frozen=True):
 
 
 class PutSession(msgspec.Struct, frozen=True):
+    """Create or replace a login. `new`: Conflict if the user has one of that number."""
+
     session: LoginSession
+    new: bool = False
 
 
 class RevokeSessions(msgspec.Struct, frozen=True):
@@ -149,10 +152,11 @@ class RevokeSessions(msgspec.Struct, frozen=True):
 
 
 class DropSession(msgspec.Struct, frozen=True):
-    """Forget a login that is long over."""
+    """Forget a login that is long over: last seen before a time. Another may have the number."""
 
     user: str
     n: int
+    before: int
 
 
 class DropLogin(msgspec.Struct, frozen=True):
@@ -442,8 +446,8 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 class Conflict(msgspec.Struct, frozen=True):
-    """A unique name in the batch belongs to someone else; `what` is `auth`, `tags` or
-    `cred`; or a bound was reached: `quota`.
+    """A unique name in the batch belongs to someone else; `what` is `auth`, `tags`, `cred` or
+    `session`; or a bound was reached: `quota`.
     """
 
     what: str

@@ -5,9 +5,17 @@ from __future__ import annotations
 import base64
 
 import pytest
+import trio
 from trio.testing import wait_all_tasks_blocked
 
+from tinode_py.access import Level
+from tinode_py.auth.base import Identity
 from tinode_py.client import ClientError
+from tinode_py.live.logins import Logins
+from tinode_py.live.person import Person
+from tinode_py.queries import SessionsOf
+from tinode_py.settings import Sessions
+from tinode_py.store.memory import MemoryStore
 from tinode_py.testing import password_of, running_server
 
 
@@ -35,6 +43,22 @@ async def test_each_device_has_a_number(autojump_clock):
         ]
         assert [row.get("current", False) for row in rows] == [False, True]
         assert [row.get("current", False) for row in await logins(phone)] == [True, False]
+
+
+async def test_logins_at_the_same_time_have_numbers_of_their_own():
+    store = MemoryStore()
+    user = "usrAAAAAAAAAAA"
+    made = Logins(store, Sessions(), 1000, lambda: 5, lambda user: (), lambda link: None)
+    numbers = []
+
+    async def log_in() -> None:
+        numbers.append(await made.wait(Person(), Identity(user, Level.AUTH)))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(8):
+            nursery.start_soon(log_in)
+    assert sorted(numbers) == [*range(1, 9)]
+    assert [row.n for row in await store.fetch(SessionsOf(user))] == [*range(1, 9)]
 
 
 async def test_a_token_carries_its_number_on(autojump_clock):

@@ -167,9 +167,9 @@ change = st.one_of(
     ).map(c.PutCredential),
     st.builds(
         LoginSession, users, st.integers(1, 3), times, times, revoked=st.sampled_from([0, 5])
-    ).map(c.PutSession),
+    ).flatmap(lambda session: st.builds(c.PutSession, st.just(session), st.booleans())),
     st.builds(c.RevokeSessions, users, st.integers(0, 3), times),
-    st.builds(c.DropSession, users, st.integers(1, 3)),
+    st.builds(c.DropSession, users, st.integers(1, 3), times),
     st.builds(c.DropCredential, users, st.just("email"), st.sampled_from(["a@b", "c@d"])),
     st.builds(c.DropLogin, st.sampled_from(["basic", "rest"]), st.sampled_from(["n", "m"])),
     st.builds(c.PutIdem, topics, users, st.sampled_from(["k", "l"]), times, times),

@@ -121,7 +121,7 @@ CHANGES: list[c.Change] = [
     c.PutCredential(Credential(ANN, "email", "a@b", 5, done=True)),
     c.PutSession(LoginSession(ANN, 1, 5, 5)),
     c.RevokeSessions(ANN, 1, 5),
-    c.DropSession(ANN, 1),
+    c.DropSession(ANN, 1, 5),
     c.DropCredential(ANN, "email", "a@b"),
     c.DropLogin("basic", "ann"),
     c.PutIdem(GROUP, ANN, "k", 1, 5),

@@ -16,7 +16,7 @@ import attrs
 from msgspec import structs
 
 from ..auth.base import Identity
-from ..changes import Batch, Change, DropSession, PutSession
+from ..changes import Batch, Committed, DropSession, PutSession
 from ..errors import AUTH_FAILED, ELSEWHERE, Refused
 from ..queries import SessionAt, SessionsOf
 from ..records import LoginSession
@@ -70,17 +70,24 @@ class Logins:
             await self.store.commit(Batch((PutSession(seen),)))
 
     async def _begin(self, person: Person, user: str) -> int:
-        rows = await self.store.fetch(SessionsOf(user))
-        dead = [row for row in rows if row.seen + self.life < self.now()]
-        taken = {row.n for row in rows} - {row.n for row in dead}
-        number = next((n for n in range(1, MOST + 1) if n not in taken), 0)
-        if not number:  # nobody has so many devices: the one unseen for longest makes room
-            number = min(rows, key=lambda row: row.seen).n
-        now = self.now()
-        row = LoginSession(user, number, now, now, person.user_agent, person.platform)
-        changes: list[Change] = [DropSession(user, it.n) for it in dead if it.n != number]
-        await self.store.commit(Batch((*changes, PutSession(row))))
+        while not (number := await self._numbered(person, user)):
+            pass  # somebody else was given it meanwhile: those that are taken only get more
         return number
+
+    async def _numbered(self, person: Person, user: str) -> int:
+        """A number for a new login; 0 if another login has just got it."""
+        rows = await self.store.fetch(SessionsOf(user))
+        now = self.now()
+        over = now - self.life
+        taken = {row.n for row in rows if row.seen >= over}
+        number = next((n for n in range(1, MOST + 1) if n not in taken), 0)
+        full = not number  # nobody has so many devices: the one unseen for longest makes room
+        if full:
+            number = min(rows, key=lambda row: row.seen).n
+        row = LoginSession(user, number, now, now, person.user_agent, person.platform)
+        changes = [DropSession(user, it.n, over) for it in rows if it.seen < over]
+        batch = Batch((*changes, PutSession(row, new=not full)))
+        return number if type(await self.store.commit(batch)) is Committed else 0
 
     def _make_room(self, person: Person, identity: Identity) -> None:
         """Keep to the policy: refuse, or end those that are in the way."""

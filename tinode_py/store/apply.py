@@ -280,6 +280,11 @@ def _drop_login(db: Statements, change: DropLogin) -> None:
     db.run("DELETE FROM login WHERE scheme = ? AND name = ?", (change.scheme, change.name))
 
 
+def _put_session(db: Statements, change: PutSession) -> None:
+    if not put_session(db, change):
+        raise BatchRefused(Conflict("session"))
+
+
 def _put_idem(db: Statements, change: PutIdem) -> None:
     db.run(_PUT_IDEM, (change.topic, change.user, change.key, change.seq, change.ts))
 
@@ -315,7 +320,7 @@ ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     DeleteTopic: _delete_topic,
     DeleteUser: _delete_user,
     PutFindQuery: _put_find_query,
-    PutSession: put_session,
+    PutSession: _put_session,
     RevokeSessions: revoke_sessions,
     DropSession: drop_session,
     DropLogin: _drop_login,

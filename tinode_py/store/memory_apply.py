@@ -161,7 +161,10 @@ def _put_notice(tables: Tables, change: PutNotice) -> None:
 
 
 def _put_session(tables: Tables, change: PutSession) -> None:
-    tables.sessions.put((change.session.user, change.session.n), change.session)
+    key = (change.session.user, change.session.n)
+    if change.new and key in tables.sessions.rows:
+        raise Refused(Conflict("session"))
+    tables.sessions.put(key, change.session)
 
 
 def _revoke_sessions(tables: Tables, change: RevokeSessions) -> None:
@@ -171,7 +174,9 @@ def _revoke_sessions(tables: Tables, change: RevokeSessions) -> None:
 
 
 def _drop_session(tables: Tables, change: DropSession) -> None:
-    tables.sessions.drop((change.user, change.n))
+    row = tables.sessions.rows.get((change.user, change.n))
+    if row is not None and row.seen < change.before:
+        tables.sessions.drop((change.user, change.n))
 
 
 def _drop_login(tables: Tables, change: DropLogin) -> None:

@@ -11,12 +11,15 @@ from .statements import Row, Statements
 COLUMNS = ("user", "n", "created", "seen", "user_agent", "platform", "revoked")
 _LIST = ", ".join(COLUMNS)
 _PUT = rows.upsert("session", COLUMNS, 2)
+_ADD = f"INSERT INTO session ({_LIST}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _REVOKE = "UPDATE session SET revoked = ?3 WHERE user = ?1 AND n <> ?2 AND revoked = 0"
 
 
-def put_session(db: Statements, change: PutSession) -> None:
+def put_session(db: Statements, change: PutSession) -> bool:
+    """False if it should be new and is not."""
     s = change.session
-    db.run(_PUT, (s.user, s.n, s.created, s.seen, s.user_agent, s.platform, s.revoked))
+    row = (s.user, s.n, s.created, s.seen, s.user_agent, s.platform, s.revoked)
+    return db.run(_ADD if change.new else _PUT, row) == 1
 
 
 def revoke_sessions(db: Statements, change: RevokeSessions) -> None:
@@ -24,7 +27,8 @@ def revoke_sessions(db: Statements, change: RevokeSessions) -> None:
 
 
 def drop_session(db: Statements, change: DropSession) -> None:
-    db.run("DELETE FROM session WHERE user = ? AND n = ?", (change.user, change.n))
+    gone = (change.user, change.n, change.before)
+    db.run("DELETE FROM session WHERE user = ? AND n = ? AND seen < ?", gone)
 
 
 def sessions_of(db: Statements, query: SessionsOf) -> tuple[LoginSession, ...]:

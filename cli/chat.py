@@ -68,7 +68,7 @@ def chat(
     try:
         trio.run(run)
     except* ClientError as group:
-        raise Failure(f"{url}: {group.exceptions[0]}") from None
+        raise Failure(f"{url}: {_reason(group.exceptions[0], login_name, register)}") from None
     except* (OSError, ValueError) as group:
         raise Failure(str(group.exceptions[0])) from None
     finally:
@@ -76,6 +76,24 @@ def chat(
 
 
 _AGENT = "tinode-py-chat"
+
+
+def _reason(error: BaseException, login: str, register: bool) -> str:
+    """Why somebody did not get in, with what he can do about it."""
+    assert isinstance(error, ClientError)
+    match error.code, error.params.get("what"):
+        case 401, _ if register:
+            return f"the login {login!r} is taken, and the password is another one"
+        case 401, _:
+            return "no such login, or the password is another one; --register makes an account"
+        case 403, _:
+            return f"{error}: {login!r} is suspended, or the server registers nobody"
+        case 422, "auth":
+            return f"{login!r} is too short or too long for a login here, or holds odd characters"
+        case 422, _:
+            return "the password is too short or too long for this server"
+        case _:
+            return str(error)
 
 
 def _password(file: Path | None) -> str:

@@ -203,7 +203,7 @@ def _imported(source: str, making: Path, stock: Stock) -> tuple[int, int]:
         except MediaError as error:
             raise Failure(f"{error}; the same command goes on from there") from None
     sync(making)
-    return count, skipped
+    return count + 1, skipped  # the end is a line, too
 
 
 def _completed(importer: Importer, connection: sqlite3.Connection, stock: Stock) -> None:

@@ -16,7 +16,9 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from click.testing import CliRunner
 
+from tests.cli.conftest import installed
 from tests.docs.pages import DOCS, rows, section
 from tests.process import PATIENCE, command, environment
 from tinode_py.client import Chat, Event, Note, Password, stay_connected
@@ -296,15 +298,19 @@ async def test_each_message_is_handed_to_a_command(tmp_path: Path):
 
 
 def test_what_goes_wrong_is_one_line(tmp_path: Path):
-    with server_in_thread() as server:
+    again = ("--register",)
+    wrongs = (
+        ("alice", "wrong-one", (), "the password is another one; --register makes an account"),
+        ("alice", "wrong-one", again, "'alice' is taken, and the password is another one"),
+        ("al", "long-enough", again, "'al' is too short or too long for a login"),
+        ("dora1", "x", again, "the password is too short"),
+    )
+    with server_in_thread(auth={"basic": {"min_login": 4, "min_password": 6}}) as server:
         server.account("alice")
-        wrong = subprocess.run(
-            arguments(server, "alice", tmp_path),
-            input="",
-            env=environment(TINODE_PASSWORD="wrong"),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert wrong.returncode == 1
-    assert wrong.stderr == f"Error: {server.url}: 401 authentication failed\n"
+        for who, password, more, said in wrongs:
+            line = ("chat", server.url, "--login", who, "--state", str(tmp_path / "state"), *more)
+            done = CliRunner(env={"TINODE_PASSWORD": password}).invoke(installed(), line)
+            assert done.exit_code == 1, done.output
+            assert done.stderr.startswith(f"Error: {server.url}: ")
+            assert said in done.stderr
+            assert done.stderr.count("\n") == 1

@@ -233,7 +233,7 @@ def test_an_import_goes_on_when_the_service_does(data: Path, tmp_path: Path) -> 
     with memory_bucket() as (bucket, files):
         told = well("import", tmp_path / "a", "--data", new, *at(bucket))
         assert files == EXPECTED
-    assert told["skipped"] == told["lines"] == whole.count(b"\n") - 1
+    assert told["skipped"] == told["lines"] - 1 == whole.count(b"\n") - 1  # all but the end
     (making,) = [it.name for it in new.iterdir() if it.name != "lock"]
     assert making == "tinode.db"
     assert well("db", "check", "--data", new)["faults"] == []

@@ -15,6 +15,7 @@ from tests.process import environment, serving
 PAGE = DOCS / "start.md"
 SHELL = blocks(PAGE, "sh")
 WHILE_IT_RUNS = [block for block in SHELL if not block.note]
+MORE = [block for block in SHELL if block.note == "typed while it runs"]
 WHILE_STOPPED = [block for block in SHELL if block.note == "the server is stopped"]
 
 
@@ -38,21 +39,30 @@ def shell(text: str, folder: Path) -> str:
 
 
 def test_every_block_is_of_a_known_kind():
-    notes = {"", "not run: needs the network", "runs in the background", "the server is stopped"}
+    notes = {"", "not run: needs the network", "runs in the background"}
+    notes |= {"typed while it runs", "the server is stopped"}
     assert {block.note for block in SHELL} == notes
 
 
 @pytest.mark.slow
 async def test_two_people_chat(tmp_path: Path):
-    (script,) = blocks(PAGE, "python")
     async with serving(tmp_path / "tinode-data") as server:
-        file = tmp_path / "chat.py"
-        file.write_text(script.text.replace("127.0.0.1:6060", server.address), "utf-8")
-        said = ""
-        for block in WHILE_IT_RUNS:
+        for script in blocks(PAGE, "python"):
+            file = tmp_path / script.text.splitlines()[0].removeprefix("# ")
+            file.write_text(script.text.replace("127.0.0.1:6060", server.address), "utf-8")
+        said, more = "", list[str]()
+        for block in [*WHILE_IT_RUNS, *MORE]:
             text = block.text.replace("127.0.0.1:6060", server.address)
-            said += await trio.to_thread.run_sync(shell, text, tmp_path)
+            printed = await trio.to_thread.run_sync(shell, text, tmp_path)
+            if block in MORE:
+                more.append(printed)
+            else:
+                said += printed
         assert await server.terminate() == 0
+    assert more[1] == "stored\n"
+    for words in ("see you", "on its way"):
+        search = f"tinode-py message search '{words}' --json"
+        assert words in await trio.to_thread.run_sync(shell, search, tmp_path)
     assert '"code":200' in said.replace(" ", "")
     assert "bobby has not registered yet" not in said  # that goes to standard error
     assert said.rstrip().endswith(": hello")
@@ -70,7 +80,7 @@ def backup() -> Block:
 async def test_a_backup_beside_a_running_server_holds_everything(tmp_path: Path):
     data = tmp_path / "tinode-data"
     async with serving(data) as server:
-        (script,) = blocks(PAGE, "python")
+        script, _ = blocks(PAGE, "python")
         text = script.text.replace("127.0.0.1:6060", server.address)
         (tmp_path / "chat.py").write_text(text, "utf-8")
         lines = "\n".join(block.text for block in WHILE_IT_RUNS[1:])

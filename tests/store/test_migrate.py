@@ -80,7 +80,6 @@ async def test_data_of_the_version_before(tmp_path, folder, known):
 
 def test_a_migration_that_fails_leaves_nothing_of_itself(tmp_path, folder, known):
     path = tmp_path / "t.db"
-    _run(path, folder)
     (folder / f"{known + 1:04}_good.sql").write_text("CREATE TABLE good (x);\n")
     bad = folder / f"{known + 2:04}_bad.sql"
     bad.write_text("CREATE TABLE half (x);\nINSERT INTO nowhere VALUES (1);\n")
@@ -91,19 +90,6 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(tmp_path, folder, known
     bad.write_text("CREATE TABLE half (x);\n")
     _run(path, folder)
     assert _ask(path, "PRAGMA user_version") == known + 2
-
-
-def test_a_new_file_is_whole_or_empty(tmp_path, folder, known):
-    path = tmp_path / "t.db"
-    bad = folder / f"{known + 1:04}_bad.sql"
-    bad.write_text("INSERT INTO nowhere VALUES (1);\n")
-    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
-        _run(path, folder)
-    assert _ask(path, "PRAGMA user_version") == 0
-    assert _ask(path, "SELECT count(*) FROM sqlite_master") == 0
-    bad.unlink()
-    _run(path, folder)
-    assert _ask(path, "PRAGMA user_version") == known
 
 
 def test_a_newer_file_is_refused_untouched(tmp_path, folder, known):

@@ -3,8 +3,7 @@
 A file is ours if its `application_id` says so; `user_version` is the number of the last
 migration. Migrations are files `NNNN_name.sql`, run statement by statement inside one
 transaction each (a script run as a whole would commit first, and a crash would leave half of
-it), after a backup beside the file. They never drop data. A new file gets them all in one: it
-is whole or empty, and the disk is waited for once.
+it), after a backup beside the file. They never drop data.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -54,8 +53,8 @@ def migrate(
     """Check the open file and run what it lacks; SchemaError leaves it as it is.
 
     `connection` is in autocommit mode and no one else writes. Stopped half-way, the next call
-    goes on with the migration that was not finished; a new file is empty then. `until`: the
-    last one to run. Without `keep_copy` no backup is made: for a file that nobody uses yet.
+    goes on with the migration that was not finished. `until`: the last one to run. Without
+    `keep_copy` no backup is made: for a file that nobody uses yet.
     """
     migrations = numbered(folder)
     known = max(migrations, default=0)
@@ -70,8 +69,8 @@ def migrate(
         _back_up(connection, path.with_name(f"{path.name}.backup-{found}"))
     # No recursive triggers: ours are not meant for them.
     database = Database(connection, recursive_triggers=False, execute_plugins=False)
-    for numbers in [[number] for number in missing] if found else [missing]:
-        _run(database, {number: migrations[number].read_text("utf-8") for number in numbers})
+    for number in missing:
+        _run(database, number, migrations[number].read_text("utf-8"))
 
 
 def version_of(connection: sqlite3.Connection, path: Path, folder: Traversable) -> tuple[int, int]:
@@ -112,15 +111,13 @@ def _version(connection: sqlite3.Connection, path: Path, known: int) -> int:
     return int(found)
 
 
-def _run(database: Database, scripts: Mapping[int, str]) -> None:
-    """All of these in one transaction, in their order."""
+def _run(database: Database, number: int, script: str) -> None:
     database.execute("BEGIN IMMEDIATE")
     try:
-        for number, script in scripts.items():
-            for statement in statements(script):
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version = {number}")
+        for statement in statements(script):
+            database.execute(statement)
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        database.execute(f"PRAGMA user_version = {number}")
         database.execute("COMMIT")
     finally:
         if database.conn.in_transaction:

@@ -84,10 +84,11 @@ BEGIN
     RETURN NOT EXISTS (SELECT FROM node AS n WHERE n.id = who);
 END $$;
 
+-- Its rows are locked in the same order as above.
 CREATE FUNCTION end_node(who BIGINT) RETURNS void LANGUAGE sql AS $$
+    DELETE FROM node_beat WHERE node = who;
     WITH gone AS (DELETE FROM node WHERE id = who RETURNING id, batch)
     INSERT INTO node_gone (id, batch, at) SELECT id, batch, now_ms() FROM gone;
-    DELETE FROM node_beat WHERE node = who;
 $$;
 
 -- The owners of topics, a JSON array without repeats; those that no member owns become `me`'s.

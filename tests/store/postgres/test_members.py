@@ -119,3 +119,14 @@ async def test_who_has_beaten_since_is_not_fenced(postgres_url: str) -> None:
         assert await until_beating(b) == [a.id, b.id]
         await until_beating(a)
         assert await a.shared.fence(b.id, -1.0)
+
+
+async def test_leaving_and_being_fenced_at_once(postgres_url: str) -> None:
+    """Either way; neither waits for the other in a circle."""
+    async with nodes(postgres_url) as (a, b):
+        ends = [await a.shared.join("brief", "x:1", "https://x") for _ in range(40)]
+        async with trio.open_nursery() as nursery:
+            for number in ends:
+                nursery.start_soon(a.shared.leave, number)
+                nursery.start_soon(b.shared.fence, number, -1.0)
+        assert await until_beating(a) == [a.id, b.id]

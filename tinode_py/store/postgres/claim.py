@@ -35,7 +35,8 @@ WHERE locktype = 'advisory' AND classid = {_NODES} AND objid = $1::bigint::oid A
 _TAKE_NUMBER = f"SELECT pg_advisory_lock({_NODES}, $1::bigint::int)"
 _DROP_NUMBER = f"SELECT pg_advisory_unlock({_NODES}, $1::bigint::int)"
 _END_ALL = """
-WITH gone AS (DELETE FROM node RETURNING id, batch), beats AS (DELETE FROM node_beat)
+DELETE FROM node_beat;
+WITH gone AS (DELETE FROM node RETURNING id, batch)
 INSERT INTO node_gone (id, batch, at) SELECT id, batch, now_ms() FROM gone"""
 _HOLDER = f"""
 SELECT a.pid, coalesce(a.application_name, '') FROM pg_locks AS l
@@ -117,7 +118,7 @@ def migrating(connection: Connection) -> Iterator[None]:
 
 def end_members(connection: Connection) -> None:
     """Whoever has the lock alone knows that no node writes; none shall go on as if it had."""
-    connection.execute(_END_ALL)
+    connection.execute(_END_ALL, prepare=False)  # one transaction
 
 
 def take_number(connection: Connection, node: int) -> None:

@@ -202,3 +202,5 @@ def test_a_node_of_a_cluster() -> None:
     tls = {"cert": "a", "key": "b", "ca": "c"}
     cluster = {"listen": "0.0.0.0:7070", "advertise": "[fe80::1]:7070", "tls": tls}
     assert Settings.of(server=store, cluster=cluster).cluster.tls.ca == "c"
+    with pytest.raises(ConfigError, match=r"cluster\.queue: wants at least limits\.message_size"):
+        Settings.of(server=store, cluster={"listen": "10.0.0.1:7070", "queue": 65536})

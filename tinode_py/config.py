@@ -120,6 +120,8 @@ def _check_cluster(settings: Settings) -> None:
             raise ConfigError("cluster.advertise", "is wanted where cluster.listen names no host")
     if cluster.listen and postgres(settings) is None:
         raise ConfigError("cluster.listen", "wants server.store in PostgreSQL, which nodes share")
+    if cluster.listen and cluster.queue < settings.limits.message_size:
+        raise ConfigError("cluster.queue", "wants at least limits.message_size")
     files = attrs.asdict(cluster.tls)
     for name, file in files.items():
         if not file and any(files.values()):

@@ -136,9 +136,9 @@ def _filled(settings: Settings, data: Path, part: Path, stock: Stock | None) -> 
 def _copied(settings: Settings, part: Path) -> Point:
     url = postgres(settings)
     if url is not None:
-        from .postgres import copy_from, size_of
+        from .postgres import copy_from, size_and_version
 
-        check_room(size_of(url), part, "no backup was made")
+        check_room(size_and_version(url)[0], part, "no backup was made")
         return copy_from(url, part / DATABASE)
     source = file_of(settings)
     if source.exists():

@@ -23,10 +23,10 @@ from tinode_py.media.base import MediaError
 from tinode_py.media.made import stock_of
 from tinode_py.settings import DEFAULT_API_SALT
 from tinode_py.store.lock import LockedError, data_lock
-from tinode_py.store.looking import browsing
 from tinode_py.store.migrate import SchemaError
 
 from .failure import Failure
+from .look import looking, place_of
 from .options import json_option, with_settings
 from .output import show
 
@@ -89,40 +89,35 @@ def _folder(settings: Settings) -> Iterator[Finding]:
 
 
 def _stored(settings: Settings) -> Iterator[Finding]:
-    url = postgres(settings)
-    if url is not None:
-        yield _in_postgres(url)
-        return
-    path = database(settings)
-    if path is None or not path.exists():
+    in_postgres = postgres(settings) is not None
+    path = None if in_postgres else database(settings)
+    if not in_postgres and (path is None or not path.exists()):
         return
     try:
-        with browsing(path) as browser:
-            latest, roots = browser.connection.execute(
-                "SELECT (SELECT coalesce(max(touched), 0) FROM topic_tail), "
-                "(SELECT count(*) FROM login WHERE level = 30)"
-            ).fetchone()
-    except (SchemaError, StoreError) as error:
+        with looking(settings) as browser:
+            found = browser.row(_LATEST)
+            says = f"{path}, {path.stat().st_size // 1024} KB" if path else _in_postgres(settings)
+    except (ImportError, ConfigError, SchemaError, StoreError) as error:
         yield Finding("database", "bad", str(error))
         return
-    yield Finding("database", "good", f"{path}, {path.stat().st_size // 1024} KB")
-    if latest > time.time_ns() // 1_000_000 + 60_000:
+    assert found is not None
+    yield Finding("database", "good", says)
+    if found["latest"] > time.time_ns() // 1_000_000 + 60_000:
         yield Finding("clock", "bad", "the latest message is from the future: set the clock")
-    if not roots:
+    if not found["roots"]:
         yield Finding("root", "note", "nobody may act as root: tinode-py user root LOGIN")
 
 
-def _in_postgres(url: str) -> Finding:
-    try:
-        from .postgres import info
+_LATEST = """
+SELECT (SELECT coalesce(max(touched), 0) FROM topic_tail) AS latest,
+    (SELECT count(*) FROM login WHERE level = 30) AS roots"""
 
-        found = info(url)
-    except (ImportError, ConfigError, SchemaError, StoreError) as error:
-        return Finding("database", "bad", str(error))
-    size = found["size"] // 1024
-    return Finding(
-        "database", "good", f"{found['database']}, {size} KB, PostgreSQL {found['postgresql']}"
-    )
+
+def _in_postgres(settings: Settings) -> str:
+    from .postgres import size_and_version
+
+    size, version = size_and_version(settings.server.store)
+    return f"{place_of(settings)}, {size // 1024} KB, PostgreSQL {version}"
 
 
 def _uploads(settings: Settings) -> Iterator[Finding]:

@@ -19,10 +19,10 @@ from tinode_py.store.audit import put_audit
 from tinode_py.store.browse import Browser
 from tinode_py.store.copies import Point, copy_of_lines
 from tinode_py.store.lines import ImportFault, Place, Reading
+from tinode_py.store.postgres import looking
 from tinode_py.store.postgres.address import Address, AddressFault
 from tinode_py.store.postgres.dump import Importer, exported
 from tinode_py.store.postgres.looking import browsing, facts_of
-from tinode_py.store.postgres.looking import size_of as bytes_of
 from tinode_py.store.postgres.migrate import newest, packaged, version_of
 from tinode_py.store.postgres.statements import READING, Connection, PostgresStatements, connect
 from tinode_py.store.postgres.store import TAKING_OVER, taken
@@ -69,8 +69,8 @@ def export_lines(url: str, reading: Reading | None) -> Iterator[bytes]:
     return exported(address_of(url), reading)
 
 
-def size_of(url: str) -> int:
-    return bytes_of(address_of(url))
+def size_and_version(url: str) -> tuple[int, str]:
+    return looking.size_and_version(address_of(url))
 
 
 def copy_from(url: str, target: Path) -> Point:

@@ -81,16 +81,20 @@ def check_current(connection: psycopg.Connection[tuple[object, ...]], shown: str
         raise SchemaError(shown, problem, found=found, known=known)
 
 
-def size_of(address: Address) -> int:
-    """How many bytes the database has on its server's disk."""
+def size_and_version(address: Address) -> tuple[int, str]:
+    """How many bytes the database has on its server's disk, and what that server is."""
     with looking(address) as db:
-        ((size,),) = db.rows("SELECT pg_database_size(current_database())")
-        return int(size)
+        return _size_and_version(db)
+
+
+def _size_and_version(db: PostgresStatements) -> tuple[int, str]:
+    asked = "SELECT pg_database_size(current_database()), current_setting('server_version')"
+    ((size, version),) = db.rows(asked)
+    return int(size), str(version)
 
 
 def facts_of(address: Address) -> Facts:
-    asked = "SELECT pg_database_size(current_database()), current_setting('server_version')"
     with looking(address) as db:
-        ((size, version),) = db.rows(asked)
+        size, version = _size_and_version(db)
         counts, known = Browser(_Snapshot(db)).counts(), newest()
-        return Facts(address.shown, size, known, known, str(version), counts)
+        return Facts(address.shown, size, known, known, version, counts)

@@ -203,7 +203,7 @@ async def topics(
         )
         if companions is not None:
             companions.open(hub)
-        collector = Collector(settings, store, parts.now, hub.sessions_of, hub.submit)
+        collector = Collector(settings, store, parts.now, hub.everywhere.has_session, hub.submit)
         retention = Retention(settings, store, parts.now, functools.partial(settle, hub))
         standing.follow(looking(hub), looking(collector), looking(retention))
         upkeep = functools.partial(keep_up, store, parts.now, collector, retention)
@@ -258,8 +258,8 @@ def entrance_of(
             settings.sessions,
             settings.auth.token.expire * 1000,
             parts.now,
-            hub.sessions_of,
-            hub.kick,
+            hub.everywhere.sessions_of,
+            hub.everywhere.end,
         ),
         Newcomers(store, hub.env, parts.random_bytes),
         (rest.forget,) if rest else (),

@@ -155,7 +155,7 @@ async def test_webhooks_are_delivered_by_one_node():
     ):
         with trio.fail_after(30):
             api = await api_of(two)
-            hook = {"url": service.url, "kinds": ["user.online", "user.offline"]}
+            hook = {"url": service.url, "kinds": ["user.online"]}
             while (made := await api("POST", "/webhooks", hook)).status != 201:
                 assert made.status in (502, 503), made.body
                 await trio.sleep(0.05)  # they do not know each other yet
@@ -174,7 +174,7 @@ async def test_webhooks_are_delivered_by_one_node():
             await wait_done(machines, last)
             machines.isolate("a")
             await two.user("carol")
-            while len(set(events(service))) < 4:  # alice is gone with her node
+            while len(events(service)) < 3:
                 await service.wait_asked(len(service.asked) + 1)
             machines.connect_again("a")
         shown = await api("GET", f"/webhooks/{made['id']}")

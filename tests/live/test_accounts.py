@@ -189,7 +189,7 @@ class Time:
         """Go on, and let the server look through its accounts."""
         self.ahead += int(days * DAY)
         inside, hub = server.server, server.server.hub
-        rounds = Collector(inside.settings, inside.store, self.now, hub.sessions_of, hub.submit)
+        rounds = Collector(inside.settings, inside.store, self.now, hub.has_session, hub.submit)
         await rounds.collect()
         await trio.testing.wait_all_tasks_blocked()
 

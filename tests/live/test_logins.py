@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 import trio
@@ -48,7 +49,11 @@ async def test_each_device_has_a_number(autojump_clock):
 async def test_logins_at_the_same_time_have_numbers_of_their_own():
     store = MemoryStore()
     user = "usrAAAAAAAAAAA"
-    made = Logins(store, Sessions(), 1000, lambda: 5, lambda user: (), lambda link: None)
+
+    async def alone(*asked: Any) -> tuple[()]:
+        return ()
+
+    made = Logins(store, Sessions(), 1000, lambda: 5, alone, alone)  # type: ignore[arg-type]
     numbers = []
 
     async def log_in() -> None:

@@ -30,7 +30,8 @@ class Service:
         """One connection, request after request."""
         connection = h11.Connection(h11.SERVER)
         async with stream:
-            with contextlib.suppress(trio.BrokenResourceError):  # it did not want to hear it all
+            # It did not want to hear it all, or to say it all.
+            with contextlib.suppress(trio.BrokenResourceError, h11.RemoteProtocolError):
                 await self._exchanges(stream, connection)
 
     async def wait_asked(self, count: int) -> None:

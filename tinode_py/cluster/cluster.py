@@ -16,7 +16,7 @@ import trio
 
 from ..config import ConfigError
 from ..core.decision import ctrl
-from ..errors import UNAVAILABLE, Fenced, StoreError
+from ..errors import UNAVAILABLE, UNREACHABLE, Fenced, Refused, StoreError
 from ..live.hub import Hub
 from ..live.standing import Standing
 from ..store.coordination import Coordination, Member
@@ -102,6 +102,33 @@ class Cluster:
             node = self.node
             assert node is not None
             await node.jobs.hold(job, work)
+
+    def nodes(self) -> tuple[int, ...]:
+        """The other nodes, in reach or not."""
+        return () if self.node is None else tuple(it.id for it in self.node.members)
+
+    def name_of(self, node: int) -> str:
+        """What people call a node."""
+        members = () if self.node is None else self.node.members
+        return next((it.name for it in members if it.id == node), f"node {node}")
+
+    def with_user(self, user: str) -> tuple[int, ...]:
+        """The other nodes that have said that a user has a session there."""
+        return () if self.node is None else self.node.directory.with_user(user)
+
+    def node_of(self, topic: str) -> int | None:
+        """The other node that has said that a topic is loaded there."""
+        return None if self.node is None else self.node.directory.where(topic)
+
+    def users(self) -> set[str]:
+        """Users with a session on any other node."""
+        return set() if self.node is None else self.node.directory.users()
+
+    async def ask(self, node: int, question: str, **arguments: Any) -> Any:
+        """What another node answers; see `Others.ask`."""
+        if self.node is None:
+            raise Refused(UNREACHABLE)
+        return await self.node.others.ask(node, question, **arguments)
 
     def tell_all(self, question: str, **arguments: Any) -> None:
         """A question to all other nodes, for whose answers nobody waits."""

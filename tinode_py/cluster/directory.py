@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import attrs
 
+from ..ids import Kind, kind_of
 from . import protocol
 from .protocol import Message
 
@@ -19,6 +20,7 @@ class Told:
     topics: set[str] = attrs.field(factory=set)
     online: set[str] = attrs.field(factory=set)
     users: set[str] = attrs.field(factory=set)
+    rooms: set[str] = attrs.field(factory=set)  # among the topics
 
 
 @attrs.define
@@ -34,6 +36,7 @@ class Directory:
         match message:
             case protocol.Loaded(topics=topics):
                 told.topics.update(topics)
+                told.rooms.update(filter(_is_room, topics))
                 self._topics.update(dict.fromkeys(topics, node))
             case protocol.Unloaded(topics=topics):
                 self._unload(node, topics)
@@ -56,6 +59,7 @@ class Directory:
     def _unload(self, node: int, topics: tuple[str, ...]) -> None:
         if node in self.nodes:
             self.nodes[node].topics.difference_update(topics)
+            self.nodes[node].rooms.difference_update(topics)
         for topic in topics:
             if self._topics.get(topic) == node:
                 del self._topics[topic]
@@ -71,3 +75,19 @@ class Directory:
     def has_user(self, user: str) -> bool:
         """Whether a user has a session on one of them."""
         return any(user in told.users for told in self.nodes.values())
+
+    def with_user(self, user: str) -> tuple[int, ...]:
+        """The nodes on which a user has a session."""
+        return tuple(node for node, told in self.nodes.items() if user in told.users)
+
+    def users(self) -> set[str]:
+        """Users with a session on any of them."""
+        return set().union(*(told.users for told in self.nodes.values()))
+
+    def rooms(self) -> int:
+        """How many rooms they have."""
+        return sum(len(told.rooms) for told in self.nodes.values())
+
+
+def _is_room(topic: str) -> bool:
+    return kind_of(topic) is Kind.ROOM

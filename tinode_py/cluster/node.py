@@ -180,6 +180,9 @@ class Node:
     def is_here(self, user: str) -> bool:
         return self.directory.has_user(user)
 
+    def rooms(self) -> int:
+        return self.directory.rooms()
+
     def went(self, topic: str, *, online: bool) -> None:
         one = (topic,)
         self.others.tell(protocol.Went(on=one) if online else protocol.Went(off=one))

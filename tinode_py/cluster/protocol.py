@@ -21,6 +21,7 @@ from .. import audit, records
 from ..access import Level
 from ..core import decision
 from ..core.decision import EndSessions, Event
+from ..live.everywhere import LiveSession
 from ..wire import packets
 from ..wire.codec import Form
 from .items import BadMessage
@@ -254,6 +255,7 @@ KNOWN: dict[str, type] = {
     **_classes(records),
     "audit.Actor": audit.Actor,
     "access.Level": Level,
+    "live.LiveSession": LiveSession,
     "wire.Form": Form,
 }
 _SHAPES = Shapes(KNOWN)

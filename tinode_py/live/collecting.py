@@ -24,7 +24,6 @@ from ..queries import AccountsAfter, CredentialsOf, LoginsOf, SessionsOf
 from ..records import Login
 from ..store.base import Store
 from ..wire.packets import Del
-from .link import Link
 from .runner import Item
 
 log = logging.getLogger(__name__)
@@ -35,12 +34,14 @@ DAY = 86_400_000  # ms
 
 @attrs.define(eq=False)
 class Collector:
-    """Looks through the accounts. `live` tells a user's sessions, `submit` reaches his `me`."""
+    """Looks through the accounts. `is_live` says whether a user has a session, `submit` reaches
+    his `me`.
+    """
 
     settings: Settings
     store: Store
     now: Callable[[], int]
-    live: Callable[[str], Iterable[Link]]
+    is_live: Callable[[str], bool]
     submit: Callable[[str, Item], bool]
 
     async def collect(self) -> None:
@@ -62,7 +63,7 @@ class Collector:
         unused = bool(unused) and created < now - rules.unvalidated_days * DAY
         before = now - rules.anonymous_days * DAY - rules.token.expire * 1000
         away = bool(rules.anonymous_days) and max(created, seen) < before
-        if not (unused or away) or any(self.live(user)):
+        if not (unused or away) or self.is_live(user):
             return False
         logins = await self.store.fetch(LoginsOf(user))
         if logins:

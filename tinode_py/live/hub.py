@@ -6,15 +6,13 @@ Everything here is synchronous; tasks of topics run in the nursery that the hub 
 
 from __future__ import annotations
 
-import heapq
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import attrs
 import trio
 
 from .. import ids
-from ..access import READ
 from ..config import Settings
 from ..core import find, me, me_topic, room, state, topic
 from ..core.decision import (
@@ -31,11 +29,10 @@ from ..core.decision import (
 )
 from ..core.find_state import FindState
 from ..core.room_state import RoomState
-from ..errors import EVICTED
 from ..hooks.before import Before
 from ..ids import Kind
 from ..store.base import Store
-from ..wire.packets import Ctrl, Pub, Time
+from ..wire.packets import Ctrl, Pub
 from .attendance import Attendance
 from .couriers import Couriers
 from .everywhere import Everywhere
@@ -125,7 +122,7 @@ class Hub:
         if env is None or env.now != now or env.settings is not self.settings:
             pushing = self.pushing is not None
             online = self._online.__contains__ if self.placement is None else self.is_online
-            rooms = (self.rooms.count, lambda user: len(self.rooms_of(user)))
+            rooms = (self.count_rooms, lambda user: len(self.rooms_of(user)))
             env = Env(self.settings, now, online, pushing, self.random_bytes, *rooms)
             self._env = env
         return env
@@ -271,6 +268,10 @@ class Hub:
         """A live session of this node."""
         return self._sessions.get(sid)
 
+    def loaded(self, topic: str) -> Runner | Seat | None:
+        """What stands for a topic on this node."""
+        return self._runners.get(topic)
+
     def inbox_of(self, topic: str) -> Inbox[Item] | None:
         """What waits for a topic that is loaded, or on its way to where it is."""
         found = self._runners.get(topic)
@@ -292,6 +293,8 @@ class Hub:
     def leave(self, link: Link, user: str) -> None:
         """A session has ended."""
         self._sessions.pop(link.sid, None)
+        if self._agents.get(user) == link.sid:
+            del self._agents[user]
         links = self._of_user.get(user)
         if links is not None:
             links.pop(link.sid, None)
@@ -311,7 +314,11 @@ class Hub:
         return self._agents.get(user) == sid
 
     def set_agent(self, user: str, sid: str) -> None:
-        self._agents[user] = sid
+        """Without `sid`: a session of another node is it."""
+        if sid:
+            self._agents[user] = sid
+        else:
+            self._agents.pop(user, None)
 
     def end_sessions(self, effect: EndSessions) -> None:
         """Evict and close sessions of a user, wherever they are."""
@@ -335,18 +342,27 @@ class Hub:
         return list(self._of_user.get(user, {}).values())
 
     def rooms_of(self, user: str) -> set[str]:
-        """The rooms in which a session of the user is, on this server."""
-        return rooms_in(self.sessions_of(user))
+        """The rooms in which a session of this node is, and, if the user has sessions elsewhere,
+        those that this node has.
+        """
+        found = rooms_in(self.sessions_of(user))
+        if self.placement is not None and self.placement.is_here(user):
+            found.update(room for room in self.rooms.names() if user in self.users_in(room))
+        return found
 
-    def logged_in_links(self) -> Iterator[tuple[str, Link]]:
-        """Each user who is there, with each of his sessions."""
-        for user, links in list(self._of_user.items()):
-            for link in list(links.values()):
-                yield user, link
+    def count_rooms(self) -> int:
+        """How many rooms there are, on all nodes."""
+        elsewhere = 0 if self.placement is None else self.placement.rooms()
+        return self.rooms.count() + elsewhere
 
-    def users_after(self, after: str, limit: int) -> list[str]:
-        """Users who have a session here, in order of their names, after `after`."""
-        return heapq.nsmallest(limit, (user for user in self._of_user if user > after))
+    def has_session(self, user: str) -> bool:
+        """Whether a user has a session on this node."""
+        return user in self._of_user
+
+    @property
+    def users(self) -> Collection[str]:
+        """Users who have a session on this node."""
+        return self._of_user.keys()
 
     def users_here(self) -> Iterator[str]:
         """Users who have a session on this node."""
@@ -367,24 +383,6 @@ class Hub:
         runner = self._runners.get(topic)
         found = runner.state.attached if isinstance(runner, Runner) else ()
         return frozenset(item.user for item in found)
-
-    def reaches(self, topic: str, user: str) -> bool:
-        """Whether a live session of the user gets what is published in a topic: it is attached
-        there and may read, or it follows the user's inbox, which holds private messages.
-        """
-        runner = self._runners.get(topic)
-        if runner is not None and isinstance(runner.state, state.TopicState):
-            at = runner.state
-            if any(at.mode(item) & READ for item in at.attached if item.user == user):
-                return True
-        own = self._runners.get(user) if topic.startswith("p2p") else None
-        return own is not None and isinstance(own.state, me.MeState) and bool(own.state.follows)
-
-    def kick(self, link: Link) -> None:
-        """End a session in favour of a newer one of its user, and say so."""
-        params = {"reason": "logged in elsewhere"}
-        packet = Ctrl(EVICTED.code, EVICTED.text, Time(self.now()), params=params)
-        _end(link, packet, 1000)
 
     def shut_down(self, packet: Ctrl) -> None:
         """Tell every session that the server stops, and close it."""

@@ -10,19 +10,20 @@ that a crash has left behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection
 
 import attrs
 from msgspec import structs
 
 from ..auth.base import Identity
 from ..changes import Batch, Committed, DropSession, PutSession
-from ..errors import AUTH_FAILED, ELSEWHERE, Refused
+from ..errors import AUTH_FAILED, ELSEWHERE, EVICTED, Refused
 from ..queries import SessionAt, SessionsOf
 from ..records import LoginSession
 from ..settings import Sessions as Policy
 from ..store.base import Store
-from .link import Link
+from ..wire.packets import Ctrl, Time
+from .everywhere import LiveSession
 from .person import Person
 
 MOST = 2**14 - 1  # what the token has room for
@@ -31,14 +32,16 @@ FRESH = 3_600_000  # ms for which a row's `seen` is good enough
 
 @attrs.define(eq=False)
 class Logins:
-    """The numbers of a server's logins. `live` tells a user's sessions, `kick` ends one."""
+    """The numbers of a server's logins. `live` tells a user's sessions, `end` ends some: on
+    whichever node they are, or Refused.
+    """
 
     store: Store
     policy: Policy
     life: int  # ms of a token
     now: Callable[[], int]
-    live: Callable[[str], Iterable[Link]]
-    kick: Callable[[Link], None]
+    live: Callable[[str], Awaitable[Collection[LiveSession]]]
+    end: Callable[[Collection[LiveSession], Ctrl], Awaitable[None]]
 
     async def check(self, identity: Identity) -> None:
         """Refused if what proved `identity` is a token that was revoked."""
@@ -48,7 +51,7 @@ class Logins:
         """The number of this login, new or carried on; Refused if it may not be."""
         number = identity.login_number
         await self._resume(person, identity)
-        self._make_room(person, identity)
+        await self._make_room(person, identity)
         return number or await self._begin(person, identity.user)
 
     async def wait(self, person: Person, identity: Identity) -> int:
@@ -89,17 +92,19 @@ class Logins:
         batch = Batch((*changes, PutSession(row, new=not full)))
         return number if type(await self.store.commit(batch)) is Committed else 0
 
-    def _make_room(self, person: Person, identity: Identity) -> None:
+    async def _make_room(self, person: Person, identity: Identity) -> None:
         """Keep to the policy: refuse, or end those that are in the way."""
         if self.policy.policy == "many":
             return
         alone = self.policy.policy == "one"
         others = [
-            link
-            for link in self.live(identity.user)
-            if not link.ended and (alone or link.platform == person.platform)
+            session
+            for session in await self.live(identity.user)
+            if alone or session.platform == person.platform
         ]
         if others and self.policy.on_duplicate == "refuse":
             raise Refused(ELSEWHERE)
-        for link in others:
-            self.kick(link)
+        if others:
+            params = {"reason": "logged in elsewhere"}
+            packet = Ctrl(EVICTED.code, EVICTED.text, Time(self.now()), params=params)
+            await self.end(others, packet)

@@ -46,6 +46,9 @@ class Placement(Protocol):
     def is_here(self, user: str) -> bool:
         """Whether a user has a session on another node."""
 
+    def rooms(self) -> int:
+        """How many rooms the other nodes have."""
+
     def went(self, topic: str, *, online: bool) -> None:
         """A topic of this node is online, or no longer."""
 
@@ -92,6 +95,26 @@ class Companions(Protocol):
 
         The work is cancelled when another node may have been given it. Work that returns, or
         raises a StoreError, begins anew.
+        """
+
+    def nodes(self) -> tuple[int, ...]:
+        """The other nodes, in reach or not."""
+
+    def name_of(self, node: int) -> str:
+        """What people call it."""
+
+    def with_user(self, user: str) -> tuple[int, ...]:
+        """Those that have said that a user has a session there."""
+
+    def node_of(self, topic: str) -> int | None:
+        """The one that has said that a topic is loaded there."""
+
+    def users(self) -> set[str]:
+        """Users who have a session on any of them. The set is the caller's."""
+
+    async def ask(self, node: int, question: str, **arguments: Any) -> Any:
+        """What one of them answers; Refused with 502 if it cannot be asked, or as it refuses.
+        Waits as long as it takes, or the link lasts.
         """
 
     def tell_all(self, question: str, **arguments: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Collection
 
 import attrs
 
@@ -29,6 +30,10 @@ class Rooms:
             self._sessions[room] = left
         else:
             del self._sessions[room]
+
+    def names(self) -> Collection[str]:
+        """All of them."""
+        return self._sessions.keys()
 
     def count(self) -> int:
         """How many rooms there are."""

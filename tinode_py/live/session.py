@@ -427,7 +427,7 @@ class Session:
         if isinstance(request, Sub) and request.topic == "me":
             return
         if not self.hub.is_agent(user, self.link.sid):
-            self.hub.set_agent(user, self.link.sid)
+            self.hub.everywhere.note_agent(user, self.link.sid)
             event = Active(self.person.user_agent)
             self.link.attached[user].mark("active", Item(event))
 

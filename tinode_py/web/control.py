@@ -15,6 +15,7 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from ..access import Level
 from ..audit import AuditEntry, Door, command_door
 from ..changes import Batch, PutAudit, PutLogin
 from ..config import Settings
+from ..errors import Refused
+from ..live.everywhere import LiveSession
 from ..live.hub import Hub
 from ..live.outbox import ConnectionInfo, Outlet
 from ..live.session import Session
@@ -49,6 +52,7 @@ OPERATOR = "usrAAAAAAAAAAA"  # the number zero, which no account has
 MODE = 0o600
 _LONGEST = 100  # bytes of a path that fits into a socket's address everywhere
 _BODY = 4096  # bytes of a request
+_PAGE = 1000  # users looked at together
 
 
 def address(folder: Path) -> str:
@@ -78,11 +82,20 @@ class Desk:
         return JSONResponse({**self.figures(), "process": os.getpid()})
 
     async def sessions(self, request: Request) -> Response:
-        """Live sessions, as far as they have logged in."""
+        """Live sessions of all nodes, as far as they have logged in."""
+        found: list[LiveSession] = []
+        after = ""
+        everywhere = self.hub.everywhere
+        while users := everywhere.users_after(after, _PAGE):
+            after = users[-1]
+            try:
+                found += chain.from_iterable((await everywhere.sessions(users)).values())
+            except Refused as no:
+                return JSONResponse({"error": no.answer.text}, 502)
         return JSONResponse(
             [
-                {"user": user, "session": link.sid, "n": link.number, "platform": link.platform}
-                for user, link in self.hub.logged_in_links()
+                {"user": it.user, "session": it.sid, "n": it.number, "platform": it.platform}
+                for it in found
             ]
         )
 

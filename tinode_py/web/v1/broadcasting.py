@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
-import trio
 
 from ...changes import Batch
 from ...errors import Refused
-from ...live.link import Link
 from ...queries import FindByTags
 from ...wire.packets import Info, Json
 from .backend import Backend, Call, Handler
@@ -18,11 +16,11 @@ from .problem import Problem
 from .sending import send
 from .shape_messages import Broadcast, BroadcastSent, Send
 
-TURN = 200  # sessions told before others get their turn
 MOST = 10_000  # users of a tag
 
 
 async def broadcast(call: Call) -> BroadcastSent:
+    """{info} on `me`: `what` data, `event` broadcast; the payload has content and head."""
     wanted: Broadcast = call.body
     limit = call.backend.settings.limits.message_size
     if len(bytes(wanted.content)) + len(bytes(wanted.head)) > limit:
@@ -35,26 +33,11 @@ async def broadcast(call: Call) -> BroadcastSent:
     await call.backend.store.commit(Batch(deed))
     if wanted.kept:
         return await _kept(call, wanted)
-    hub = call.backend.hub
-    if wanted.tag:
-        users = await _tagged(call.backend, wanted.tag)
-        links = [link for user in users for link in hub.sessions_of(user)]
-        reached = sum(1 for user in users if hub.sessions_of(user))
-    else:
-        links = [link for _, link in hub.logged_in_links()]
-        reached = hub.statistics().users
-    await _tell(links, wanted, asker.user)
-    return BroadcastSent(reached, len(links))
-
-
-async def _tell(links: Iterable[Link], wanted: Broadcast, sender: str) -> None:
-    """{info} on `me`: `what` data, `event` broadcast; the payload has content and head."""
+    users = await _tagged(call.backend, wanted.tag) if wanted.tag else None
     payload = Json(msgspec.json.encode({"content": wanted.content, "head": wanted.head}))
-    packet = Info(topic="me", what="data", from_=sender, event="broadcast", payload=payload)
-    for i, link in enumerate(links, 1):
-        link.send(packet)
-        if not i % TURN:
-            await trio.lowlevel.checkpoint()
+    packet = Info(topic="me", what="data", from_=asker.user, event="broadcast", payload=payload)
+    reached = await call.backend.hub.everywhere.tell(packet, users)
+    return BroadcastSent(reached.users, reached.sessions)
 
 
 async def _kept(call: Call, wanted: Broadcast) -> BroadcastSent:
@@ -62,6 +45,7 @@ async def _kept(call: Call, wanted: Broadcast) -> BroadcastSent:
     if not wanted.tag:
         raise Problem.field("tag", "what is kept goes to a tag")
     users = await _tagged(call.backend, wanted.tag)
+    there = await call.backend.hub.everywhere.sessions(users)
     reached = sessions = 0
     for user in users:
         message = Send(wanted.content, from_=wanted.from_, user=user, head=wanted.head)
@@ -71,7 +55,7 @@ async def _kept(call: Call, wanted: Broadcast) -> BroadcastSent:
             continue
         if result.status < 300:
             reached += 1
-            sessions += len(call.backend.hub.sessions_of(user))
+            sessions += len(there[user])
     return BroadcastSent(reached, sessions)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -10,12 +10,12 @@ from ...access import Level
 from ...changes import Batch
 from ...errors import EVICTED
 from ...live.asking import NAME, Asker, ask
-from ...live.link import Link
+from ...live.everywhere import LiveSession
 from ...queries import SessionsOf, UsersById
 from ...records import State
 from ...wire.packets import Ctrl, Del, Time
 from ...wire.times import time_text
-from .backend import Backend, Call, Handler
+from .backend import Call, Handler
 from .people import user_of, users_of
 from .problem import Problem
 from .shape_users import (
@@ -32,40 +32,38 @@ from .shape_users import (
 from .types import NULL
 
 
-def online(backend: Backend, user: str, named: str) -> OnlineUser:
+def online(named: str, sessions: Iterable[LiveSession]) -> OnlineUser:
     """What is known of a user now; `named` is how he was asked for."""
-    here = backend.hub.on_me.sids.get(user, ())
-    links = backend.hub.sessions_of(user) if user else []
-    devices = tuple(
-        LiveDevice(link.sid, link.platform, link.number, link.sid in here) for link in links
-    )
+    devices = tuple(LiveDevice(it.sid, it.platform, it.number, it.on_me) for it in sessions)
     return OnlineUser(named, bool(devices), devices)
 
 
 async def read_online(call: Call) -> OnlineUser:
     named = call.path["user"]
-    return online(call.backend, (await user_of(call, named)).id, named)
+    user = (await user_of(call, named)).id
+    return online(named, await call.backend.hub.everywhere.sessions_of(user))
 
 
 async def query_online(call: Call) -> OnlineList:
     """In the order asked for; who is not known is not online."""
-    names = call.body.users
+    names, everywhere = call.body.users, call.backend.hub.everywhere
     users = await users_of(call, names)
-    items = tuple(
-        online(call.backend, user.id if (user := users[name]) else "", name) for name in names
-    )
-    return OnlineList(items, "", call.backend.hub.statistics().users)
+    found = await everywhere.sessions([user.id for user in users.values() if user])
+    items = tuple(online(name, found[user.id] if (user := users[name]) else ()) for name in names)
+    return OnlineList(items, "", everywhere.count_users())
 
 
 async def list_online(call: Call) -> OnlineList:
     page, backend = call.query, call.backend
-    names = backend.hub.users_after(page.after, page.limit)
+    everywhere = backend.hub.everywhere
+    names = everywhere.users_after(page.after, page.limit)
     after = names[-1] if len(names) == page.limit else ""
     if call.caller.narrow:
         rows = await backend.store.fetch(UsersById(tuple(names)))
         names = [name for name in names if name in rows and call.caller.may_user(rows[name])]
-    items = tuple(online(backend, name, name) for name in names)
-    return OnlineList(items, after, backend.hub.statistics().users)
+    found = await everywhere.sessions(names)
+    items = tuple(online(name, found[name]) for name in names)
+    return OnlineList(items, after, everywhere.count_users())
 
 
 async def list_people(call: Call) -> People:
@@ -73,7 +71,7 @@ async def list_people(call: Call) -> People:
     page, backend = call.query, call.backend
     if backend.settings.users.directory != "open":
         raise Problem(403, "users.directory is `contacts`: who is online only contacts see")
-    names = backend.hub.users_after(page.after, page.limit)
+    names = backend.hub.everywhere.users_after(page.after, page.limit)
     after = names[-1] if len(names) == page.limit else ""
     rows = await backend.store.fetch(UsersById(tuple(names)))
     there = (rows[name] for name in names if name in rows and name != call.caller.user)
@@ -86,27 +84,25 @@ async def force_offline(call: Call) -> ForcedOff:
     wanted: ForceOff = call.body
     user = await user_of(call, call.path["user"])
     backend = call.backend
-    links = backend.hub.sessions_of(user.id)
+    sessions = await backend.hub.everywhere.sessions_of(user.id)
     if wanted.session:
-        links = [link for link in links if link.sid == wanted.session]
-        if not links:
+        sessions = [session for session in sessions if session.sid == wanted.session]
+        if not sessions:
             raise Problem(404, f"there is no live session {wanted.session!r} of this user")
     params = {"reason": wanted.reason} if wanted.reason else None
     packet = Ctrl(EVICTED.code, EVICTED.text, Time(backend.now()), params=params)
-    about = {"sessions": len(links), "reason": wanted.reason, "revoke": wanted.revoke}
+    about = {"sessions": len(sessions), "reason": wanted.reason, "revoke": wanted.revoke}
     await backend.store.commit(Batch(call.deed("user.offline", user.id, **about)))
     if wanted.revoke:
-        await _revoke(call, user.id, links if wanted.session else None)
-    for link in links:
-        link.send(packet)
-        link.outlet.finish(1000)
-    return ForcedOff(len(links))
+        await _revoke(call, user.id, sessions if wanted.session else None)
+    await backend.hub.everywhere.end(sessions, packet)
+    return ForcedOff(len(sessions))
 
 
-async def _revoke(call: Call, user: str, links: list[Link] | None) -> None:
+async def _revoke(call: Call, user: str, sessions: list[LiveSession] | None) -> None:
     """Void the tokens of all logins, or of those of some sessions. The sessions live on."""
     rows = await call.backend.store.fetch(SessionsOf(user))
-    numbers = {link.number for link in links} if links is not None else None
+    numbers = {session.number for session in sessions} if sessions is not None else None
     for row in rows:
         if not row.revoked and (numbers is None or row.n in numbers):
             await _end(call, user, row.n)
@@ -121,7 +117,8 @@ async def _end(call: Call, user: str, number: int) -> None:
 async def list_logins(call: Call) -> LoginRows:
     user = await user_of(call, call.path["user"])
     rows = await call.backend.store.fetch(SessionsOf(user.id))
-    live = {link.number for link in call.backend.hub.sessions_of(user.id)}
+    sessions = await call.backend.hub.everywhere.sessions_of(user.id)
+    live = {session.number for session in sessions}
     return LoginRows(
         tuple(
             LoginRow(

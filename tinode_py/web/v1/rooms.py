@@ -1,6 +1,7 @@
 """Rooms: who is in which, bringing in and putting out, sending; nothing of it is kept.
 
-What is asked of one room goes to its topic, wherever that lives. Lists are of this server.
+What is asked of one room goes to its topic, wherever that lives; lists are made of what all nodes
+say.
 """
 
 from __future__ import annotations
@@ -12,11 +13,7 @@ import msgspec
 
 from ... import ids
 from ...access import Level
-from ...core.decision import Brought, Caller
-from ...errors import UNAVAILABLE, Refused
 from ...live.asking import NAME, Answers, Asker, ask
-from ...live.link import Link
-from ...live.runner import Item
 from ...wire.packets import Del, Get, GetSub, Json, Pub, Request
 from .backend import Backend, Call, Handler
 from .people import speaker, user_of
@@ -60,30 +57,29 @@ async def _users(backend: Backend, room: str, user: str = "") -> list[str]:
 # --- lists -------------------------------------------------------------------------------
 
 
-def _shown(backend: Backend, room: str) -> OneRoom:
-    return OneRoom(room, len(backend.hub.users_in(room)))
-
-
 async def list_rooms(call: Call) -> RoomList:
-    page, hub = call.query, call.backend.hub
-    names = hub.rooms.after(page.after, page.limit)
-    items = tuple(_shown(call.backend, room) for room in names if call.caller.may_room(room))
-    return RoomList(items, names[-1] if len(names) == page.limit else "")
+    page = call.query
+    found = await call.backend.hub.everywhere.rooms_after(page.after, page.limit)
+    items = tuple(OneRoom(*room) for room in found if call.caller.may_room(room[0]))
+    return RoomList(items, found[-1][0] if len(found) == page.limit else "")
 
 
 async def list_rooms_of_user(call: Call) -> RoomList:
-    return _rooms_of(call, (await user_of(call, call.path["user"])).id)
+    return await _rooms_of(call, (await user_of(call, call.path["user"])).id)
 
 
 async def list_own_rooms(call: Call) -> RoomList:
-    return _rooms_of(call, call.caller.user)
+    return await _rooms_of(call, call.caller.user)
 
 
-def _rooms_of(call: Call, user: str) -> RoomList:
+async def _rooms_of(call: Call, user: str) -> RoomList:
     page: Page = call.query
-    rooms = sorted(room for room in call.backend.hub.rooms_of(user) if room > page.after)
+    everywhere = call.backend.hub.everywhere
+    inside = {room for session in await everywhere.sessions_of(user) for room in session.rooms}
+    rooms = sorted(room for room in inside if room > page.after)
     names = [room for room in rooms if call.caller.may_room(room)][: page.limit]
-    items = tuple(_shown(call.backend, room) for room in names)
+    users = await everywhere.users_in(names)
+    items = tuple(OneRoom(room, len(users[room])) for room in names)
     return RoomList(items, names[-1] if len(names) == page.limit else "")
 
 
@@ -106,23 +102,17 @@ async def bring(call: Call) -> RoomUser:
     """His sessions of now are told and hear all from now on; one that comes later is not in."""
     room, backend = _named(call), call.backend
     user = (await user_of(call, call.path["user"])).id
-    wanted = call.body.session
-    links = [link for link in backend.hub.sessions_of(user) if wanted in ("", link.sid)]
-    if not links:
+    wanted, everywhere = call.body.session, backend.hub.everywhere
+    sessions = await everywhere.sessions_of(user)
+    sids = [session.sid for session in sessions if wanted in ("", session.sid)]
+    if not sids:
         what = f"there is no live session {wanted!r} of this user" if wanted else "is not online"
         raise Problem(404 if wanted else 409, what if wanted else f"{user} {what}")
-    for link in links:
-        _submit(backend, room, user, link)
+    await everywhere.bring(room, user, sids)
     if user not in await _users(backend, room, user):
         raise Problem(422, f"{room} has `rooms.members` users, or there are `rooms.most` rooms")
-    inside = sum(room in link.attached for link in backend.hub.sessions_of(user))
+    inside = sum(room in session.rooms for session in await everywhere.sessions_of(user))
     return RoomUser(room, user, inside, await _count(backend, room))
-
-
-def _submit(backend: Backend, room: str, user: str, link: Link) -> None:
-    caller = Caller(link.sid, user, Level.AUTH, user, link.user_agent)
-    if not backend.hub.submit(room, Item(Brought(caller), link)):
-        raise Refused(UNAVAILABLE)
 
 
 async def put_out(call: Call) -> None:

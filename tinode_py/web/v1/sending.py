@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 import attrs
@@ -18,7 +19,7 @@ from .backend import Backend, Call, Handler
 from .later import schedule
 from .people import People, topic_of
 from .problem import Problem, http_status
-from .shape_messages import OwnSend, Reached, Receiver, Send, SendMany, Sent, SentMany, SentTo
+from .shape_messages import OwnSend, Receiver, Send, SendMany, Sent, SentMany, SentTo
 from .types import NULL
 
 _RECEIPTS = 1000  # receivers of one message who are looked up
@@ -294,16 +295,17 @@ async def _with_receipts(
     backend = call.backend
     refused = result.status >= 300
     users = [receiver] if receiver else await _readers(backend, result.topic, asker.user)
+    delivered = frozenset() if refused else await _delivered(backend, result.topic, users)
     receipts = tuple(
         Receiver(
             result.user if receiver else user,
-            "refused" if refused else _reached(backend, result.topic, user),
+            "refused" if refused else "delivered" if user in delivered else "stored",
         )
         for user in users
     )
     done = attrs.evolve(result, receipts=receipts)
     if receipt == "sender" and not refused:
-        _tell_sender(backend, asker.user, done)
+        await _tell_sender(backend, asker.user, done)
     return done
 
 
@@ -312,18 +314,24 @@ async def _readers(backend: Backend, topic: str, but: str) -> list[str]:
     return [row.user for row in rows if row.user != but][:_RECEIPTS]
 
 
-def _reached(backend: Backend, topic: str, user: str) -> Reached:
-    return "delivered" if backend.hub.reaches(topic, user) else "stored"
+async def _delivered(backend: Backend, topic: str, users: list[str]) -> frozenset[str]:
+    """Those whom a message has reached; nobody if a node that must be asked does not answer: all
+    that is sure then is that the message is stored.
+    """
+    try:
+        return await backend.hub.everywhere.reached(topic, users)
+    except Refused:
+        return frozenset()
 
 
-def _tell_sender(backend: Backend, user: str, result: SentTo) -> None:
+async def _tell_sender(backend: Backend, user: str, result: SentTo) -> None:
     """{info} to all live sessions of the sender: `what` data, `event` receipt."""
     receipts = [{"user": it.user, "reached": it.reached} for it in result.receipts]
     told = {"topic": result.topic, "seq": result.seq, "receipts": receipts}
     payload = Json(msgspec.json.encode(told))
     packet = Info(topic="me", what="data", from_=user, event="receipt", payload=payload)
-    for link in backend.hub.sessions_of(user):
-        link.send(packet)
+    with contextlib.suppress(Refused):  # the message is sent
+        await backend.hub.everywhere.tell(packet, (user,))
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -33,7 +33,7 @@ from .shape_topics import (
 from .users import moment, optional, public_of, raw
 
 
-def shown(backend: Backend, topic: Topic, members: int) -> OneTopic:
+def shown(topic: Topic, members: int, online: int) -> OneTopic:
     kind: Literal["group", "channel", "p2p"] = "channel" if topic.channel else "group"
     return OneTopic(
         topic.name,
@@ -49,25 +49,41 @@ def shown(backend: Backend, topic: Topic, members: int) -> OneTopic:
         access.text(topic.auth),
         access.text(topic.anon),
         members,
-        len(backend.hub.users_in(topic.name)),
+        online,
         topic.publish,
     )
 
 
 async def _counted(backend: Backend, topic: Topic) -> OneTopic:
     rows = await backend.store.fetch(MembersOf(topic.name))
-    return shown(backend, topic, len(rows) + topic.readers)
+    return shown(topic, len(rows) + topic.readers, len(await _here(backend, topic.name)))
+
+
+async def _members_of(backend: Backend, topic: Topic, counted: int) -> int:
+    """How many members a topic of a list has: those of private chats are not counted there."""
+    if not is_p2p(topic.name):
+        return counted
+    rows = await backend.store.fetch(MembersOf(topic.name))
+    return len(rows) + topic.readers
+
+
+async def _here(backend: Backend, topic: str) -> frozenset[str]:
+    """Users who are attached to a topic now, on whichever node."""
+    return (await backend.hub.everywhere.users_in((topic,)))[topic]
 
 
 async def list_topics(call: Call) -> TopicList:
     page, backend = call.query, call.backend
     found = await backend.store.fetch(TopicsAfter(page.after, page.limit))
-    items = [
-        await _counted(backend, topic) if is_p2p(topic.name) else shown(backend, topic, members)
-        for topic, members in found
-        if call.caller.may_topic(topic)
-    ]
-    return TopicList(tuple(items), found[-1][0].name if len(found) == page.limit else "")
+    rows = [row for row in found if call.caller.may_topic(row[0])]
+    here = await backend.hub.everywhere.users_in([topic.name for topic, _ in rows])
+    items = tuple(
+        [
+            shown(topic, await _members_of(backend, topic, members), len(here[topic.name]))
+            for topic, members in rows
+        ]
+    )
+    return TopicList(items, found[-1][0].name if len(found) == page.limit else "")
 
 
 async def read_topic(call: Call) -> OneTopic:
@@ -180,7 +196,7 @@ async def _members(call: Call, topic: str) -> Members:
     page, backend = call.query, call.backend
     members = await backend.store.fetch(MembersOf(topic))
     rows = sorted(members, key=lambda row: row.user)
-    here = backend.hub.users_in(topic)
+    here = await _here(backend, topic)
     chosen = [row for row in rows if row.user in here] if page.online else rows
     found = [row for row in chosen if row.user > page.after][: page.limit]
     items = tuple(_member(row, online=row.user in here) for row in found)
@@ -213,7 +229,7 @@ async def put_member(call: Call) -> Member:
     row = await backend.store.fetch(SubscriptionOf(topic.name, user.id))
     if row is None:
         raise Problem(409, "the member is gone again")
-    return _member(row, online=user.id in backend.hub.users_in(topic.name))
+    return _member(row, online=user.id in await _here(backend, topic.name))
 
 
 async def remove_member(call: Call) -> None:

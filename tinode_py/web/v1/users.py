@@ -62,7 +62,7 @@ async def shown(call: Call, user: User) -> OneUser:
         raw(user.public),
         raw(user.trusted),
         user.tags,
-        bool(call.backend.hub.sessions_of(user.id)),
+        call.backend.hub.everywhere.has_session(user.id),
         moment(user.last_seen),
     )
 

@@ -58,8 +58,7 @@ class Asker:
     own: bool = False  # he asks himself, with no more than a client may
 
 
-@attrs.frozen
-class Answers:
+class Answers(msgspec.Struct, frozen=True):
     """What a request was answered: packets as lines of JSON, in order, and the {ctrl} among
     them that answers it, empty if there was none.
     """
@@ -145,8 +144,7 @@ class Together:
         return Answers(self._lines, self._ctrls.get(ident, _NONE))
 
 
-@attrs.frozen(eq=False)
-class Asking:
+class Asking(msgspec.Struct, frozen=True, eq=False):
     """A request that was made, with others or alone."""
 
     together: Together

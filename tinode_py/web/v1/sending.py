@@ -93,8 +93,7 @@ def _both(name: str) -> tuple[str, ...]:
         return ()
 
 
-@attrs.frozen
-class _Message:
+class _Message(msgspec.Struct, frozen=True):
     """What is sent, checked."""
 
     content: bytes
@@ -137,8 +136,7 @@ async def send(call: Call, wanted: Send) -> Sent:
     return await (await _Round.of(call).begin(wanted)).sent()
 
 
-@attrs.frozen
-class _Begun:
+class _Begun(msgspec.Struct, frozen=True):
     """A message on its way into one topic; `user` as the caller named him, `receiver` his id."""
 
     asking: Asking
@@ -146,8 +144,7 @@ class _Begun:
     receiver: str | None = None
 
 
-@attrs.frozen
-class Sending:
+class Sending(msgspec.Struct, frozen=True):
     """A message that was handed to the topics of its receivers, or to none (`scheduled`)."""
 
     call: Call

@@ -283,6 +283,16 @@ def test_2499_wide_ranges_are_read_as_ranges():
     assert request.data.ranges[-1] == p.SeqRange(2499, 2_000_000_000)
 
 
+def test_a_number_is_too_long_wherever_it_stands():
+    for before in range(1, 640):
+        good = b'["' + b"x" * before + b'",' + b"1" * 308 + b"]"
+        assert content_of(good) == good
+        with pytest.raises(Malformed):
+            content_of(b'["' + b"x" * before + b'",' + b"9" * 309 + b"]")
+    texts = b'["' + b"9" * 400 + b'","' + b"8" * 309 + b'"]'
+    assert content_of(texts) == texts
+
+
 def test_2499_ranges_beyond_the_numbers_are_refused():
     with pytest.raises(Malformed, match=r"ranges\[.+\]\.hi"):
         decode_json(ranges_up_to(2**31))

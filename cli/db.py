@@ -115,11 +115,14 @@ def verify_(settings: Settings, target: Path, as_json: bool) -> None:
 
 @db.command("restore")
 @click.argument("target", type=_TARGET)
-@click.option("--replace", is_flag=True, help="Put what is in the data folder aside.")
+@click.option("--replace", is_flag=True, help="Put what is there aside.")
 @json_option
 @with_settings
 def restore_(settings: Settings, target: Path, replace: bool, as_json: bool) -> None:
-    """Put the backup TARGET into the data folder. It is verified first; the server is stopped."""
+    """Put the backup TARGET where the settings keep the chat; the server is stopped.
+
+    It is verified first. Whatever it is of, it can go into a file or into PostgreSQL.
+    """
     report, aside = restore(settings, target, replace=replace)
     _tell("restored", report, as_json=as_json, aside=aside)
 

@@ -6,21 +6,25 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trio.lowlevel
 
 from tests.cli.test_db import badly, do, well
 from tests.postgres import Cluster
 from tests.store.made import ANN, GROUP, append, people, put
 from tinode_py import changes as c
+from tinode_py.client import Client
 from tinode_py.media.folder import file_name
 from tinode_py.records import Upload
 from tinode_py.store.postgres.address import Address
 from tinode_py.store.postgres.statements import WRITING, connect
 from tinode_py.store.postgres.store import open_postgres
+from tinode_py.testing import RunningServer, running_server
 
 OLD, NEW = (f'token_key = "{letter * 43}="' for letter in "AE")
 UPLOAD = "AbCdEfGhIjk"
@@ -95,6 +99,42 @@ def test_a_backup_is_of_everything(
     well("db", "backup", tmp_path / "of-file", *there)
     well("db", "restore", tmp_path / "of-file", *back)
     assert lines(tmp_path, back) == before
+
+
+async def test_a_backup_under_load_holds_what_was_acknowledged_and_serves(
+    tmp_path: Path, place: Callable[..., Place]
+) -> None:
+    """The server takes messages all the while; the restored one goes on where the copy ends."""
+    here, there, acked = place("here"), place("there"), list[int]()
+
+    async def say(user: Client, group: str) -> None:
+        while True:
+            acked.append(await user.pub(group, "x" * 200, noecho=True))
+
+    async with served(here) as running, trio.open_nursery() as nursery:
+        alice = await running.user("alice")
+        group = (await alice.sub("new")).topic
+        nursery.start_soon(say, alice, group)
+        while len(acked) < 50:
+            await trio.lowlevel.checkpoint()
+        before = max(acked)
+        report = await trio.to_thread.run_sync(well, "db", "backup", tmp_path / "copy", *here)
+        assert before <= report["rows"]["message"] <= max(acked) + 1
+        assert max(acked) > before, "the server went on meanwhile"
+        nursery.cancel_scope.cancel()
+    await trio.to_thread.run_sync(well, "db", "restore", tmp_path / "copy", *there)
+    async with served(there) as running, running.connect() as again:
+        await again.hi()
+        await again.login_token(alice.token)
+        await again.sub(group)
+        assert await again.pub(group, "on") == report["rows"]["message"] + 1
+    rows = do("message", "history", group, "--limit", "100000", "--json", *there).stdout
+    seqs = [json.loads(row)["seq"] for row in rows.splitlines()]
+    assert seqs == list(range(1, report["rows"]["message"] + 2))
+
+
+def served(where: Place) -> AbstractAsyncContextManager[RunningServer]:
+    return running_server(server={"data": where[1], "store": where[3]})
 
 
 def test_what_was_there_before_becomes_a_backup(tmp_path: Path, chat: Place) -> None:

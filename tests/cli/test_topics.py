@@ -79,7 +79,6 @@ def test_publishing_is_left_to_the_back_end(world: World) -> None:
     assert "grpAAAAAAAAAAE" in world.fails("topic", "publish", "grpAAAAAAAAAAE", "clients")
 
 
-@in_both
 def test_topics_are_listed_and_shown(world: World) -> None:
     found = world.json("topic", "list")
     assert {row["topic"][:3] for row in found} == {"sys", "grp", "p2p"}
@@ -111,7 +110,6 @@ def test_a_group_is_handed_over_and_deleted(world: World) -> None:
     assert "ends with its account" in world.fails("topic", "delete", "sys", "--yes")
 
 
-@in_both
 def test_messages_are_found(world: World) -> None:
     found = world.json("message", "history", world.group)
     assert [(row["seq"], row["content"]) for row in found] == [
@@ -161,7 +159,6 @@ def test_messages_are_deleted_for_all_however_old(world: World) -> None:
     assert "no such numbers" in world.fails("message", "delete", world.group, "77")
 
 
-@in_both
 def test_sessions_are_listed_and_ended(world: World) -> None:
     found = world.json("session", "list")
     assert {row["user"] for row in found} == set(world.users.values())
@@ -183,7 +180,6 @@ def test_stats_of_a_stopped_server(world: World) -> None:
     assert "no server runs" in world.run("stats").output
 
 
-@in_both
 def test_a_person_is_exported_with_all_he_wrote(world: World) -> None:
     result = world.run("user", "export", "bobby")
     rows = [json.loads(line) for line in result.output.splitlines()]

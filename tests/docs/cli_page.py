@@ -37,7 +37,8 @@ themselves (`python -m tests.docs.cli_page`); a test runs them again.
   ([0015](decisions/0015-commands-are-roots-packets.md)). `db restore`, `db vacuum`,
   `db migrate` and `import` want a stopped server.
 - **Which data.** `--data`, `--store`, `--config` and `--set` are those of `serve`, and so is the
-  environment. Without them it is `tinode-data` in the working folder.
+  environment. Without them it is `tinode-data` in the working folder. With a chat in PostgreSQL
+  commands are the same, but for `db vacuum` ([operating.md](operating.md#postgresql)).
 - **`--json`** prints one object a line, with all members; times are milliseconds since 1970.
 - **Exit codes.** 0 done; 1 refused or failed; 2 wrong use, a wrong setting, a database that
   this version cannot open, a folder in use. An error is one line on standard error.

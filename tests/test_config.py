@@ -113,7 +113,7 @@ def test_values_given_as_text(item: str, path: str, value: object) -> None:
         ("cluster.tls.key=/nosuch", "cluster.tls.cert", "cert, key and ca, or none"),
         ("cluster.lease=0.1", "cluster.lease", "from 0.5 to 300"),
         ("web.public_url=https://chat.example/?a=b", "web.public_url", "wants an address"),
-        ("cluster.assign=least_loaded", "cluster.assign", "unknown key"),
+        ("cluster.assign=nearest", "cluster.assign", "'round_robin' | 'random'"),
         ("auth.token.serial=65536", "auth.token.serial", "wants a number from 0 to 65535"),
         ("no equals", "no equals", "--set wants key=value"),
     ],

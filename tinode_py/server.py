@@ -266,7 +266,9 @@ def _assembled(
         draining=lambda: server.front.draining,
         now=parts.now,
     )
-    polled = PolledSessions(settings, new_session, parts.now, parts.random_bytes)
+    polled = PolledSessions(
+        *(settings, new_session, parts.now, parts.random_bytes, ground.companions)
+    )
     gate = Gate(doors.keys, Visitors(entrance), _users_by_sid(polled))
     sources = Sources(hub, store, lambda: front.statistics(), polled.statistics, build())
     routes = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import attrs
 
 from .settings import key, table
@@ -30,6 +32,12 @@ class Cluster:
         "Address at which other nodes reach this one, `host:port`; empty: that of `listen`.",
     )
     name: str = key("", "What this node is called in logs and lists; empty: the machine's name.")
+    assign: Literal["round_robin", "random", "least_loaded", "user_hash"] = key(
+        "round_robin",
+        "To which node a ticket of `POST /v1/tickets` leads, among those that have a"
+        " `web.public_url` of their own and will not end: each in turn, any, the one with the"
+        " fewest sessions, or always the same for one user.",
+    )
     lease: float = key(
         5.0,
         "A node that has shown no sign of life for so long is out, and others have its topics."

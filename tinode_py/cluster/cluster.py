@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from ..live.standing import Standing
 from ..store.coordination import Coordination, Member
 from ..store.watched import News
 from . import protocol
+from .assigning import Assigning, Candidate
 from .claims import Claims
 from .membership import Membership
 from .node import Node
@@ -68,6 +70,7 @@ class Cluster:
     commits: News = attrs.field(factory=News)  # of this node: the others are told
     is_first: bool = False
     answerers: dict[str, Answerer] = attrs.field(factory=dict)
+    assigning: Assigning = attrs.field(factory=lambda: Assigning("round_robin", os.urandom))
     membership: Membership = attrs.field(init=False)
     node: Node | None = None
     _hub: Hub | None = None
@@ -102,6 +105,24 @@ class Cluster:
             node = self.node
             assert node is not None
             await node.jobs.hold(job, work)
+
+    def choose(self, user: str) -> tuple[int, str] | None:
+        """The other node to which a user is to be sent, and its address; None: he stays.
+
+        It has an address of its own, can be reached, and will not end.
+        """
+        node, own = self.node, self.place
+        if node is None:
+            return None
+        found = [
+            Candidate(it.id, it.name, it.url, it.load)
+            for it in node.members
+            if it.url not in ("", own.url) and not it.draining and node.others.get(it.id)
+        ]
+        if found and not self.membership.draining:
+            found.append(Candidate(node.id, own.name, own.url, self.membership.load()))
+        chosen = self.assigning.choose(found, user) if found else None
+        return None if chosen is None or chosen.id == node.id else (chosen.id, chosen.url)
 
     def nodes(self) -> tuple[int, ...]:
         """The other nodes, in reach or not."""
@@ -159,6 +180,7 @@ class Cluster:
         self._hub = hub
         hub.companions = self
         self.answerers.update(hub.everywhere.answerers())
+        self.answerers.update(hub.admissions.answerers())
         self._enter(hub)
         self._hub_given.set()
 
@@ -207,6 +229,7 @@ class Cluster:
             links = self.links(node)
 
             def seen(members: tuple[Member, ...]) -> None:
+                self.assigning.beaten()
                 node.seen(members)
                 links.members(members)
 

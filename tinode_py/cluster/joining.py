@@ -17,6 +17,7 @@ from ..store.base import Store
 from ..store.postgres.address import Address
 from ..store.secrets import CLUSTER_KEY, shared_secret
 from ..store.watched import News
+from .assigning import Assigning
 from .cluster import Cluster, Place, joined
 from .link import Links
 from .node import Node
@@ -92,6 +93,7 @@ async def joining(
             door.links,
             store.serve_as,
             on_news=news.ring,
+            assigning=Assigning(settings.cluster.assign, random_bytes),
         )
         try:
             await stack.enter_async_context(joined(cluster))

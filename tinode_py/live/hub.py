@@ -33,6 +33,7 @@ from ..hooks.before import Before
 from ..ids import Kind
 from ..store.base import Store
 from ..wire.packets import Ctrl, Pub
+from .admissions import Admissions
 from .attendance import Attendance
 from .couriers import Couriers
 from .everywhere import Everywhere
@@ -100,6 +101,9 @@ class Hub:
     rooms: Rooms = attrs.field(factory=Rooms)
     tally: Tally = attrs.field(factory=Tally)
     tickets: Tickets = attrs.field(factory=Tickets)
+    admissions: Admissions = attrs.field(
+        init=False, default=attrs.Factory(Admissions, takes_self=True)
+    )
     scheduled: trio.Event = attrs.field(factory=trio.Event)  # more is to be sent later
     draining: bool = False  # nothing new is taken on
     closing: bool = False

@@ -97,6 +97,13 @@ class Companions(Protocol):
         raises a StoreError, begins anew.
         """
 
+    @property
+    def number(self) -> int:
+        """Of this node, until it is fenced."""
+
+    def choose(self, user: str) -> tuple[int, str] | None:
+        """The other node to which a user is to be sent, and its address; None: he stays."""
+
     def nodes(self) -> tuple[int, ...]:
         """The other nodes, in reach or not."""
 

@@ -131,23 +131,28 @@ class Session:
 
     def _show(self, ticket: str) -> None:
         """The connection was opened with a ticket: it logs in at {hi}, or at once."""
-        admission = self._admission = self.hub.tickets.take(ticket, self.hub.now())
+        admission = self._admission = self.hub.admissions.take_here(ticket)
         if admission is not None:
             self.link.metadata = admission.metadata
         if admission is None or admission.attach:
             self._opening = trio.Event()
-            self.hub.nursery.start_soon(self._open, self._opening)
+            self.hub.nursery.start_soon(self._open, self._opening, ticket)
 
     def _turn_out(self, answer: Answer) -> None:
         self._answer(answer)
         self.link.outlet.finish(1008, "the ticket is not known, was used, or is late")
 
-    async def _open(self, done: trio.Event) -> None:
+    async def _open(self, done: trio.Event, ticket: str) -> None:
         """{hi} and {sub me} as if the client had sent them; or out, with a bad ticket."""
         inbox = GetQuery(what="inbox", inbox=GetInbox())
         try:
             if self._admission is None:
+                self._admission = await self.hub.admissions.take(ticket)
+            if self._admission is None:
                 self._turn_out(AUTH_FAILED)
+                return
+            self.link.metadata = self._admission.metadata
+            if not self._admission.attach:
                 return
             for request in (Hi(ver=VERSION), Sub(topic="me", get=inbox)):
                 await self._taken(ClientPacket(request))

@@ -128,7 +128,7 @@ class _LongPoll:
             return self._open(asked)
         session = self.sessions.get(sid)
         if session is None:
-            return self._ctrl(asked, errors.BAD_SESSION)
+            return self._lost(asked, self.sessions.where(sid))
         return await (self._post if asked.has_body else self._poll)(asked, session)
 
     async def _form(self, asked: _Asked) -> Mapping[str, str]:
@@ -189,6 +189,14 @@ class _LongPoll:
         if answer is errors.NOT_ALLOWED:
             headers["allow"] = ", ".join((*_METHODS, "OPTIONS"))
         return Response(ctrl_body(answer, self.site.now()), status or answer.code, headers)
+
+    def _lost(self, asked: _Asked, node: str) -> Response:
+        """There is no such session here; it may be on another node."""
+        if not node:
+            return self._ctrl(asked, errors.BAD_SESSION)
+        params = {"reason": "the session is on another node", "node": node}
+        body = ctrl_body(errors.BAD_SESSION, self.site.now(), "", params)
+        return Response(body, errors.BAD_SESSION.code, self._headers(asked))
 
     def _headers(self, asked: _Asked) -> dict[str, str]:
         """What every answer has to who showed a key: nothing may be kept, any page may read."""

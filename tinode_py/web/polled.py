@@ -8,7 +8,10 @@ client has fetched what waited, or when nobody has asked for the session for its
 Requests on two connections overtake each other, and official clients send {hi} and what follows
 it at the same time. So a session whose first packet is another waits a little for its {hi}.
 
-A sid opens the session to whoever knows it. It is not the id that topics and logs use.
+A sid opens the session to whoever knows it. It is not the id that topics and logs use. Of several
+nodes one has a session, and its sid begins with that node's number. A request at another node is
+told so, and not handed on: a poll waits for long, and each packet would take two ways. Proxies keep
+a client with its node (docs/cluster.md).
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from .. import ids
 from ..config import Settings
 from ..errors import EVICTED
 from ..live.outbox import ConnectionInfo
+from ..live.placement import Companions
 from ..live.pollbox import PollOutbox, PollTerms
 from ..wire.frames import text_frame
 from .answers import ctrl_body
@@ -38,9 +42,14 @@ _BUFFERED = 4  # packets of a session that are taken before it is done with thos
 _WAITING = 16  # requests with packets that wait for room in there
 _EARLY = 0.1  # seconds in which a {hi} goes before what came first
 _HELLO = re.compile(r'\s*\{\s*"hi"', re.IGNORECASE)
+_DIGITS = 18  # of a number that may be a node's
 _LINGER = 5.0  # seconds for a request under way when its session is closed
 _NOTICED = 4  # turns of the scheduler in which a connection's end, if it has come, is noticed
 _UNCOUNTED = frozenset({"unix", "memory", "gone"})  # many clients, or nobody's address
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _DIGITS
 
 
 class TooMany(Exception):
@@ -194,7 +203,9 @@ class PolledSessions:
         new_session: NewSession,
         now: Callable[[], int],
         random_bytes: Callable[[int], bytes],
+        companions: Companions | None = None,
     ) -> None:
+        self._companions = companions
         chosen = settings.web.longpoll
         self.new_session = new_session
         self.life_seconds = chosen.life_seconds
@@ -243,13 +254,24 @@ class PolledSessions:
         if len(self._sessions) >= self._most or 0 < most <= self._by_address[info.address]:
             self._refused += 1
             raise TooMany
-        session = PolledSession(self, ids.new_body(self._random_bytes), info)
+        session = PolledSession(self, self._new_sid(), info)
         self._opened += 1
         self._sessions[session.sid] = session
         self._by_address[session.address] += 1
         self._silences.watch(session, trio.current_time() + self.life_seconds)
         self._nursery.start_soon(session.run, name="tinode_py.longpoll")
         return session
+
+    def _new_sid(self) -> str:
+        sid = ids.new_body(self._random_bytes)
+        return sid if self._companions is None else f"{self._companions.number}.{sid}"
+
+    def where(self, sid: str) -> str:
+        """The name of the other node that has a session, as its sid says; empty if none has."""
+        others, (node, _, _) = self._companions, sid.partition(".")
+        if others is None or not _is_number(node):
+            return ""
+        return others.name_of(int(node)) if int(node) in others.nodes() else ""
 
     def get(self, sid: str) -> PolledSession | None:
         """The session with this sid, which somebody has asked for; None if it is over."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from ...changes import Batch
+from ...live.admissions import Given
 from ...live.tickets import Admission
 from ...queries import LoginByName, UserById
 from ...records import State, User
@@ -37,8 +38,8 @@ async def create_ticket(call: Call) -> Ticket:
         await backend.store.commit(Batch(call.deed("ticket.create", user.id)))
     expires = backend.now() + wanted.ttl * 1000
     admission = Admission(user.id, expires, metadata, wanted.attach)
-    ticket = backend.hub.tickets.give(admission, backend.random_bytes, backend.now())
-    return Ticket(ticket, _url(call, ticket), user.id, time_text(expires))
+    given = await backend.hub.admissions.give(admission)
+    return Ticket(given.ticket, _url(call, given), user.id, time_text(expires))
 
 
 async def _by_external(call: Call, wanted: NewTicket) -> User:
@@ -55,13 +56,15 @@ async def _by_external(call: Call, wanted: NewTicket) -> User:
     return await new_account(call, NewUser(external_id=external, name=wanted.name))
 
 
-def _url(call: Call, ticket: str) -> str:
-    """The server's public address, else where this request came to, as a websocket's."""
+def _url(call: Call, given: Given) -> str:
+    """The address of the node that has the ticket, else where this request came to, as a
+    websocket's.
+    """
     web = call.backend.settings.web
     key = web.api_keys[0] if web.api_keys else ApiKeys(web.api_salt).make()
     scheme, host = call.request.scope["scheme"], call.request.headers.get("host", "localhost")
-    base = (web.public_url or f"{scheme}://{host}").rstrip("/")
-    fields = urlencode({"apikey": key, "ticket": ticket})
+    base = (given.url or web.public_url or f"{scheme}://{host}").rstrip("/")
+    fields = urlencode({"apikey": key, "ticket": given.ticket})
     return f"ws{base.removeprefix('http')}{PATH}?{fields}"
 
 

@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -83,11 +83,14 @@ async def serving(
     *args: str,
     listen: str = "127.0.0.1:0",
     environ: Mapping[str, str] | None = None,
+    within: Sequence[str] = (),
 ) -> AsyncIterator[ServerProcess]:
-    """Run a server until the end of the block; then it is killed, if it still runs."""
+    """Run a server until the end of the block; then it is killed, if it still runs. `within`: a
+    command that runs it, and becomes it.
+    """
     line = command("serve", "--listen", listen, "--data", str(data), *CHEAP_PASSWORDS, *args)
     process = await trio.lowlevel.open_process(
-        line, stderr=subprocess.PIPE, env=environment(**(environ or {}))
+        [*within, *line], stderr=subprocess.PIPE, env=environment(**(environ or {}))
     )
     server = ServerProcess(process, [], [])
     async with trio.open_nursery() as nursery:

@@ -1,0 +1,149 @@
+"""Nodes as processes on one database, which are stopped in all ways there are, and come back."""
+
+from __future__ import annotations
+
+import random
+import re
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import trio
+
+from tests.postgres import Cluster
+from tests.process import PATIENCE, ServerProcess, serving
+
+OWNED = """SELECT topic FROM claim WHERE node = (SELECT max(id) FROM node WHERE name = $1)"""
+BUG = re.compile("Traceback|(Type|Key|Index|Value|Attribute|Assertion|Runtime)Error")
+JOINED = "joined the cluster"
+
+
+@attrs.frozen
+class Place:
+    """Where a node runs: its address, and the command that gets it there."""
+
+    host: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
+
+
+@attrs.define(eq=False)
+class Machine:
+    """Runs a node, and another one after it. `url`: of the last one that was there."""
+
+    name: str
+    folder: Path
+    args: tuple[str, ...]
+    place: Place
+    url: str = ""
+    rest: float = 0.0  # seconds between the end of a node and the start of the next
+    said: list[str] = attrs.field(factory=list)  # by those that have ended
+    since: float = 0.0  # when the node that runs was ready
+    code: int | None = None  # with which the last one ended
+    _server: ServerProcess | None = None
+    _changed: trio.Event = attrs.field(factory=trio.Event)
+
+    async def run(self) -> None:
+        while True:
+            async with serving(
+                self.folder, *self.args, listen=f"{self.place.host}:0", within=self.place.within
+            ) as server:
+                self.url, self.since = server.url, trio.current_time()
+                self._is(server)
+                self.code = await server.process.wait()
+            self.said += server.said
+            self._is(None)
+            await trio.sleep(self.rest)
+
+    def _is(self, server: ServerProcess | None) -> None:
+        self._server = server
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def up(self) -> ServerProcess:
+        """The node that runs, as soon as one does."""
+        with trio.fail_after(PATIENCE):
+            while self._server is None:
+                await self._changed.wait()
+        return self._server
+
+    def has_run(self, seconds: float) -> bool:
+        """Whether the node has been ready for so long."""
+        return self._server is not None and trio.current_time() - self.since >= seconds
+
+    async def signalled(self, number: signal.Signals) -> None:
+        (await self.up()).process.send_signal(number)
+
+    async def ended(self) -> None:
+        """Return when the node that runs has ended."""
+        with trio.fail_after(PATIENCE):
+            await (await self.up()).process.wait()
+            while self._server is not None:
+                await self._changed.wait()
+
+    async def times_joined(self) -> int:
+        """How often the node that runs has become a member."""
+        return sum(JOINED in line for line in (await self.up()).said)
+
+    async def joined(self, times: int) -> None:
+        """Return when the node that runs has become a member so often."""
+        with trio.fail_after(PATIENCE):
+            while await self.times_joined() < times:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+
+    def complaints(self) -> list[str]:
+        """What no node should ever have to say."""
+        lines = self.said + (self._server.said if self._server else [])
+        return [line for line in lines if BUG.search(line)]
+
+
+@attrs.define(eq=False)
+class Fleet:
+    """The nodes, and the name of the database they share."""
+
+    cluster: Cluster
+    database: str
+    machines: list[Machine]
+
+    def owned(self, machine: Machine) -> set[str]:
+        """The topics that the node of a machine owns, as the store says."""
+        with self.cluster.connect(self.database) as asked:
+            rows = asked.execute(OWNED, (machine.name,)).fetchall()
+        return {topic for (topic,) in rows}
+
+    async def any_of_several(self, rng: random.Random) -> Machine:
+        """One whose node runs, as soon as there are two such."""
+        with trio.fail_after(PATIENCE):
+            while len(up := [each for each in self.machines if each.has_run(0)]) < 2:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+        return rng.choice(up)
+
+    def urls(self) -> list[str]:
+        return [machine.url for machine in self.machines]
+
+
+@asynccontextmanager
+async def running_fleet(
+    cluster: Cluster,
+    folder: Path,
+    lease: float,
+    places: Sequence[Place] = (Place(),) * 3,
+    reached: Callable[[str], str] = str,
+) -> AsyncIterator[Fleet]:
+    """A node at each place. `reached`: the address at which they find a database of `cluster`."""
+    url = cluster.database()
+    fleet = Fleet(cluster, url.partition("@/")[2].partition("?")[0], [])
+    async with trio.open_nursery() as nursery:
+        for number, place in enumerate(places):
+            name = f"n{number}"
+            listen = f"cluster.listen={place.host}:0"
+            own = (listen, f"cluster.lease={lease}", f"cluster.name={name}")
+            args = [word for setting in own for word in ("--set", setting)]
+            machine = Machine(name, folder / name, ("--store", reached(url), *args), place)
+            fleet.machines.append(machine)
+            nursery.start_soon(machine.run)
+        for machine in fleet.machines:
+            await machine.up()
+        yield fleet
+        nursery.cancel_scope.cancel()

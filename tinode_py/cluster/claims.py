@@ -7,7 +7,7 @@ import logging
 import attrs
 import trio
 
-from ..errors import Fenced, StoreError
+from ..errors import Fenced, StoreAway, StoreError
 from ..store.coordination import Coordination
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Claims:
                     self._more.set()
                 await self._ask()
         finally:
-            self._answer(self._asked, {}, StoreError("the node is no member of the cluster"))
+            self._answer(self._asked, {}, StoreAway("the node is no member of the cluster"))
 
     async def _let_go(self) -> bool:
         topics = self._released
@@ -92,7 +92,7 @@ class Claims:
         if not asked:
             return
         owners: dict[str, int] = {}
-        failure: StoreError | None = StoreError("the node ends")
+        failure: StoreError | None = StoreAway("the node ends")
         try:
             owners = await self.coordination.claim(self.node, list(asked))
             failure = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
@@ -31,6 +31,18 @@ PATIENCE = 600.0  # virtual seconds for a test
 
 
 @attrs.define(eq=False)
+class Carried:
+    """What went over all links: messages by class, and their bytes."""
+
+    messages: Counter[str] = attrs.field(factory=Counter)
+    octets: Counter[str] = attrs.field(factory=Counter)
+
+    def count(self, name: str, octets: int) -> None:
+        self.messages[name] += 1
+        self.octets[name] += octets
+
+
+@attrs.define(eq=False)
 class WireEnd:
     """One node's end of a link: a `Peer`. What is sent arrives in order, packed and unpacked."""
 
@@ -48,6 +60,7 @@ class WireEnd:
         data = pack(message)
         self.sent += 1
         self.octets += len(data)
+        self.wire.carried.count(type(message).__name__, len(data))
         self.other._coming.append(data)
         self.other._more.set()
         return True
@@ -70,6 +83,7 @@ class Wire:
     """A link between two nodes, until it is cut. What is under way then is lost."""
 
     delay: float
+    carried: Carried
     down: bool = False
     ends: tuple[WireEnd, ...] = ()
     gone: trio.Event = attrs.field(factory=trio.Event)
@@ -87,6 +101,7 @@ class Network:
     """Links come about wherever both ends are up and want one, unless the way is blocked."""
 
     delay: float = 0.001
+    carried: Carried = attrs.field(factory=Carried)
     blocked: set[frozenset[int]] = attrs.field(factory=set)
     _wanting: dict[int, tuple[Node, set[int]]] = attrs.field(factory=dict)
     _wires: dict[frozenset[int], Wire] = attrs.field(factory=dict)
@@ -159,7 +174,7 @@ class MemoryLinks:
         pair = frozenset((me, other))
         wire = network._wires.get(pair)
         if wire is None or wire.down:
-            wire = Wire(network.delay)
+            wire = Wire(network.delay, network.carried)
             ends = WireEnd(min(pair), wire), WireEnd(max(pair), wire)
             ends[0].other, ends[1].other = ends[1], ends[0]
             wire.ends = ends

@@ -75,7 +75,7 @@ class Guests:
     def fan(self, topic: str, group: int, frames: bytes, seq: int, but: Collection[str]) -> None:
         self.send(protocol.Fan(topic, group, frames, seq, tuple(but)))
 
-    def frames(self, topic: str, sids: Collection[str], frames: bytes, seq: int) -> None:
+    def frames(self, topic: str, sids: Collection[str], frames: bytes, seq: int | None) -> None:
         self.send(protocol.Frames(topic, tuple(sids), frames, seq))
 
 
@@ -87,18 +87,23 @@ class _Way(NoConnection):
 
     def push(self, frame: bytes) -> None:
         link = self._link
-        link.guests.frames(link.topic, (link.sid,), frame, 0)
+        link.guests.frames(link.topic, (link.sid,), frame, None)
+
+    def finish(self, code: int = 1000, reason: str = "") -> None:
+        link = self._link
+        link.guests.send(protocol.Ended(link.topic, link.sid, reason))
 
 
 class GuestLink(Link):
     """A session of another node in one topic of this one."""
 
-    __slots__ = ("_arriving", "guests", "station", "topic")
+    __slots__ = ("_arriving", "guests", "place", "station", "topic")
 
     def __init__(self, topic: str, sid: str, guests: Guests) -> None:
         super().__init__(sid, _Way(self))
         self.topic = topic
         self.station = self.guests = guests
+        self.place = None
         self._arriving = False
 
     def arrive(self, hub: Hub, message: protocol.Submit) -> None:
@@ -129,7 +134,12 @@ class GuestLink(Link):
         self.guests.send(protocol.Left(topic, self.sid))
 
     def follows(self, n: int | None) -> None:
-        self.guests.send(protocol.Following(self.topic, self.sid, n))
+        """How far it has the inbox is told with the items themselves: a link that breaks in
+        between would leave a gap, or bring something twice.
+        """
+        self.place = n
+        if n is None:
+            self.guests.send(protocol.Following(self.topic, self.sid))
 
     def asked(self) -> None:
         super().asked()

@@ -77,13 +77,14 @@ class Moved(msgspec.Struct, frozen=True):
 class Frames(msgspec.Struct, frozen=True):
     """Finished frames for some sessions of the receiver.
 
-    `seq`: the highest number of a message of the topic in them, 0 if there is none.
+    `seq`: the highest number of a message of the topic in them, None if there is none; on `me`:
+    how far the sessions have the inbox with these, None if they do not follow it.
     """
 
     topic: str
     sids: tuple[str, ...]
     frames: bytes
-    seq: int = 0
+    seq: int | None = None
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -135,11 +136,18 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class Following(msgspec.Struct, frozen=True):
-    """The session has its inbox up to `n`; None: it does not follow it."""
+    """The session follows its inbox no longer. That it does, `Frames` say."""
 
     topic: str
     sid: str
-    n: int | None = None
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The session is to be ended: it cannot be in the topic as it was, and is to come back."""
+
+    topic: str
+    sid: str
+    reason: str = ""
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -222,6 +230,7 @@ Message = (
     | Joined
     | Left
     | Following
+    | Ended
     | Loaded
     | Unloaded
     | Went

@@ -84,6 +84,7 @@ class Proxy:
     links: dict[str, Link] = attrs.field(factory=dict)  # attached
     moved: bool = True  # nobody knows where the topic is
     _send: Send = attrs.field(default=lambda message: False)
+    _tell: Send = attrs.field(default=lambda message: False)
     _open: dict[str, deque[Item]] = attrs.field(factory=dict)  # unanswered, by session
     _callers: dict[str, tuple[Caller, str]] = attrs.field(factory=dict)
     _returning: dict[str, _Return] = attrs.field(factory=dict)
@@ -94,11 +95,12 @@ class Proxy:
 
     # --- the task ------------------------------------------------------------------------
 
-    async def run(self, send: Send) -> bool:
+    async def run(self, send: Send, tell: Send) -> bool:
         """Hand on what comes, until the topic is no longer there (False), or nobody uses it here
-        (True). `send` gives the owner a message; False if that cannot be.
+        (True). `send` gives the owner a message; False if that cannot be. `tell` as well, for
+        what must not be missing: the owner is lost if it cannot be.
         """
-        self._send, self.moved = send, False
+        self._send, self._tell, self.moved = send, tell, False
         for item in self.returning():
             self._hand_on(item)
         while True:
@@ -115,6 +117,10 @@ class Proxy:
 
     def _has_moved(self) -> bool:
         return self.moved
+
+    @property
+    def _is_me(self) -> bool:
+        return ids.kind_of(self.topic) is Kind.ME
 
     @property
     def _in_use(self) -> bool:
@@ -184,13 +190,14 @@ class Proxy:
             caller, named = self._callers[event.sid]
             self._callers[event.sid] = structs.replace(caller, background=False), named
         if link is None:
-            self._send(protocol.Submit(self.topic, event))
+            self._tell(protocol.Submit(self.topic, event))
             return
         if isinstance(event, Asked) and isinstance(event.request, Sub):
             self._callers[link.sid] = event.caller, event.named
         elif isinstance(event, Brought):
             self._callers[link.sid] = event.caller, self.topic
-        if self._send(protocol.Submit(self.topic, event, link.sid, link.form)):
+        send = self._tell if _is_quiet(item) else self._send
+        if send(protocol.Submit(self.topic, event, link.sid, link.form)):
             self._open.setdefault(link.sid, deque()).append(item)
         else:
             self._refuse(item, UNREACHABLE)
@@ -232,7 +239,9 @@ class Proxy:
             case protocol.Left():
                 self._left(message.sid)
             case protocol.Following():
-                self._following(message)
+                self._follows.pop(message.sid, None)
+            case protocol.Ended():
+                self._end(message.sid, message.reason)
             case protocol.Bounced():
                 self._bounced(message)
             case protocol.Moved():
@@ -256,8 +265,9 @@ class Proxy:
             link = self._link(sid)
             if link is not None:
                 link.outlet.push(message.frames)
-            if message.seq and sid in self._had:
-                self._had[sid] = max(self._had[sid], message.seq)
+            if message.seq is not None and sid in self._had:
+                known = self._follows if self._is_me else self._had
+                known[sid] = max(known.get(sid, 0), message.seq)
 
     def _link(self, sid: str) -> Link | None:
         """A session that is attached, has asked, or (in a call) is just here."""
@@ -306,7 +316,7 @@ class Proxy:
         sid = message.sid
         link = self._link(sid)
         if link is None or link.ended:
-            self._send(protocol.Submit(self.topic, Gone(sid)))
+            self._tell(protocol.Submit(self.topic, Gone(sid)))
             return
         self.links[sid] = link
         link.attach(self.topic, self.inbox, message.seq)
@@ -322,12 +332,6 @@ class Proxy:
         self._forget(sid)
         for group in self._groups.values():
             group.links.pop(sid, None)
-
-    def _following(self, message: protocol.Following) -> None:
-        if message.n is None:
-            self._follows.pop(message.sid, None)
-        else:
-            self._follows[message.sid] = message.n
 
     def _bounced(self, message: protocol.Bounced) -> None:
         """The owner is none: what it did not take waits for the next one."""

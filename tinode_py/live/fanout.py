@@ -262,17 +262,18 @@ class Emission:
             for outpost in self._fanout.outposts:
                 frames = [(at, _frame(it, outpost.view), skip) for at, it, skip in messages]
                 fans.append((outpost, frames, outpost.set_apart(frames, own, skips)))
-        far: dict[tuple[Station, str, bytes], list[str]] = {}
+        far: dict[tuple[Station, str, bytes, int | None], list[str]] = {}
         for i, (link, parts) in enumerate(own.items(), 1):
             if link.station is None:
                 link.outlet.push(_joined(parts))
             else:
-                same = far.setdefault((link.station, link.topic, _joined(parts)), [])
-                same.append(link.sid)
+                upto = seq or None if link.place is None else link.place
+                same = (link.station, link.topic, _joined(parts), upto)
+                far.setdefault(same, []).append(link.sid)
             if not i % TURN:
                 await trio.lowlevel.checkpoint()
-        for (station, topic, joined), sids in far.items():
-            station.frames(topic, sids, joined, seq)
+        for (station, topic, joined, last), sids in far.items():
+            station.frames(topic, sids, joined, last)
         for outpost, frames, apart in fans:
             assert self._fanout is not None
             self.delivered += outpost.fan(self._fanout.outposts.topic, frames, seq, apart)

@@ -22,6 +22,7 @@ class Link:
 
     station: Station | None = None  # the other node that it is on
     topic = ""  # on another node: the one topic that this link is for
+    place: int | None = None  # on another node: how far it has the inbox with what is sent next
 
     __slots__ = (
         *("_waiter", "attached", "ended", "form", "number", "outlet", "platform"),

@@ -28,8 +28,10 @@ class Station(Protocol):
     def fan(self, topic: str, group: int, frames: bytes, seq: int, but: Collection[str]) -> None:
         """Frames for a group, except some; `seq` is the highest number among the messages."""
 
-    def frames(self, topic: str, sids: Collection[str], frames: bytes, seq: int) -> None:
-        """Frames for some sessions; `seq` as above, 0 if there is no message among them."""
+    def frames(self, topic: str, sids: Collection[str], frames: bytes, seq: int | None) -> None:
+        """Frames for some sessions; `seq` as above, None if there is no message among them; on
+        `me`: how far they have the inbox with these.
+        """
 
 
 @attrs.define(eq=False)
@@ -42,8 +44,11 @@ class Outpost:
     links: dict[str, Link] = attrs.field(factory=dict)
 
     def become(self, topic: str, links: dict[str, Link]) -> None:
-        """Tell the station who they are now, where that has changed."""
-        came, went = links.keys() - self.links.keys(), self.links.keys() - links.keys()
+        """Tell the station who they are now, where that has changed. One that has left and come
+        again has another link, and the station has forgotten it.
+        """
+        came = {sid for sid, link in links.items() if self.links.get(sid) is not link}
+        went = self.links.keys() - links.keys()
         self.links = links
         if came or went:
             self.station.readers(topic, self.number, sorted(came), sorted(went))

@@ -70,6 +70,7 @@ from ..wire.packets import Ctrl, Note
 from .fanout import Emission, FanOut
 from .inbox import Inbox
 from .link import Link
+from .quietly import after, in_order, is_unsaid, part
 from .tally import Tally
 
 log = logging.getLogger(__name__)
@@ -224,7 +225,10 @@ class Runner:
                 if isinstance(effect, Detach):
                     self._change_table(effect, item)
                 elif item.link is not None and isinstance(effect, Reply):
-                    item.link.send(effect.packet)
+                    if is_unsaid(effect, item.event):
+                        part(effect, item.link)
+                    else:
+                        item.link.send(effect.packet)
             if item.link is not None:
                 item.link.answered()
 
@@ -273,7 +277,7 @@ class Runner:
                     item.link.asked()  # before the first answer: in between it is not done
                 await self._settle(batch)
                 if decision.then is not None and item.link is not None:
-                    following = Item(_after(item.event, decision.then), item.link)
+                    following = Item(after(item.event, decision.then), item.link)
                     self._open[id(following)] = following
                     queue.appendleft(following)
         await self._settle(batch)
@@ -411,14 +415,16 @@ class Runner:
                     self.hub.published(self.fanout, effect)
             case Reply():
                 link = self._link(effect.sid, item)
-                if link is not None and not _is_unsaid(effect, item.event):
+                if link is not None and is_unsaid(effect, item.event):
+                    part(effect, link)
+                elif link is not None:
                     emission.send(link, effect.packet)
                     if type(effect.packet) is Ctrl:
                         self.hub.tally.answered(effect.packet.code)
             case Page():
                 link = self._link(effect.sid, item)
                 if link is not None:
-                    emission.page(link, _in_order(effect, item.event))
+                    emission.page(link, in_order(effect, item.event))
             case Broadcast():
                 found = [self.links[sid] for sid in effect.sids if sid in self.links]
                 emission.broadcast(self.state, effect.packet, found)
@@ -476,20 +482,3 @@ class Runner:
                     self.hub.detached(name, effect.sid)
             case Online():
                 self.hub.went(name, online=effect.on)
-
-
-def _after(event: Event, then: Asked) -> Asked:
-    """What is asked next, as quietly as what was asked before."""
-    quiet = type(event) is Asked and event.quiet
-    return structs.replace(then, quiet=True) if quiet else then
-
-
-def _in_order(page: Page, event: Event) -> Page:
-    """What a session has missed comes as it would have come: the oldest first."""
-    quiet = type(event) is Asked and event.quiet
-    return structs.replace(page, messages=page.messages[::-1]) if quiet else page
-
-
-def _is_unsaid(effect: Reply, event: Event) -> bool:
-    """Whether an answer is none of the session's business, which has asked nothing."""
-    return type(event) is Asked and event.quiet and type(effect.packet) is Ctrl

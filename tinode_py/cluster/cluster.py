@@ -204,7 +204,7 @@ class Cluster:
         standing.on_change = lambda: self.node.tell_reread() if self.node else None
 
     def _reread(self) -> None:
-        if self._hub is not None and self._standing is not None:
+        if self._hub is not None and not self._hub.closing and self._standing is not None:
             self._hub.nursery.start_soon(_read_again, self._standing)
 
     def _ended(self, user: str, reason: str) -> None:

@@ -15,7 +15,7 @@ import trio
 
 from ..core.decision import EndSessions, Event, Presence, Recheck
 from ..core.me import MeState
-from ..errors import INTERNAL, UNAVAILABLE, UNREACHABLE, StoreError
+from ..errors import INTERNAL, UNAVAILABLE, UNREACHABLE, Refused, StoreError
 from ..ids import Kind, kind_of
 from ..live.hub import Hub
 from ..live.inbox import Inbox
@@ -122,7 +122,7 @@ class Node:
             return self._is_over(proxy)
         self._proxies[topic] = (owner, proxy)
         try:
-            over = await proxy.run(other.peer.send)
+            over = await proxy.run(other.peer.send, other.tell)
         finally:
             del self._proxies[topic]
             proxy.lose()
@@ -217,10 +217,21 @@ class Node:
             other.tell(protocol.Went(on=names))
         for names in _pieces(self.hub.users_here()):
             other.tell(protocol.Users(came=names))
-        for runner in self.hub.runners():  # what it had to tell them is lost
+        if not self.hub.closing:
+            self.hub.nursery.start_soon(self._catch_up, other)
+        self.others.ring()
+
+    async def _catch_up(self, other: Other) -> None:
+        """What both had to tell each other until now is lost. Look at it when the other has heard
+        all of the above, and this node all that the other has: what comes after that is told.
+        """
+        try:
+            await other.calls.ask("loaded", topics=())
+        except Refused:
+            return  # the link is lost again
+        for runner in self.hub.runners():
             if isinstance(runner.state, MeState):
                 runner.inbox.mark("recheck", Item(Recheck()))
-        self.others.ring()
 
     def lost(self, peer: Peer) -> None:
         """The link is lost: its sessions are gone from here, ours are to return elsewhere."""
@@ -333,7 +344,7 @@ class Node:
             self._say_who_is_gone(told.users, "node lost")
 
     def _announce_lost(self, told: Told) -> None:
-        lost = {name for name in told.online if not self.is_online(name)}
+        lost = {name for name in told.online if not self.hub.is_online(name)}
         if not lost:
             return
         for runner in self.hub.runners():

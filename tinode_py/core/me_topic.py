@@ -121,7 +121,8 @@ def decide(state: MeState, event: Event, facts: Facts, env: Env) -> Decision:
         case InboxGrew():
             return inbox.grew(state, facts, env)
         case Recheck():
-            return inbox.grew(state, facts, env) + _recheck(state, facts)
+            found = (*_recheck(state, facts), *_meet_again(state, env))
+            return inbox.grew(state, facts, env) + Decision(effects=found)
         case NewLogin():
             return account.relogin(state, event, env)
         case _:
@@ -381,13 +382,27 @@ def _woken(state: MeState, env: Env) -> Decision:
     return Decision(effects=tuple(off))
 
 
-def _recheck(state: MeState, facts: Facts) -> Decision:
+def _meet_again(state: MeState, env: Env) -> Iterator[Effect]:
+    """Contacts whose coming or going may not have been heard here, and groups."""
+    for line in state.lines.values():
+        is_group = me.is_group(line)
+        if line.told and not env.online(line.topic if is_group else line.peer):
+            yield from me.contact_off(state, line)
+        elif is_group and not line.address.startswith("chn") and env.online(line.topic):
+            yield from me.contact_on(state, line)
+    if state.online:
+        for line in state.peers():
+            if not line.told and env.online(line.peer):
+                yield Tell(line.peer, Presence(state.name, "on", state.user_agent, ask=True))
+
+
+def _recheck(state: MeState, facts: Facts) -> list[Effect]:
     """Tell the sessions again of every conversation with something that was not received. Who
     has heard of it already takes no harm.
     """
-    if state.user is None or not state.mode & PRES:
-        return NOTHING
     effects: list[Effect] = []
+    if state.user is None or not state.mode & PRES:
+        return effects
     for contact in facts[ContactsOf(state.name)]:
         sub = contact.subscription
         line = state.lines.get(contact.topic.name)
@@ -396,4 +411,4 @@ def _recheck(state: MeState, facts: Facts) -> Decision:
         if contact.topic.seq > max(sub.recv, sub.read):
             pres = Pres(topic="me", what="msg", src=line.address, seq=contact.topic.seq)
             effects += to_sessions(state, pres)
-    return Decision(effects=tuple(effects))
+    return effects

@@ -1,0 +1,125 @@
+"""Sessions whose topic is elsewhere, when links break and nodes come and go.
+
+Each of these was found by the simulation.
+"""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from tests.cluster.parts import LEASE, Machines, nodes
+from tests.cluster.test_failover import came, contents, group_of
+from tinode_py.cluster import protocol
+from tinode_py.cluster.claims import Claims
+from tinode_py.cluster.guests import GuestLink, Guests
+from tinode_py.errors import StoreAway
+from tinode_py.live.fanout import Emission
+from tinode_py.store.coordination import MemoryCoordination
+from tinode_py.wire.packets import Ctrl, Time
+
+
+async def test_who_leaves_and_comes_again_hears_what_follows(autojump_clock):
+    async with nodes("a", "b") as (_, (one, two)):
+        alice, bob = await one.user("alice"), await two.user("bob")
+        group = await group_of(alice, bob)
+        await alice.pub(group, "before")
+        assert await contents(bob, "before") == ["before"]
+        await bob.leave(group)
+        await bob.sub(group)
+        await alice.pub(group, "after")
+        with trio.fail_after(1):
+            assert await contents(bob, "after") == ["after"]
+
+
+async def test_a_contact_who_is_here_is_not_off_because_another_node_stops(autojump_clock):
+    machines = Machines()
+    with trio.fail_after(60):
+        async with machines.node("b") as two:
+            async with machines.node("a") as one:
+                await trio.sleep(1)
+                phone = await one.user("bob")
+                await phone.sub("me")
+                laptop, alice = await two.user("bob"), await two.user("alice")
+                await laptop.sub("me")
+                await alice.sub("me")
+                await alice.sub(laptop.user)
+                await laptop.sub(alice.user)
+                await came(alice, "on", laptop.user)
+            await trio.sleep(LEASE)
+            found = [packet.get("pres", {}) for packet in alice.receive_all_nowait()]
+            told = [pres["what"] for pres in found if pres.get("src") == laptop.user]
+            assert "off" not in told
+
+
+async def test_presence_is_right_after_a_link_was_lost(autojump_clock):
+    async with nodes("a", "b") as (machines, (one, two)):
+        alice, bob = await one.user("alice"), await two.user("bob")
+        for who, other in ((alice, bob), (bob, alice)):
+            await who.sub("me")
+            await who.sub(other.user)
+        await came(alice, "on", bob.user)
+        machines.network.block(machines.number("a"), machines.number("b"))
+        await bob.aclose()
+        await trio.sleep(LEASE)
+        machines.network.free(machines.number("a"), machines.number("b"))
+        with trio.fail_after(1):
+            await came(alice, "off", bob.user)
+        machines.network.block(machines.number("a"), machines.number("b"))
+        again = await two.user("bob")
+        await again.sub("me")
+        machines.network.free(machines.number("a"), machines.number("b"))
+        with trio.fail_after(1):
+            await came(alice, "on", bob.user)
+
+
+async def test_who_cannot_read_what_he_has_missed_is_ended(autojump_clock):
+    """The topic's node has lost the store in the moment in which the session returns."""
+    async with nodes("a", "b") as (machines, (one, two)):
+        phone, laptop = await one.user("alice"), await two.user("alice")
+        await phone.sub("me")
+        await laptop.sub("me", get={"what": "inbox", "inbox": {}})
+        machines.cables["a"].is_cut = True
+        machines.network.reset(machines.number("a"), machines.number("b"))
+        with trio.fail_after(2):
+            await laptop.wait_closed()
+        assert laptop.close_code == 1012
+        assert not phone.closed
+
+
+async def test_how_far_a_session_has_its_inbox_comes_with_the_items(autojump_clock):
+    """So a link that breaks leaves no gap and brings nothing twice."""
+    async with nodes("a") as (_, (one,)):
+        sent: list[protocol.Message] = []
+
+        def send(message: protocol.Message) -> bool:
+            sent.append(message)
+            return True
+
+        link = GuestLink("usrA", "sid", Guests(one.server.hub, send))
+        link.follows(7)
+        assert sent == []
+        emission = Emission(None)
+        emission.send(link, Ctrl(200, "ok", Time(0)))
+        await emission.flush()
+        (frames,) = sent
+        assert isinstance(frames, protocol.Frames)
+        assert (frames.sids, frames.seq) == (("sid",), 7)
+        link.follows(None)
+        assert sent[1:] == [protocol.Following("usrA", "sid")]
+
+
+async def test_what_waits_for_a_claim_when_the_node_ends_is_refused_for_now(autojump_clock):
+    async with trio.open_nursery() as nursery:
+        claims = Claims(MemoryCoordination(trio.current_time), 1)
+
+        async def end() -> None:
+            await trio.testing.wait_all_tasks_blocked()
+            with trio.move_on_after(0):
+                await claims.run()
+
+        nursery.start_soon(end)
+        with pytest.raises(StoreAway) as refused:
+            await claims.owner("grpA")
+    assert refused.value.answer.code == 503

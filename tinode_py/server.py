@@ -111,7 +111,9 @@ class Server:
 
     def figures(self) -> dict[str, dict[str, int]]:
         """Counters and counts of now, by the part of the server that keeps them."""
+        others = self.companions
         return {
+            **({} if others is None else {"node": others.statistics().figures()}),
             "hub": attrs.asdict(self.hub.statistics()),
             "front": attrs.asdict(self.front.statistics()),
             "store": attrs.asdict(self.store.statistics()),

@@ -15,6 +15,7 @@ from tinode_py.cluster.cluster import Cluster, Place, joined
 from tinode_py.cluster.node import Node
 from tinode_py.cluster.protocol import Message, pack, unpack
 from tinode_py.errors import StoreAway
+from tinode_py.live.traffic import Traffic
 from tinode_py.queries import Query
 from tinode_py.server import Parts
 from tinode_py.store.base import Statistics, Store
@@ -67,6 +68,9 @@ class WireEnd:
 
     def reset(self, reason: str) -> None:
         self.wire.cut()
+
+    def traffic(self) -> Traffic:
+        return Traffic(self.octets, 0, self.sent)
 
     async def next(self) -> Message | None:
         while not self._coming:

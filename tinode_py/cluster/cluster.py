@@ -20,6 +20,7 @@ from ..core.decision import ctrl
 from ..errors import UNAVAILABLE, UNREACHABLE, Fenced, Refused, StoreError
 from ..live.hub import Hub
 from ..live.standing import Standing
+from ..live.traffic import NodeStatistics, Traffic
 from ..store.coordination import Coordination, Member
 from ..store.watched import News
 from . import protocol
@@ -73,6 +74,9 @@ class Cluster:
     assigning: Assigning = attrs.field(factory=lambda: Assigning("round_robin", os.urandom))
     membership: Membership = attrs.field(init=False)
     node: Node | None = None
+    _fenced: int = 0  # how often
+    _fenced_at: int = 0  # ms since 1970
+    _past: Traffic = attrs.field(factory=Traffic)  # of earlier members
     _hub: Hub | None = None
     _standing: Standing | None = None
     _hub_given: trio.Event = attrs.field(factory=trio.Event)
@@ -123,6 +127,18 @@ class Cluster:
             found.append(Candidate(node.id, own.name, own.url, self.membership.load()))
         chosen = self.assigning.choose(found, user) if found else None
         return None if chosen is None or chosen.id == node.id else (chosen.id, chosen.url)
+
+    def statistics(self) -> NodeStatistics:
+        """What this node counts."""
+        node, fenced = self.node, (self._fenced, self._fenced_at)
+        if node is None:
+            return NodeStatistics(1, 0, 0, 0, 0, *fenced, self._past)
+        return NodeStatistics(
+            *(len(node.members) + 1, len(node.others)),
+            *(sum(1 for _ in node.hub.runners()), node.proxies(), len(node.jobs.doing)),
+            *fenced,
+            self._past + node.others.traffic(),
+        )
 
     def nodes(self) -> tuple[int, ...]:
         """The other nodes, in reach or not."""
@@ -243,6 +259,8 @@ class Cluster:
         draining = self.membership.draining
         hub = self._hub
         if hub is not None and self.node is not None:
+            self._fenced, self._fenced_at = self._fenced + 1, hub.now()
+            self._past += attrs.evolve(self.node.others.traffic(), waiting=0)
             self.node.abandon()
             hub.abandon(ctrl(hub.env(), UNAVAILABLE))
         while True:

@@ -354,6 +354,10 @@ class Node:
                 for name in {line.topic, line.peer} & lost if line.told else ():
                     runner.inbox.mark(("presence", name), Item(Presence(name, "off")))
 
+    def proxies(self) -> int:
+        """How many topics of other nodes the sessions here use."""
+        return len(self._proxies)
+
     def abandon(self) -> None:
         """The node is no member any more: nothing here is its own."""
         self._over = True

@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from ..errors import UNREACHABLE, Refused
+from ..live.traffic import Traffic
 from .calls import Calls
 from .guests import Guests
 from .protocol import Message
@@ -30,6 +31,9 @@ class Peer(Protocol):
 
     def reset(self, reason: str) -> None:
         """End the link: what waits is forgotten."""
+
+    def traffic(self) -> Traffic:
+        """What has gone over it."""
 
 
 @attrs.frozen(eq=False)
@@ -56,6 +60,7 @@ class Others:
 
     changed: trio.Event = attrs.field(factory=trio.Event)  # set when there are others than now
     _nodes: dict[int, Other] = attrs.field(factory=dict)
+    _past: Traffic = attrs.field(factory=Traffic)  # over links that are lost
     _gone: set[int] = attrs.field(factory=set)  # numbers are never given out again
 
     def __iter__(self) -> Iterator[Other]:
@@ -73,7 +78,14 @@ class Others:
         self._nodes[other.peer.id] = other
 
     def remove(self, node: int) -> None:
-        del self._nodes[node]
+        self._past += attrs.evolve(self._nodes.pop(node).peer.traffic(), waiting=0)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def traffic(self) -> Traffic:
+        """What has gone over all links so far, and what waits."""
+        return sum((other.peer.traffic() for other in self), self._past)
 
     def gone(self, nodes: Iterable[int]) -> None:
         """They are no members any more; nobody waits for them."""

@@ -17,6 +17,7 @@ from typing import Protocol
 import attrs
 import trio
 
+from ..live.traffic import Traffic
 from . import items
 from .protocol import BadMessage, Message, pack, unpack
 
@@ -54,13 +55,14 @@ class Handler(Protocol):
 class Peer:
     """One other node, as long as one connection lasts.
 
-    `reason` says why it is over, as far as it is. `sent`, `received`: bytes so far.
+    `reason` says why it is over, as far as it is. `traffic` tells bytes and messages so far.
     """
 
     def __init__(self, id: int, terms: Terms) -> None:
         self.id = id
         self.reason = ""
-        self.sent = self.received = 0
+        self.sent = self.received = 0  # bytes
+        self.messages_sent = self.messages_received = 0
         self.queued = 0  # bytes that wait, and those that are being written
         self._terms = terms
         self._queue: deque[bytes] = deque()
@@ -90,6 +92,7 @@ class Peer:
             self._empty = trio.Event()
         self._queue.append(len(data).to_bytes(4, "big") + data)
         self.queued += len(data) + 4
+        self.messages_sent += 1
         self._wake.set()
         return True
 
@@ -98,6 +101,11 @@ class Peer:
         if not self.reason:
             self.reason = reason
             self._scope.cancel()
+
+    def traffic(self) -> Traffic:
+        """What has gone over this connection, and what waits."""
+        messages = (self.messages_sent, self.messages_received)
+        return Traffic(self.sent, self.received, *messages, self.queued)
 
     async def wait_sent(self) -> None:
         """Wait until all was taken by the connection, or that is over."""
@@ -176,6 +184,7 @@ class Peer:
         except BadMessage as error:
             self.reset(f"no message: {error}")
         else:
+            self.messages_received += 1
             await handler.received(self, message)
 
     # --- writing -------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..core.decision import Active, Awake, EndSessions, Event, Gone, InboxGrew, Presence
 from ..store.watched import News
 from .inbox import Inbox
+from .traffic import NodeStatistics
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -100,6 +101,9 @@ class Companions(Protocol):
     @property
     def number(self) -> int:
         """Of this node, until it is fenced."""
+
+    def statistics(self) -> NodeStatistics:
+        """What this node counts."""
 
     def choose(self, user: str) -> tuple[int, str] | None:
         """The other node to which a user is to be sent, and its address; None: he stays."""

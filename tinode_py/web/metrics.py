@@ -62,6 +62,7 @@ class _Server(Collector):
         yield from _messages(self._sources)
         yield from _store(self._sources)
         yield from _notifications(self._sources)
+        yield from _node(self._sources)
         info = GaugeMetricFamily(
             "tinode_build_info", "Which build runs; always 1.", labels=["build"]
         )
@@ -140,6 +141,36 @@ def _notifications(sources: Sources) -> Iterator[Metric]:
     found = pushing.statistics()
     yield GaugeMetricFamily("tinode_push_waiting", "Notifications to be made.", found.waiting)
     yield CounterMetricFamily("tinode_push_dropped", "Notifications dropped.", found.dropped)
+
+
+def _node(sources: Sources) -> Iterator[Metric]:
+    """Of one node of several."""
+    others = sources.hub.companions
+    if others is None:
+        return
+    found = others.statistics()
+    over = found.traffic
+    yield GaugeMetricFamily("tinode_node_members", "Nodes, with this one.", found.members)
+    yield GaugeMetricFamily("tinode_node_links", "Nodes that are reached.", found.links)
+    yield _labelled(
+        GaugeMetricFamily, "tinode_node_topics", "Topics that are its own, or another's.", "kind",
+        {"own": found.owned, "proxy": found.proxies},
+    )  # fmt: skip
+    yield GaugeMetricFamily("tinode_node_jobs", "What it does for all nodes.", found.jobs)
+    yield _labelled(
+        CounterMetricFamily, "tinode_node_bytes", "Bytes over links.", "way",
+        {"sent": over.sent, "received": over.received},
+    )  # fmt: skip
+    yield _labelled(
+        CounterMetricFamily, "tinode_node_messages", "Messages over links.", "way",
+        {"sent": over.messages_sent, "received": over.messages_received},
+    )  # fmt: skip
+    yield GaugeMetricFamily("tinode_node_waiting_bytes", "Waiting for links.", over.waiting)
+    yield CounterMetricFamily("tinode_node_fenced", "Times it was taken for dead.", found.fenced)
+    yield GaugeMetricFamily(
+        "tinode_node_fenced_time_seconds", "When last, since 1970; 0: never.",
+        found.fenced_at / 1000,
+    )  # fmt: skip
 
 
 def _labelled(

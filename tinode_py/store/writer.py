@@ -10,11 +10,8 @@ commits beside a busy loop (two cores, 100 senders: 8,500 a second against 17,40
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import outcome
 import trio
@@ -22,20 +19,9 @@ import trio
 from ..changes import Batch, Outcome
 from ..errors import StoreError
 from .transaction import Result, Transactions
+from .waiting import Counter, Waiting
 
 GROUP = 512  # batches in one transaction, at most
-
-_Results = outcome.Outcome[list[Result]]
-
-
-class _Waiting:
-    """A batch, and the task that sleeps until it is written."""
-
-    __slots__ = ("batch", "task")
-
-    def __init__(self, batch: Batch, task: trio.lowlevel.Task) -> None:
-        self.batch = batch
-        self.task: trio.lowlevel.Task | None = task
 
 
 class WriterThread:
@@ -43,9 +29,7 @@ class WriterThread:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._token = trio.lowlevel.current_trio_token()
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._closed = False
+        self._counter: Counter[Batch] = Counter()
         # A daemon, so that a loop that crashed does not keep the process alive.
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -54,83 +38,59 @@ class WriterThread:
         """Sleep until the batch is on disk; StoreError if it is not to be written. Cancelled, it
         may be written or not.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if self._closed:
-            raise StoreError("the store is closed")
-        waiting = _Waiting(batch, trio.lowlevel.current_task())
-
-        def abandon(_: Callable[[], Any]) -> trio.lowlevel.Abort:
-            waiting.task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        self._queue.put(waiting)
-        return _answer(await trio.lowlevel.wait_task_rescheduled(abandon))
+        return _answer(await self._counter.ask(batch))
 
     def refuse_waiting(self, error: StoreError) -> None:
         """For the thread, while it cannot write: whoever waits in the queue is told."""
-        group: list[_Waiting] = []
-        while not self._queue.empty():
-            item = self._queue.get_nowait()
+        group: list[Waiting[Batch]] = []
+        waiting = self._counter.queue
+        while not waiting.empty():
+            item = waiting.get_nowait()
             if item is None:
-                self._queue.put(None)
+                waiting.put(None)
                 break
             group.append(item)
         if group:
-            with contextlib.suppress(trio.RunFinishedError):
-                results: _Results = outcome.Value([error] * len(group))
-                self._token.run_sync_soon(_deliver, group, results)
+            self._counter.answer(group, [outcome.Value(error) for _ in group])
 
     async def aclose(self) -> None:
         """Write what waits, then end the thread. Cancellation does not cut it short."""
-        self._closed = True
-        self._queue.put(None)
+        self._counter.close()
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(self._thread.join)
 
     def _run(self) -> None:
+        waiting = self._counter.queue
         ended = False
         while not ended:
-            first = self._queue.get()
-            group: list[_Waiting] = []
-            item = first
+            group: list[Waiting[Batch]] = []
+            item = waiting.get()
             while item is not None:
                 group.append(item)
-                if len(group) == GROUP or self._queue.empty():
+                if len(group) == GROUP or waiting.empty():
                     break
-                item = self._queue.get_nowait()
+                item = waiting.get_nowait()
             ended = item is None
             if group and not self._write(group):
                 return
 
-    def _write(self, group: Sequence[_Waiting]) -> bool:
+    def _write(self, group: Sequence[Waiting[Batch]]) -> bool:
         """Write a group and wake its senders; False if the loop is gone.
 
         An error that the transactions do not answer is raised in each sender, not here: the
         thread must outlive it.
         """
-        results = outcome.capture(self._transactions.write, [w.batch for w in group])
-        try:
-            self._token.run_sync_soon(_deliver, group, results)
-        except trio.RunFinishedError:
-            return False
-        return True
+        results = outcome.capture(self._transactions.write, [item.question for item in group])
+        if isinstance(results, outcome.Value):
+            return self._counter.answer(group, [outcome.Value(it) for it in results.value])
+        assert isinstance(results, outcome.Error)  # and one is good for one task
+        return self._counter.answer(group, [outcome.Error(results.error) for _ in group])
 
 
 def _answer(result: Result) -> Outcome:
     if isinstance(result, StoreError):
         raise result
     return result
-
-
-def _deliver(group: Sequence[_Waiting], results: _Results) -> None:
-    if isinstance(results, outcome.Value):
-        each: list[outcome.Outcome[Any]] = [outcome.Value(result) for result in results.value]
-    else:
-        assert isinstance(results, outcome.Error)
-        each = [outcome.Error(results.error) for _ in group]  # one is good for one task
-    for waiting, result in zip(group, each, strict=True):
-        if waiting.task is not None:
-            trio.lowlevel.reschedule(waiting.task, result)
 
 
 class Inline:

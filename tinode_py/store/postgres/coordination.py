@@ -12,16 +12,14 @@ Who fences another says how many beats he has seen, and comes too late if there 
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import outcome
 import trio
 
-from ...errors import StoreError
 from ..coordination import Member
+from ..waiting import Counter, Waiting
 from .address import Address
 from .desk import (
     BEAT,
@@ -41,14 +39,6 @@ from .desk import (
 GROUP = 256  # questions that are answered together, at most
 
 
-class _Asked:
-    __slots__ = ("question", "task")
-
-    def __init__(self, question: Claim | Question, task: trio.lowlevel.Task) -> None:
-        self.question = question
-        self.task: trio.lowlevel.Task | None = task
-
-
 class PostgresCoordination:
     """A `Coordination`; made by `open_coordination`, for tasks of the loop that made it.
 
@@ -57,9 +47,7 @@ class PostgresCoordination:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._token = trio.lowlevel.current_trio_token()
-        self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
-        self._closed = False
+        self._counter: Counter[Claim | Question] = Counter()
         self._seen: dict[int, tuple[int, float]] = {}  # beats of a node, and since when so many
         self._thread = threading.Thread(target=self._run, name="store-members", daemon=True)
         self._thread.start()
@@ -112,51 +100,33 @@ class PostgresCoordination:
         await self._ask(Question(node, LEAVE, (node,)))
 
     async def _ask(self, question: Claim | Question) -> Any:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if self._closed:
-            raise StoreError("the store is closed")
-        asked = _Asked(question, trio.lowlevel.current_task())
-
-        def abandon(_: Callable[[], Any]) -> trio.lowlevel.Abort:
-            asked.task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        self._queue.put(asked)
-        return await trio.lowlevel.wait_task_rescheduled(abandon)
+        return await self._counter.ask(question)
 
     async def aclose(self) -> None:
         """Answer what waits, then end the thread. Cancellation does not cut it short."""
-        self._closed = True
-        self._queue.put(None)
+        self._counter.close()
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(self._thread.join)
 
     def _run(self) -> None:
+        waiting = self._counter.queue
         ended = False
         while not ended:
-            while self._desk.chores and self._queue.empty():
+            while self._desk.chores and waiting.empty():
                 self._desk.tidy()
-            item = self._queue.get()
-            group: list[_Asked] = []
+            item = waiting.get()
+            group: list[Waiting[Claim | Question]] = []
             while item is not None:
                 if item.task is not None:  # whose asker was not cancelled meanwhile
                     group.append(item)
-                if len(group) == GROUP or self._queue.empty():
+                if len(group) == GROUP or waiting.empty():
                     break
-                item = self._queue.get_nowait()
+                item = waiting.get_nowait()
             ended = item is None
-            try:
-                answers = self._desk.answer([item.question for item in group])
-                self._token.run_sync_soon(_deliver, group, answers)
-            except trio.RunFinishedError:
+            answers = self._desk.answer([item.question for item in group])
+            if not self._counter.answer(group, answers):
                 break
         self._desk.close()
-
-
-def _deliver(group: Sequence[_Asked], answers: Sequence[outcome.Outcome[Any]]) -> None:
-    for asked, answer in zip(group, answers, strict=True):
-        if asked.task is not None:
-            trio.lowlevel.reschedule(asked.task, answer)
 
 
 @contextlib.asynccontextmanager

@@ -7,10 +7,8 @@ lost is made again for the next query: reading twice does no harm.
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import outcome
@@ -20,6 +18,7 @@ import trio
 from ...errors import StoreAway, StoreError
 from ...queries import Query
 from ..read import answer
+from ..waiting import Counter
 from .address import Address
 from .statements import READING, PostgresStatements, connect
 
@@ -81,22 +80,12 @@ class Reader:
             self._statements.connection.close()
 
 
-class _Asked:
-    __slots__ = ("query", "task")
-
-    def __init__(self, query: Query[Any], task: trio.lowlevel.Task) -> None:
-        self.query = query
-        self.task: trio.lowlevel.Task | None = task
-
-
 class ReaderThreads:
     """Threads, each with a `Reader`. `fetch` is for tasks of the loop that made them."""
 
     def __init__(self, readers: list[Reader]) -> None:
         self._readers = readers
-        self._token = trio.lowlevel.current_trio_token()
-        self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
-        self._closed = False
+        self._counter: Counter[Query[Any]] = Counter()
         self._threads = [
             threading.Thread(target=self._run, args=(reader,), name="store-reader", daemon=True)
             for reader in readers
@@ -106,42 +95,23 @@ class ReaderThreads:
 
     async def fetch(self, query: Query[Any]) -> Any:
         """Sleep until a thread has answered. Cancelled, nobody gets the answer."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if self._closed:
-            raise StoreError("the store is closed")
-        asked = _Asked(query, trio.lowlevel.current_task())
-
-        def abandon(_: Callable[[], Any]) -> trio.lowlevel.Abort:
-            asked.task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        self._queue.put(asked)
-        return await trio.lowlevel.wait_task_rescheduled(abandon)
+        return await self._counter.ask(query)
 
     async def aclose(self) -> None:
         """Answer what waits, then end the threads. Cancellation does not cut it short."""
-        self._closed = True
-        for _ in self._threads:
-            self._queue.put(None)
+        self._counter.close(len(self._threads))
         with trio.CancelScope(shield=True):
             for thread in self._threads:
                 await trio.to_thread.run_sync(thread.join)
 
     def _run(self, reader: Reader) -> None:
-        while (asked := self._queue.get()) is not None:
+        while (asked := self._counter.queue.get()) is not None:
             if asked.task is None:
                 continue
-            result = outcome.capture(reader.answer, asked.query)
-            try:
-                self._token.run_sync_soon(_deliver, asked, result)
-            except trio.RunFinishedError:
+            result = outcome.capture(reader.answer, asked.question)
+            if not self._counter.answer([asked], [result]):
                 break
         reader.close()
-
-
-def _deliver(asked: _Asked, result: outcome.Outcome[Any]) -> None:
-    if asked.task is not None:
-        trio.lowlevel.reschedule(asked.task, result)
 
 
 class InlineReader:

@@ -98,6 +98,26 @@ async def test_one_session_of_each_user(duplicate, autojump_clock):
         assert second.user == first.user
 
 
+@pytest.mark.parametrize("policy", ["one", "one_per_platform"])
+async def test_logins_at_the_same_moment(policy, autojump_clock):
+    """Neither node has heard of the other login: one session of each platform is left."""
+    async with nodes("a", "b", delay=0.05, sessions={"policy": policy}) as (_, (one, two)):
+        first = await one.user("alice", hi={"platf": "web"})
+        await first.aclose()
+        await trio.sleep(1)
+        first = await one.user("alice", hi={"platf": "web"})
+        tablet = await two.user("alice", hi={"platf": "ios"})
+        second = await two.user("alice", hi={"platf": "web"})
+        with trio.fail_after(1):
+            await second.wait_closed()
+            if policy == "one":
+                await tablet.wait_closed()
+        await trio.sleep(1)
+        found = (await (await api_of(two))("GET", f"/users/{first.user}/online"))["devices"]
+        left = ["web"] if policy == "one" else ["ios", "web"]
+        assert sorted(it["platform"] for it in found) == left
+
+
 def is_word(event: str) -> Any:
     return lambda packet: packet.get("info", {}).get("event") == event
 

@@ -275,7 +275,7 @@ class Node:
             case protocol.Result() | protocol.Fault():
                 other.calls.answered(message)
             case _ if self.directory.take(node, message):
-                self._keep_book(message)
+                self._keep_book(node, message)
             case _:
                 owner, proxy = self._proxies.get(getattr(message, "topic", ""), (0, None))
                 if proxy is not None and owner == node:
@@ -285,7 +285,7 @@ class Node:
         if call.name == "loaded":
             message = protocol.Loaded(tuple(call.arguments["topics"]))
             self.directory.take(other.peer.id, message)
-            self._keep_book(message)
+            self._keep_book(other.peer.id, message)
             other.tell(protocol.Result(call.no))
         elif self.hub.closing:
             other.tell(protocol.Fault(call.no, UNAVAILABLE.code, UNAVAILABLE.text))
@@ -300,7 +300,7 @@ class Node:
             return  # in its place: what it is about may have been told just before it
         self.hub.tell(told.topic, Item(told.event))
 
-    def _keep_book(self, message: Message) -> None:
+    def _keep_book(self, node: int, message: Message) -> None:
         """Topics that tell members on `me` of messages must know who is there."""
         on_me = self.hub.on_me
         if isinstance(message, protocol.Loaded):
@@ -310,8 +310,17 @@ class Node:
         else:
             if isinstance(message, protocol.Users):
                 self._say_who_is_gone(message.gone, "closed")
+                self._give_way(node, message.came)
             return
         on_me.version += 1
+
+    def _give_way(self, node: int, users: Iterable[str]) -> None:
+        """Of two logins at the same moment, that on the node with the lower number stays."""
+        hub = self.hub
+        if node < self.id and hub.settings.sessions.policy != "many" and not hub.closing:
+            for user in users:
+                if hub.has_session(user):
+                    hub.nursery.start_soon(hub.everywhere.give_way, user, node)
 
     def _say_who_is_gone(self, users: Iterable[str], reason: str) -> None:
         for user in users:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
 
-from ..errors import Refused, StoreError
+from ..errors import INTERNAL, Refused, StoreError
 from . import protocol
 from .protocol import Message
+
+log = logging.getLogger(__name__)
 
 Answerer = Callable[..., Awaitable[Any]]
 
@@ -35,6 +38,9 @@ class Questions:
             value = await answerer(**call.arguments)
         except (Refused, StoreError) as no:
             send(protocol.Fault(call.no, no.answer.code, no.answer.text))
+        except Exception:  # a bug must cost an answer, not the server
+            log.exception("a question could not be answered: %s", call.name)
+            send(protocol.Fault(call.no, INTERNAL.code, INTERNAL.text))
         else:
             send(protocol.Result(call.no, value))
 

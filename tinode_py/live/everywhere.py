@@ -8,6 +8,7 @@ has not answered within `PATIENCE` is never left out in silence: Refused with 50
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -19,14 +20,16 @@ from ..access import READ, Level
 from ..core.decision import Brought, Caller
 from ..core.me import MeState
 from ..core.state import TopicState
-from ..errors import UNAVAILABLE, UNREACHABLE, Answer, Refused
-from ..wire.packets import Ctrl, ServerPacket
+from ..errors import EVICTED, UNAVAILABLE, UNREACHABLE, Answer, Refused
+from ..wire.packets import Ctrl, ServerPacket, Time
 from .link import Link
 from .rooms import rooms_in
 from .runner import Item, Runner
 
 if TYPE_CHECKING:
     from .hub import Hub
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 1.0  # seconds
 TURN = 200  # sessions told before others get their turn
@@ -106,7 +109,8 @@ class Everywhere:
         return (await self.sessions((user,)))[user]
 
     def _of(self, user: str) -> list[LiveSession]:
-        return [_seen(user, link) for link in self.here.sessions_of(user) if not link.ended]
+        links = self.here.sessions_of(user)
+        return [_seen(user, it) for it in links if not it.ended and not it.outlet.closed]
 
     async def _sessions_here(self, users: tuple[str, ...]) -> tuple[LiveSession, ...]:
         return tuple(chain.from_iterable(map(self._of, users)))
@@ -126,6 +130,25 @@ class Everywhere:
             if link is not None:
                 link.send(packet)
                 link.outlet.finish(1000)
+
+    async def give_way(self, user: str, node: int) -> None:
+        """A user has logged in on another node, and here at the same moment: neither saw the
+        other. Where `sessions.policy` does not let both be, the sessions here are ended.
+        """
+        policy, others = self.here.settings.sessions.policy, self.here.companions
+        if policy == "many" or others is None or not self._of(user):
+            return
+        try:
+            with trio.move_on_after(PATIENCE):
+                theirs = await others.ask(node, "sessions", users=(user,))
+                platforms = {session.platform for session in theirs}
+                alike = [it for it in self._of(user) if policy == "one" or it.platform in platforms]
+                if theirs:
+                    log.info("a login elsewhere ends sessions", extra={"user": user})
+                    sids = tuple(session.sid for session in alike)
+                    await self._end_here(sids, elsewhere(self.here.now()))
+        except Refused:
+            return  # the node is lost, and with it its sessions
 
     async def tell(self, packet: ServerPacket, users: Collection[str] | None = None) -> Reached:
         """Send a packet to all sessions of some users, or of everybody."""
@@ -316,6 +339,12 @@ class Everywhere:
         if missing:
             raise Refused(Answer(UNREACHABLE.code, f"no answer from {', '.join(missing)}"))
         return list(answers.values())
+
+
+def elsewhere(now: int) -> Ctrl:
+    """What a session is told that must go for a newer one."""
+    params = {"reason": "logged in elsewhere"}
+    return Ctrl(EVICTED.code, EVICTED.text, Time(now), params=params)
 
 
 def _seen(user: str, link: Link) -> LiveSession:

@@ -287,12 +287,12 @@ class Hub:
 
     def logged_in(self, link: Link, user: str) -> None:
         links = self._of_user.setdefault(user, {})
-        if not links:
-            if self.attendance is not None:
-                self.attendance.came(user, link)
-            if self.placement is not None:
-                self.placement.came(user)
+        if not links and self.attendance is not None:
+            self.attendance.came(user, link)
         links[link.sid] = link
+        others, policy = self.placement, self.settings.sessions.policy
+        if others is not None and (len(links) == 1 or policy != "many"):
+            others.came(user)
 
     def leave(self, link: Link, user: str) -> None:
         """A session has ended."""

@@ -17,13 +17,13 @@ from msgspec import structs
 
 from ..auth.base import Identity
 from ..changes import Batch, Committed, DropSession, PutSession
-from ..errors import AUTH_FAILED, ELSEWHERE, EVICTED, Refused
+from ..errors import AUTH_FAILED, ELSEWHERE, Refused
 from ..queries import SessionAt, SessionsOf
 from ..records import LoginSession
 from ..settings import Sessions as Policy
 from ..store.base import Store
-from ..wire.packets import Ctrl, Time
-from .everywhere import LiveSession
+from ..wire.packets import Ctrl
+from .everywhere import LiveSession, elsewhere
 from .person import Person
 
 MOST = 2**14 - 1  # what the token has room for
@@ -105,6 +105,4 @@ class Logins:
         if others and self.policy.on_duplicate == "refuse":
             raise Refused(ELSEWHERE)
         if others:
-            params = {"reason": "logged in elsewhere"}
-            packet = Ctrl(EVICTED.code, EVICTED.text, Time(self.now()), params=params)
-            await self.end(others, packet)
+            await self.end(others, elsewhere(self.now()))

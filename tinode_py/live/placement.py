@@ -54,7 +54,7 @@ class Placement(Protocol):
         """A topic of this node is online, or no longer."""
 
     def came(self, user: str) -> None:
-        """A user has a session on this node."""
+        """A user has a session on this node. It may be said again."""
 
     def left(self, user: str) -> None:
         """A user has no session on this node any more."""

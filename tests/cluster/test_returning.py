@@ -14,8 +14,12 @@ from tests.cluster.test_failover import came, contents, group_of
 from tinode_py.cluster import protocol
 from tinode_py.cluster.claims import Claims
 from tinode_py.cluster.guests import GuestLink, Guests
-from tinode_py.errors import StoreAway
+from tinode_py.cluster.proxy import Proxy
+from tinode_py.core.decision import Presence, Woken
+from tinode_py.errors import UNREACHABLE, StoreAway
 from tinode_py.live.fanout import Emission
+from tinode_py.live.inbox import Inbox
+from tinode_py.live.runner import Item
 from tinode_py.store.coordination import MemoryCoordination
 from tinode_py.wire.packets import Ctrl, Time
 
@@ -108,6 +112,26 @@ async def test_how_far_a_session_has_its_inbox_comes_with_the_items(autojump_clo
         assert (frames.sids, frames.seq) == (("sid",), 7)
         link.follows(None)
         assert sent[1:] == [protocol.Following("usrA", "sid")]
+
+
+async def test_notices_wait_for_a_topic_that_is_out_of_reach(autojump_clock):
+    async with nodes("a") as (_, (one,)):
+        alice = await one.user("alice")
+        await alice.sub("me")
+        (link,) = one.server.hub.sessions_of(alice.user)
+        inbox: Inbox[Item] = Inbox(10)
+        proxy = Proxy(alice.user, inbox, lambda: 0, one.server.hub.link_of)
+        said = [Item(Presence("usrB", what)) for what in ("on", "off", "on")]
+        for item in said:
+            assert inbox.put_nowait(item)
+        inbox.mark("moved", Item(Woken()))
+        proxy.links[link.sid] = link
+        proxy.refuse_all(UNREACHABLE)
+        assert inbox.take_nowait() == said[2:]
+        proxy.links.clear()
+        assert inbox.put_nowait(said[0])
+        proxy.refuse_all(UNREACHABLE)
+        assert inbox.is_empty
 
 
 async def test_what_waits_for_a_claim_when_the_node_ends_is_refused_for_now(autojump_clock):

@@ -38,6 +38,7 @@ from ..ids import Kind
 from ..live.fanout import TURN
 from ..live.inbox import Inbox
 from ..live.link import Link
+from ..live.placement import mark_of
 from ..live.runner import Item
 from ..wire.packets import Ctrl, GetData, GetInbox, GetQuery, Note, Sub, Time
 from . import protocol
@@ -133,13 +134,25 @@ class Proxy:
             self.inbox.mark("moved", Item(Woken()))
 
     def refuse_all(self, answer: Answer) -> None:
-        """Whatever waits, or is unanswered, is refused: nobody can be asked for the time being."""
+        """Whatever was asked is refused: nobody can be asked for the time being. Notices wait, if
+        anybody is here whom they may concern.
+        """
         self._refuse_open()
         for item in self.inbox.take_nowait():
             if isinstance(item.event, Gone):
                 self._forget(item.event.sid)
-            else:
+            elif item.link is not None:
                 self._refuse(item, answer)
+            elif self.links and not isinstance(item.event, Woken):
+                self._keep(item)
+
+    def _keep(self, item: Item) -> None:
+        """Put a notice back, coalesced as it may have been: there are never more than fit."""
+        key = mark_of(item.event)
+        if key is None:
+            self.inbox.put_nowait(item)
+        else:
+            self.inbox.mark(key, item)
 
     def returning(self) -> list[Item]:
         """The requests by which attached sessions return to the topic, wherever it is now."""

@@ -12,9 +12,8 @@ from collections.abc import Callable, Collection, Iterator
 import attrs
 import trio
 
-from .. import ids
 from ..config import Settings
-from ..core import find, me, me_topic, room, state, topic
+from ..core import me
 from ..core.decision import (
     Confirmed,
     EndSessions,
@@ -27,10 +26,7 @@ from ..core.decision import (
     SendCode,
     Woken,
 )
-from ..core.find_state import FindState
-from ..core.room_state import RoomState
 from ..hooks.before import Before
-from ..ids import Kind
 from ..store.base import Store
 from ..wire.packets import Ctrl, Pub
 from .admissions import Admissions
@@ -39,20 +35,16 @@ from .couriers import Couriers
 from .everywhere import Everywhere
 from .fanout import FanOut, OnMe, word_of
 from .inbox import Inbox
+from .kinds import runner_of
 from .link import Link
 from .placement import Companions, Placement
 from .pushing import Pushing
 from .rooms import Rooms, rooms_in
-from .runner import Item, Rules, Runner, gone_together
+from .runner import Item, Runner
 from .tally import Tally
 from .tickets import Tickets
 
 log = logging.getLogger(__name__)
-
-_CONVERSATION = Rules(topic.rows, topic.needs, topic.decide, topic.is_plain, gone_together)
-_ME = Rules(me.rows, me_topic.needs, me_topic.decide)
-_FIND = Rules(find.rows, find.needs, find.decide)
-_ROOM = Rules(room.rows, room.needs, room.decide, room.is_plain, gone_together, stored=False)
 
 
 @attrs.frozen
@@ -166,26 +158,7 @@ class Hub:
 
     def _own(self, name: str, inbox: Inbox[Item]) -> Runner:
         """The task of a topic that is here, known from now on."""
-        limits = self.settings.limits
-        kind = ids.kind_of(name)
-        fanout: FanOut | None = None
-        if kind is Kind.ME:
-            runner = Runner(me.MeState(name), _ME, inbox, self.store, self, None, limits.batch)
-        elif kind is Kind.FIND:
-            runner = Runner(FindState(name), _FIND, inbox, self.store, self, None, limits.batch)
-        elif kind is Kind.ROOM:
-            place = RoomState(name)
-            fanout = FanOut(place)
-            runner = Runner(place, _ROOM, inbox, self.store, self, fanout, limits.batch)
-        else:
-            conversation = state.TopicState(name)
-            fanout = FanOut(conversation, conversation)
-            runner = Runner(
-                conversation, _CONVERSATION, inbox, self.store, self, fanout, limits.batch
-            )
-        if fanout is not None:
-            runner.links = fanout.links
-        self._runners[name] = runner
+        runner = self._runners[name] = runner_of(self, name, inbox)
         return runner
 
     def tell(self, topic: str, item: Item) -> None:

@@ -14,6 +14,7 @@ from tests.cluster.test_failover import came, contents, group_of
 from tinode_py.cluster import protocol
 from tinode_py.cluster.claims import Claims
 from tinode_py.cluster.guests import GuestLink, Guests
+from tinode_py.cluster.node import Node
 from tinode_py.cluster.proxy import Proxy
 from tinode_py.core.decision import Presence, Woken
 from tinode_py.errors import UNREACHABLE, StoreAway
@@ -112,6 +113,21 @@ async def test_how_far_a_session_has_its_inbox_comes_with_the_items(autojump_clo
         assert (frames.sids, frames.seq) == (("sid",), 7)
         link.follows(None)
         assert sent[1:] == [protocol.Following("usrA", "sid")]
+
+
+async def test_a_task_that_is_cancelled_takes_nobodys_place_on_another_node(autojump_clock):
+    """As those that are still at work when a node has to end."""
+    async with nodes("a", "b") as (_, (one, two)):
+        alice, bob = await one.user("alice"), await two.user("bob")
+        group = await group_of(alice, bob)
+        node = one.server.hub.placement
+        assert isinstance(node, Node)
+        node._life[group].cancel()
+        await trio.sleep(0.5)
+        (near,) = one.server.hub.sessions_of(alice.user)
+        (far,) = two.server.hub.sessions_of(bob.user)
+        assert group not in near.attached
+        assert group in far.attached
 
 
 async def test_notices_wait_for_a_topic_that_is_out_of_reach(autojump_clock):

@@ -234,7 +234,8 @@ class Runner:
 
     def abandon(self) -> None:
         """The topic is somebody else's from now on, and the task was cancelled: answer what is
-        unanswered, and know nobody any more.
+        unanswered, and know nobody any more. Sessions of other nodes keep their place: those
+        see the link end, and return them to where the topic is then.
         """
         for item in self._open.values():
             for effect in self._refusal(item, UNAVAILABLE).effects:
@@ -244,7 +245,8 @@ class Runner:
                 item.link.answered()
         self._open.clear()
         for sid, link in self.links.items():
-            link.detach(self.state.name)
+            if link.station is None:
+                link.detach(self.state.name)
             self.hub.detached(self.state.name, sid)
         self.links.clear()
 

@@ -36,3 +36,25 @@ async def test_a_message_from_one_node_to_another(autojump_clock):
         assert owners[bob.user] == machines.number("b")
         (p2p,) = (name for name in owners if name.startswith("p2p"))
         assert owners[p2p] == machines.number("a")
+
+
+async def test_on_me_a_message_is_told_to_sessions_that_are_not_in_the_topic(autojump_clock):
+    """The topic's node does not know which sessions are on a `me` elsewhere; that node does."""
+    async with nodes("a", "b") as (_, (one, two)):
+        alice, here = await one.user("alice"), await two.user("bob")
+        group = (await alice.sub("new", set={"desc": {"defacs": {"auth": "JRWPS"}}})).topic
+        await here.sub("me")
+        await here.sub(group)
+        await alice.pub(group, "first")
+        async with two.connect() as beside:
+            await beside.hi()
+            await beside.login_token(here.token)
+            await beside.sub("me")
+            await alice.pub(group, "second")
+            while (await beside.receive()).get("pres", {}).get("what") != "msg":
+                pass
+        await alice.pub(group, "third")
+        heard = [await here.receive()]
+        while heard[-1].get("data", {}).get("content") != "third":
+            heard.append(await here.receive())
+        assert not [it for it in heard if it.get("pres", {}).get("what") == "msg"]

@@ -13,7 +13,7 @@ from itertools import islice
 import attrs
 import trio
 
-from ..core.decision import EndSessions, Event, Presence, Recheck
+from ..core.decision import Deliver, EndSessions, Event, Presence, Recheck
 from ..core.me import MeState
 from ..errors import INTERNAL, UNAVAILABLE, UNREACHABLE, Refused, StoreError
 from ..ids import Kind, kind_of
@@ -296,9 +296,17 @@ class Node:
         inbox = self.hub.inbox_of(told.topic)
         if inbox is None:
             return  # it does not go on to where it might be: it would go round in circles
+        if isinstance(told.event, Deliver) and not self._is_wanted(told.topic, told.event):
+            return
         if isinstance(told.event, Presence) and inbox.put_nowait(Item(told.event)):
             return  # in its place: what it is about may have been told just before it
         self.hub.tell(told.topic, Item(told.event))
+
+    def _is_wanted(self, user: str, event: Deliver) -> bool:
+        """Whether `me` has a session for it: most members who are told of a message have it, and
+        the other node does not know which sessions are on `me`.
+        """
+        return event.packet.what != "msg" or self.hub.on_me.has_but(user, event.skip)
 
     def _keep_book(self, node: int, message: Message) -> None:
         """Topics that tell members on `me` of messages must know who is there."""

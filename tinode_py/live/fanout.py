@@ -164,6 +164,10 @@ class OnMe:
         """Whether a session of the user is on `me`, as far as is known here."""
         return user in self.sids or user in self.elsewhere
 
+    def has_but(self, user: str, sids: frozenset[str]) -> bool:
+        """Whether a session is attached to a `me` of this node, and is none of these."""
+        return any(sid not in sids for sid in self.sids.get(user, ()))
+
     def add(self, user: str, sid: str) -> None:
         if sid not in self.sids.get(user, ()):
             self.sids[user] = (*self.sids.get(user, ()), sid)

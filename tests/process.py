@@ -106,7 +106,7 @@ async def serving(
 
 
 async def _ready(server: ServerProcess) -> str:
-    with trio.fail_after(PATIENCE):
+    with trio.move_on_after(PATIENCE):
         while server.process.returncode is None:
             for line in server.said:
                 if "listening on " in line:

@@ -119,6 +119,12 @@ class Fleet:
                 await trio.sleep(0.02)
         return rng.choice(up)
 
+    async def settled(self, lease: float) -> None:
+        """Return when all nodes have run for a lease and a second."""
+        with trio.fail_after(2 * PATIENCE):
+            while not all(machine.has_run(lease + 1) for machine in self.machines):  # noqa: ASYNC110
+                await trio.sleep(0.05)
+
     def urls(self) -> list[str]:
         return [machine.url for machine in self.machines]
 

@@ -32,6 +32,7 @@ from tests.process import Talker, connected
 from tinode_py.ids import p2p_name
 
 KILLS = int(os.environ.get("TINODE_TEST_KILLS", "1"))
+SEED = int(os.environ.get("TINODE_TEST_SEED", "0"))
 LEASE = float(os.environ.get("TINODE_TEST_LEASE", "2"))
 PEOPLE = 6
 GROUPS = 2
@@ -92,6 +93,7 @@ class Faults:
         """As a machine that sleeps: when it goes on it finds that it is no member. What counts
         are conversations of which somebody is on another node.
         """
+        await self.fleet.settled(LEASE)  # so that somebody may fence it
         machine = await self._struck("stop")
         self._only_elsewhere(machine)
         before = await machine.times_joined()
@@ -153,9 +155,9 @@ async def test_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
 
 async def ordeal(fleet: Fleet, kind: type[Faults] = Faults) -> None:
     """Let people talk through all that `kind` plans; then see what has become of it."""
-    ledger, waiting, rng = Ledger(), Waiting(), random.Random(KILLS)
+    ledger, waiting, rng = Ledger(), Waiting(), random.Random(SEED)
     people = [
-        Dweller(n, ledger, fleet.urls, waiting.taken, random.Random(n), PAUSE, PATIENCE)
+        Dweller(n, ledger, fleet.urls, waiting.taken, random.Random(SEED + n), PAUSE, PATIENCE)
         for n in range(PEOPLE)
     ]
     await _acquainted(fleet, people)

@@ -11,18 +11,19 @@ import trio.testing
 
 from tests.cluster.parts import LEASE, Machines, nodes
 from tests.cluster.test_failover import came, contents, group_of
+from tinode_py.access import Level
 from tinode_py.cluster import protocol
 from tinode_py.cluster.claims import Claims
 from tinode_py.cluster.guests import GuestLink, Guests
 from tinode_py.cluster.node import Node
 from tinode_py.cluster.proxy import Proxy
-from tinode_py.core.decision import Presence, Woken
+from tinode_py.core.decision import Asked, Caller, Presence, Woken
 from tinode_py.errors import UNREACHABLE, StoreAway
 from tinode_py.live.fanout import Emission
 from tinode_py.live.inbox import Inbox
 from tinode_py.live.runner import Item
 from tinode_py.store.coordination import MemoryCoordination
-from tinode_py.wire.packets import Ctrl, Time
+from tinode_py.wire.packets import Ctrl, Sub, Time
 
 
 async def test_who_leaves_and_comes_again_hears_what_follows(autojump_clock):
@@ -163,3 +164,26 @@ async def test_what_waits_for_a_claim_when_the_node_ends_is_refused_for_now(auto
         with pytest.raises(StoreAway) as refused:
             await claims.owner("grpA")
     assert refused.value.answer.code == 503
+
+
+async def test_the_get_in_a_sub_is_refused_if_the_link_breaks_before_it_is_answered(
+    autojump_clock,
+):
+    async with nodes("a") as (_, (one,)):
+        alice = await one.user("alice")
+        (link,) = one.server.hub.sessions_of(alice.user)
+        inbox: Inbox[Item] = Inbox(10)
+        proxy = Proxy("grpABCDEFGHIJK", inbox, lambda: 0, one.server.hub.link_of)
+        asked = Asked(Caller(link.sid, alice.user, Level.AUTH, alice.user), Sub(id="7"), "grpA")
+        link.asked()
+        assert inbox.put_nowait(Item(asked, link))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(proxy.run, lambda message: True, lambda message: True)
+            await trio.testing.wait_all_tasks_blocked()
+            await proxy.receive(protocol.Asking("grpABCDEFGHIJK", link.sid))
+            assert link.unanswered == 2
+            await proxy.receive(protocol.Answered("grpABCDEFGHIJK", link.sid))
+            proxy.lose()
+        assert link.unanswered == 0
+        refused = (await alice.receive())["ctrl"]
+        assert (refused["id"], refused["code"]) == ("7", 503)

@@ -218,8 +218,11 @@ class Proxy:
     def _refuse_open(self) -> None:
         """Answer what is unanswered: whether it was done is not known."""
         for items in list(self._open.values()):
-            for item in items:
-                self._refuse(item, UNAVAILABLE)
+            for item, before in zip(items, (None, *items), strict=False):
+                if item is before and item.link is not None:
+                    item.link.answered()  # of one request, and refused once
+                else:
+                    self._refuse(item, UNAVAILABLE)
         self._open.clear()
 
     def _refuse(self, item: Item, answer: Answer) -> None:
@@ -323,7 +326,7 @@ class Proxy:
             first = items[0]
             assert first.link is not None
             first.link.asked()
-            items.insert(1, first if _is_quiet(first) else Item(Woken(), first.link))
+            items.insert(1, first)  # the {get} in a {sub}
 
     def _joined(self, message: protocol.Joined) -> None:
         sid = message.sid

@@ -168,6 +168,8 @@ class Device:
             return
         code, params = ctrl["code"], ctrl.get("params") or {}
         if asked.done.is_set():  # of the {get} in a {sub}
+            if asked.topic == "me" and code >= 500:
+                self.hang_up()  # it has no inbox and no contacts: it begins again
             self._end_of_history(asked, code, params)
             return
         asked.code, asked.params = code, params

@@ -21,7 +21,7 @@ from tinode_py.core.decision import Asked, Caller, Presence, Woken
 from tinode_py.errors import UNREACHABLE, StoreAway
 from tinode_py.live.fanout import Emission
 from tinode_py.live.inbox import Inbox
-from tinode_py.live.runner import Item
+from tinode_py.live.rules import Item
 from tinode_py.store.coordination import MemoryCoordination
 from tinode_py.wire.packets import Ctrl, Sub, Time
 

@@ -18,7 +18,7 @@ from ..live.inbox import Inbox
 from ..live.link import Link
 from ..live.outbox import NoConnection
 from ..live.placement import mark_of
-from ..live.runner import Item
+from ..live.rules import Item
 from . import protocol
 from .protocol import Message
 

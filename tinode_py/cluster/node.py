@@ -20,7 +20,8 @@ from ..ids import Kind, kind_of
 from ..live.hub import Hub
 from ..live.inbox import Inbox
 from ..live.link import Link
-from ..live.runner import Item, Runner
+from ..live.rules import Item
+from ..live.runner import Runner
 from ..store.coordination import Member
 from . import protocol
 from .announcing import Announcing

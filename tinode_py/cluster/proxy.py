@@ -39,7 +39,7 @@ from ..live.fanout import TURN
 from ..live.inbox import Inbox
 from ..live.link import Link
 from ..live.placement import mark_of
-from ..live.runner import Item
+from ..live.rules import Item
 from ..wire.packets import Ctrl, GetData, GetInbox, GetQuery, Note, Sub, Time
 from . import protocol
 from .protocol import Message

@@ -26,7 +26,7 @@ from ..wire.packets import Request, Set, Sub
 from .hub import Hub
 from .link import Link
 from .outbox import NoConnection
-from .runner import Item
+from .rules import Item
 
 NAME = "1"  # the `id` of a request that is made alone
 _UNSEATED = (ATTACH_FIRST.text, TOPIC_NOT_FOUND.text)

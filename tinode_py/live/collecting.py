@@ -24,7 +24,7 @@ from ..queries import AccountsAfter, CredentialsOf, LoginsOf, SessionsOf
 from ..records import Login
 from ..store.base import Store
 from ..wire.packets import Del
-from .runner import Item
+from .rules import Item
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,8 @@ from ..errors import EVICTED, UNAVAILABLE, UNREACHABLE, Answer, Refused
 from ..wire.packets import Ctrl, ServerPacket, Time
 from .link import Link
 from .rooms import rooms_in
-from .runner import Item, Runner
+from .rules import Item
+from .runner import Runner
 
 if TYPE_CHECKING:
     from .hub import Hub

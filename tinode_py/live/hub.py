@@ -40,7 +40,8 @@ from .link import Link
 from .placement import Companions, Placement
 from .pushing import Pushing
 from .rooms import Rooms, rooms_in
-from .runner import Item, Runner
+from .rules import Item
+from .runner import Runner
 from .tally import Tally
 from .tickets import Tickets
 

@@ -11,7 +11,8 @@ from ..core.room_state import RoomState
 from ..ids import Kind
 from .fanout import FanOut
 from .inbox import Inbox
-from .runner import Item, Rules, Runner, gone_together
+from .rules import Item, Rules, gone_together
+from .runner import Runner
 
 if TYPE_CHECKING:
     from .hub import Hub

@@ -16,7 +16,7 @@ from ..wire.codec import Form
 from ..wire.packets import Set, SetSub
 from .link import Link
 from .outbox import NoConnection
-from .runner import Item
+from .rules import Item
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from .traffic import NodeStatistics
 
 if TYPE_CHECKING:
     from .hub import Hub
-    from .runner import Item, Runner
+    from .rules import Item
+    from .runner import Runner
     from .standing import Standing
 
 

@@ -15,13 +15,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
-import msgspec
 import trio
-from msgspec import structs
 
 from ..changes import Batch, Change, Committed, Conflict, PutAudit
 from ..core.decision import (
@@ -33,9 +30,6 @@ from ..core.decision import (
     Detach,
     Effect,
     EndSessions,
-    Env,
-    Event,
-    Facts,
     FollowChannel,
     Follows,
     Gone,
@@ -53,7 +47,6 @@ from ..core.decision import (
     ctrl,
 )
 from ..core.deeds import deed
-from ..core.state import Attachments
 from ..errors import (
     DUPLICATE_CREDENTIAL,
     EXISTS,
@@ -64,120 +57,18 @@ from ..errors import (
     StoreAway,
     StoreError,
 )
-from ..queries import Query
 from ..store.base import Store
 from ..wire.packets import Ctrl, Note
 from .fanout import Emission, FanOut
 from .inbox import Inbox
 from .link import Link
 from .quietly import after, in_order, is_unsaid, part
-from .tally import Tally
+from .rules import Item, Rules, State, Surroundings
 
 log = logging.getLogger(__name__)
 
 OFF_DELAY = 4000  # ms for which nobody must be here before others are told
 PAUSE = 1.0  # seconds between attempts at what is due, while they fail
-
-
-class Item(msgspec.Struct, frozen=True):
-    """What waits in an inbox: an event, and the link of the session that asked, if one did."""
-
-    event: Event
-    link: Link | None = None
-
-
-class State(Protocol):
-    """What the three kinds of topic state have in common."""
-
-    name: str
-    attached: Attachments
-    online: bool
-    off_at: int
-
-    @property
-    def wake_at(self) -> int: ...
-
-    @property
-    def is_void(self) -> bool: ...
-
-    @property
-    def last_seq(self) -> int: ...
-
-    def address(self, user: str, *, reader: bool = False) -> str: ...
-
-    def load(self, *rows: Any) -> None: ...
-
-    def apply(self, change: Change) -> None: ...
-
-    def follow(self, effect: Effect) -> None: ...
-
-
-def _never(event: Event) -> bool:
-    return False
-
-
-def _as_they_came(items: list[Item]) -> list[Item]:
-    return items
-
-
-def gone_together(items: list[Item]) -> list[Item]:
-    """With the sessions that have gone as one item, in the place of the first of them.
-
-    If thousands go at once, those who stay are looked up and told once.
-    """
-    gone = [item.event for item in items if isinstance(item.event, Gone)]
-    if len(gone) < 2:
-        return items
-    first = gone[0]
-    together = Item(structs.replace(first, others=tuple(event.sid for event in gone[1:])))
-    return [
-        together if item.event is first else item
-        for item in items
-        if item.event is first or not isinstance(item.event, Gone)
-    ]
-
-
-@attrs.frozen
-class Rules:
-    """The pure half of one kind of topic."""
-
-    rows: Callable[[str], tuple[Query[Any], ...]]
-    needs: Callable[[Any, Event, Env], tuple[Query[Any], ...]]
-    decide: Callable[[Any, Event, Facts, Env], Decision]
-    is_plain: Callable[[Event], bool] = _never  # may share a commit with its neighbours
-    gathered: Callable[[list[Item]], list[Item]] = _as_they_came
-    stored: bool = True  # else changes are of the state alone
-
-
-class Surroundings(Protocol):
-    """What a topic's task asks of the hub."""
-
-    closing: bool
-
-    def holds(self) -> bool: ...
-
-    now: Callable[[], int]
-    tally: Tally
-
-    def tell(self, topic: str, item: Item) -> None: ...
-
-    def forget(self, topic: str) -> None: ...
-
-    def went(self, topic: str, *, online: bool) -> None: ...
-
-    def attached(self, topic: str, sid: str) -> None: ...
-
-    def detached(self, topic: str, sid: str) -> None: ...
-
-    def end_sessions(self, effect: EndSessions) -> None: ...
-
-    def send_code(self, effect: SendCode) -> None: ...
-
-    def published(self, fanout: FanOut, effect: Publish) -> None: ...
-
-    def push(self, effect: Push | FollowChannel) -> None: ...
-
-    def env(self) -> Env: ...
 
 
 @attrs.define

@@ -68,7 +68,7 @@ from .link import Link
 from .outbox import ConnectionInfo, Outlet
 from .pace import Pace
 from .person import Person
-from .runner import Item
+from .rules import Item
 from .tickets import Admission
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,131 @@
+"""What a topic's task is made of: what waits for it, its state and rules, what is around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import attrs
+import msgspec
+from msgspec import structs
+
+from ..changes import Change
+from ..core.decision import (
+    Decision,
+    Effect,
+    EndSessions,
+    Env,
+    Event,
+    Facts,
+    FollowChannel,
+    Gone,
+    Publish,
+    Push,
+    SendCode,
+)
+from ..core.state import Attachments
+from ..queries import Query
+from .fanout import FanOut
+from .link import Link
+from .tally import Tally
+
+
+class Item(msgspec.Struct, frozen=True):
+    """What waits in an inbox: an event, and the link of the session that asked, if one did."""
+
+    event: Event
+    link: Link | None = None
+
+
+class State(Protocol):
+    """What the three kinds of topic state have in common."""
+
+    name: str
+    attached: Attachments
+    online: bool
+    off_at: int
+
+    @property
+    def wake_at(self) -> int: ...
+
+    @property
+    def is_void(self) -> bool: ...
+
+    @property
+    def last_seq(self) -> int: ...
+
+    def address(self, user: str, *, reader: bool = False) -> str: ...
+
+    def load(self, *rows: Any) -> None: ...
+
+    def apply(self, change: Change) -> None: ...
+
+    def follow(self, effect: Effect) -> None: ...
+
+
+def _never(event: Event) -> bool:
+    return False
+
+
+def _as_they_came(items: list[Item]) -> list[Item]:
+    return items
+
+
+def gone_together(items: list[Item]) -> list[Item]:
+    """With the sessions that have gone as one item, in the place of the first of them.
+
+    If thousands go at once, those who stay are looked up and told once.
+    """
+    gone = [item.event for item in items if isinstance(item.event, Gone)]
+    if len(gone) < 2:
+        return items
+    first = gone[0]
+    together = Item(structs.replace(first, others=tuple(event.sid for event in gone[1:])))
+    return [
+        together if item.event is first else item
+        for item in items
+        if item.event is first or not isinstance(item.event, Gone)
+    ]
+
+
+@attrs.frozen
+class Rules:
+    """The pure half of one kind of topic."""
+
+    rows: Callable[[str], tuple[Query[Any], ...]]
+    needs: Callable[[Any, Event, Env], tuple[Query[Any], ...]]
+    decide: Callable[[Any, Event, Facts, Env], Decision]
+    is_plain: Callable[[Event], bool] = _never  # may share a commit with its neighbours
+    gathered: Callable[[list[Item]], list[Item]] = _as_they_came
+    stored: bool = True  # else changes are of the state alone
+
+
+class Surroundings(Protocol):
+    """What a topic's task asks of the hub."""
+
+    closing: bool
+
+    def holds(self) -> bool: ...
+
+    now: Callable[[], int]
+    tally: Tally
+
+    def tell(self, topic: str, item: Item) -> None: ...
+
+    def forget(self, topic: str) -> None: ...
+
+    def went(self, topic: str, *, online: bool) -> None: ...
+
+    def attached(self, topic: str, sid: str) -> None: ...
+
+    def detached(self, topic: str, sid: str) -> None: ...
+
+    def end_sessions(self, effect: EndSessions) -> None: ...
+
+    def send_code(self, effect: SendCode) -> None: ...
+
+    def published(self, fanout: FanOut, effect: Publish) -> None: ...
+
+    def push(self, effect: Push | FollowChannel) -> None: ...
+
+    def env(self) -> Env: ...

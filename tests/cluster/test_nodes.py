@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import trio
+
 from tests.cluster.parts import nodes
 from tinode_py.client import Client, Packet
 
@@ -58,3 +60,22 @@ async def test_on_me_a_message_is_told_to_sessions_that_are_not_in_the_topic(aut
         while heard[-1].get("data", {}).get("content") != "third":
             heard.append(await here.receive())
         assert not [it for it in heard if it.get("pres", {}).get("what") == "msg"]
+
+
+async def test_on_me_nobody_is_told_that_he_has_written(autojump_clock):
+    async with nodes("a", "b") as (_, (one, two)):
+        alice, phone, bob = await one.user("alice"), await two.user("alice"), await two.user("bob")
+        group = (await alice.sub("new", set={"desc": {"defacs": {"auth": "JRWPS"}}})).topic
+        await bob.sub(group)
+        await bob.leave(group)
+        for device in (phone, bob):
+            await device.sub("me")
+        await trio.sleep(1)
+        await alice.pub(group, "hello")
+        told = {}
+        for name, device in (("phone", phone), ("bob", bob)):
+            while (packet := await device.receive()).get("pres", {}).get("what") != "msg":
+                pass
+            told[name] = packet["pres"]
+        assert (told["phone"]["seq"], told["phone"].get("act")) == (1, None)
+        assert (told["bob"]["seq"], told["bob"].get("act")) == (1, alice.user)

@@ -12,6 +12,7 @@ from itertools import islice
 
 import attrs
 import trio
+from msgspec import structs
 
 from ..core.decision import Deliver, EndSessions, Event, Presence, Recheck
 from ..core.me import MeState
@@ -23,6 +24,7 @@ from ..live.link import Link
 from ..live.rules import Item
 from ..live.runner import Runner
 from ..store.coordination import Member
+from ..wire.packets import Pres
 from . import protocol
 from .announcing import Announcing
 from .calls import Calls
@@ -172,6 +174,11 @@ class Node:
         if other is not None and not other.peer.send(protocol.Told(topic, event)):
             log.debug("a notice was dropped", extra={"topic": topic})
 
+    def tell_users(self, node: int, users: tuple[str, ...], event: Deliver) -> None:
+        other = self.others.get(node)
+        if other is not None and not other.peer.send(protocol.ToldUsers(users, event)):
+            log.debug("a notice to %d users was dropped", len(users))
+
     def is_online(self, name: str) -> bool:
         return self.directory.is_online(name)
 
@@ -209,7 +216,7 @@ class Node:
 
     def connected(self, peer: Peer) -> None:
         """There is a link to another node: it is told all that it should know."""
-        self.directory.forget(peer.id)
+        self._forget(peer.id, self.directory.forget(peer.id).topics)
         other = Other(peer, Guests(self.hub, lambda message: other.tell(message)), Calls(peer.send))
         self.others.add(other)
         for names in _pieces(runner.state.name for runner in self.hub.runners()):
@@ -264,7 +271,9 @@ class Node:
             case protocol.Submit():
                 other.guests.submit(message)
             case protocol.Told():
-                self._hear(message)
+                self._hear(message.topic, message.event)
+            case protocol.ToldUsers():
+                self._hear_all(message)
             case protocol.End():
                 self.hub.end_here(message.effect)
             case protocol.News():
@@ -293,35 +302,46 @@ class Node:
         else:
             self.hub.nursery.start_soon(self.questions.answer, call, other.peer.send)
 
-    def _hear(self, told: protocol.Told) -> None:
-        inbox = self.hub.inbox_of(told.topic)
+    def _hear(self, topic: str, event: Event) -> None:
+        inbox = self.hub.inbox_of(topic)
         if inbox is None:
             return  # it does not go on to where it might be: it would go round in circles
-        if isinstance(told.event, Deliver) and not self._is_wanted(told.topic, told.event):
-            return
-        if isinstance(told.event, Presence) and inbox.put_nowait(Item(told.event)):
+        if isinstance(event, Presence) and inbox.put_nowait(Item(event)):
             return  # in its place: what it is about may have been told just before it
-        self.hub.tell(told.topic, Item(told.event))
+        self.hub.tell(topic, Item(event))
 
-    def _is_wanted(self, user: str, event: Deliver) -> bool:
-        """Whether `me` has a session for it: most members who are told of a message have it, and
-        the other node does not know which sessions are on `me`.
+    def _hear_all(self, told: protocol.ToldUsers) -> None:
+        """Most members who are told of a message have it, and the other node does not know which
+        sessions are on `me`.
         """
-        return event.packet.what != "msg" or self.hub.on_me.has_but(user, event.skip)
+        event, on_me = told.event, self.hub.on_me
+        for user in told.users:
+            if not on_me.has_but(user, event.skip):
+                continue
+            packet = event.packet
+            if isinstance(packet, Pres) and packet.act == user:
+                packet = attrs.evolve(packet, act="")
+            self._hear(user, structs.replace(event, packet=packet))
 
     def _keep_book(self, node: int, message: Message) -> None:
         """Topics that tell members on `me` of messages must know who is there."""
         on_me = self.hub.on_me
         if isinstance(message, protocol.Loaded):
-            on_me.elsewhere.update(filter(_is_me, message.topics))
+            on_me.elsewhere.update(dict.fromkeys(filter(_is_me, message.topics), node))
         elif isinstance(message, protocol.Unloaded):
-            on_me.elsewhere.difference_update(message.topics)
+            self._forget(node, message.topics)
         else:
             if isinstance(message, protocol.Users):
                 self._say_who_is_gone(message.gone, "closed")
                 self._give_way(node, message.came)
             return
         on_me.version += 1
+
+    def _forget(self, node: int, topics: Iterable[str]) -> None:
+        elsewhere = self.hub.on_me.elsewhere
+        for topic in topics:
+            if elsewhere.get(topic) == node:
+                del elsewhere[topic]
 
     def _give_way(self, node: int, users: Iterable[str]) -> None:
         """Of two logins at the same moment, that on the node with the lower number stays."""
@@ -352,7 +372,7 @@ class Node:
     def _lose(self, node: int, *, is_first: bool) -> None:
         """A node is no member any more: whom it had is not online, unless he is elsewhere."""
         told = self.directory.forget(node)
-        self.hub.on_me.elsewhere.difference_update(told.topics)
+        self._forget(node, told.topics)
         self.hub.on_me.version += 1
         for owner, proxy in list(self._proxies.values()):
             if owner == node:

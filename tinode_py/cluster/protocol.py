@@ -20,7 +20,7 @@ import msgspec
 from .. import audit, records
 from ..access import Level
 from ..core import decision
-from ..core.decision import EndSessions, Event
+from ..core.decision import Deliver, EndSessions, Event
 from ..live.everywhere import LiveSession
 from ..wire import packets
 from ..wire.codec import Form
@@ -58,6 +58,13 @@ class Told(msgspec.Struct, frozen=True):
 
     topic: str
     event: Event
+
+
+class ToldUsers(msgspec.Struct, frozen=True):
+    """A packet for the sessions of users whose `me` the receiver has loaded."""
+
+    users: tuple[str, ...]
+    event: Deliver
 
 
 class Bounced(msgspec.Struct, frozen=True):
@@ -220,6 +227,7 @@ Message = (
     Submit
     | Marked
     | Told
+    | ToldUsers
     | Bounced
     | Moved
     | Frames

@@ -47,6 +47,17 @@ class Bystander(msgspec.Struct, frozen=True):
     here: frozenset[str]
 
 
+class Afar(msgspec.Struct, frozen=True):
+    """Members whose `me` is on another node and who call the topic by the same name. That node
+    knows which of their sessions are on `me`; `here` are those that are attached to the topic.
+    """
+
+    node: int
+    address: str
+    users: tuple[str, ...]
+    here: frozenset[str]
+
+
 class Readership(Protocol):
     """What tells who may read. `version` grows whenever a mode in force changes."""
 
@@ -74,6 +85,7 @@ class FanOut:
         self.outposts = Outposts(state.name)
         self._bystander_stamp = (-1, -1, -1)
         self._bystanders: list[Bystander] = []
+        self._afar: list[Afar] = []
         self._addressee_stamp = (-1, -1)
         self._addressees: tuple[Addressee, ...] = ()
 
@@ -112,14 +124,23 @@ class FanOut:
         """Those with P and R who must hear of a message on `me`: members, and readers of whom
         another session is here.
         """
+        self._look_around(on_me)
+        return self._bystanders
+
+    def afar(self, on_me: OnMe) -> list[Afar]:
+        """Those whose `me` is on another node, and who may have to hear of a message there."""
+        self._look_around(on_me)
+        return self._afar
+
+    def _look_around(self, on_me: OnMe) -> None:
         state = self._members
         if state is None:
-            return []
+            return
         stamp = (state.version, state.attached.version, on_me.version)
         if stamp != self._bystander_stamp:
             self._bystander_stamp = stamp
             self._bystanders = _bystanders(state, on_me)
-        return self._bystanders
+            self._afar = _afar(state, on_me) if on_me.elsewhere else []
 
     def addressees(self) -> tuple[Addressee, ...]:
         """Members who are notified of a message."""
@@ -142,14 +163,31 @@ def _bystanders(state: TopicState, on_me: OnMe) -> list[Bystander]:
     found = []
     for sub, reader in state.present():
         sids = on_me.sids.get(sub.user)
-        far = not sids and sub.user in on_me.elsewhere
-        if not (sids or far) or sub.mode & (READ | PRES) != READ | PRES:
+        if not sids or sub.mode & (READ | PRES) != READ | PRES:
             continue
-        here = frozenset(sid for sid in state.attached.of(sub.user) if far or sid in (sids or ()))
-        if far or len(here) < len(sids or ()):
+        here = frozenset(sid for sid in sids if sid in state.attached.by_sid)
+        if len(here) < len(sids):
             address = state.address(sub.user, reader=reader)
             found.append(Bystander(sub.user, address, here))
     return found
+
+
+def _afar(state: TopicState, on_me: OnMe) -> list[Afar]:
+    users: dict[tuple[int, str], list[str]] = {}
+    for sub, reader in state.present():
+        node = on_me.elsewhere.get(sub.user)
+        if node and sub.user not in on_me.sids and sub.mode & (READ | PRES) == READ | PRES:
+            place = (node, state.address(sub.user, reader=reader))
+            users.setdefault(place, []).append(sub.user)
+    return [
+        Afar(
+            node,
+            address,
+            tuple(them),
+            frozenset(sid for it in them for sid in state.attached.of(it)),
+        )
+        for (node, address), them in users.items()
+    ]
 
 
 @attrs.define
@@ -157,7 +195,7 @@ class OnMe:
     """Which sessions are attached to whose `me`. `version` grows with every change."""
 
     sids: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
-    elsewhere: set[str] = attrs.field(factory=set)  # users whose `me` another node has
+    elsewhere: dict[str, int] = attrs.field(factory=dict)  # the node that has a user's `me`
     version: int = 0
 
     def has(self, user: str) -> bool:
@@ -187,6 +225,12 @@ def word_of(message: Message, to: Bystander) -> Deliver:
     act = "" if message.sender == to.user else message.sender
     pres = Pres(topic="me", what="msg", src=to.address, seq=message.seq, act=act)
     return Deliver(pres, to.here)
+
+
+def word_for(message: Message, them: Afar) -> Deliver:
+    """The same for members on another node. Who reads it drops an `act` that is himself."""
+    pres = Pres(topic="me", what="msg", src=them.address, seq=message.seq, act=message.sender)
+    return Deliver(pres, them.here)
 
 
 class Addressed(Protocol):

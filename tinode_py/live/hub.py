@@ -33,7 +33,7 @@ from .admissions import Admissions
 from .attendance import Attendance
 from .couriers import Couriers
 from .everywhere import Everywhere
-from .fanout import FanOut, OnMe, word_of
+from .fanout import FanOut, OnMe, word_for, word_of
 from .inbox import Inbox
 from .kinds import runner_of
 from .link import Link
@@ -211,6 +211,10 @@ class Hub:
             return
         for bystander in fanout.bystanders(self.on_me):
             self.tell(bystander.user, Item(word_of(effect.message, bystander)))
+        if self.placement is not None:
+            for them in fanout.afar(self.on_me):
+                word = word_for(effect.message, them)
+                self.placement.tell_users(them.node, them.users, word)
         if self.pushing is not None:
             self.pushing.published(effect.message, fanout.addressees(), fanout.channel)
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.decision import Active, Awake, EndSessions, Event, Gone, InboxGrew, Presence
+from ..core.decision import (
+    Active,
+    Awake,
+    Deliver,
+    EndSessions,
+    Event,
+    Gone,
+    InboxGrew,
+    Presence,
+)
 from ..store.watched import News
 from .inbox import Inbox
 from .traffic import NodeStatistics
@@ -38,6 +47,11 @@ class Placement(Protocol):
 
     def tell(self, topic: str, event: Event) -> None:
         """A notice to a topic that is not loaded here: to where it is, if it is anywhere."""
+
+    def tell_users(self, node: int, users: tuple[str, ...], event: Deliver) -> None:
+        """A packet for the sessions of users whose `me` is on another node. As `act` nobody is
+        told of himself.
+        """
 
     def is_online(self, name: str) -> bool:
         """Whether a user or group is online on another node."""

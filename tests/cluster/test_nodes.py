@@ -8,6 +8,7 @@ import trio
 
 from tests.cluster.parts import nodes
 from tinode_py.client import Client, Packet
+from tinode_py.config import Settings
 
 
 async def data(client: Client, count: int) -> AsyncIterator[Packet]:
@@ -79,3 +80,13 @@ async def test_on_me_nobody_is_told_that_he_has_written(autojump_clock):
             told[name] = packet["pres"]
         assert (told["phone"]["seq"], told["phone"].get("act")) == (1, None)
         assert (told["bob"]["seq"], told["bob"].get("act")) == (1, alice.user)
+
+
+async def test_a_setting_made_at_run_time_holds_on_every_node(autojump_clock):
+    async with nodes("a", "b") as (_, (one, two)):
+        await one.server.standing.set(["limits.tags=3"])
+        await trio.sleep(1)
+        assert two.server.settings.limits.tags == 3
+        await two.server.standing.unset(["limits.tags"])
+        await trio.sleep(1)
+        assert one.server.settings.limits.tags == Settings().limits.tags

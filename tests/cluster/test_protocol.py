@@ -110,7 +110,7 @@ def test_every_message_comes_back(cls: type, data: st.DataObject) -> None:
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_every_event_comes_back(cls: type, data: st.DataObject) -> None:
-    comes_back(protocol.Marked("grpA", "kind", "key", data.draw(instances(cls))))
+    comes_back(protocol.Told("grpA", data.draw(instances(cls))))
 
 
 @pytest.mark.parametrize("cls", REQUESTS)

@@ -182,9 +182,6 @@ class Node:
     def is_online(self, name: str) -> bool:
         return self.directory.is_online(name)
 
-    def is_loaded(self, topic: str) -> bool:
-        return self.directory.where(topic) is not None
-
     def is_here(self, user: str) -> bool:
         return self.directory.has_user(user)
 
@@ -249,9 +246,7 @@ class Node:
         self.others.remove(peer.id)
         other.guests.lost()
         other.calls.lost()
-        for owner, proxy in list(self._proxies.values()):
-            if owner == peer.id:
-                proxy.lose()
+        self._lose_owner(peer.id)
         self.others.ring()
 
     async def received(self, peer: Peer, message: Message) -> None:
@@ -353,7 +348,7 @@ class Node:
 
     def _say_who_is_gone(self, users: Iterable[str], reason: str) -> None:
         for user in users:
-            if not self.is_here(user) and not self.hub.sessions_of(user):
+            if not self.is_here(user) and not self.hub.has_session(user):
                 self.on_ended(user, reason)
 
     # --- members -------------------------------------------------------------------------
@@ -374,12 +369,16 @@ class Node:
         told = self.directory.forget(node)
         self._forget(node, told.topics)
         self.hub.on_me.version += 1
-        for owner, proxy in list(self._proxies.values()):
-            if owner == node:
-                proxy.lose()
+        self._lose_owner(node)
         self._announce_lost(told)
         if is_first:
             self._say_who_is_gone(told.users, "node lost")
+
+    def _lose_owner(self, node: int) -> None:
+        """Topics of a node are to be placed again."""
+        for owner, proxy in list(self._proxies.values()):
+            if owner == node:
+                proxy.lose()
 
     def _announce_lost(self, told: Told) -> None:
         lost = {name for name in told.online if not self.hub.is_online(name)}

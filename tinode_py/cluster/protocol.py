@@ -42,17 +42,6 @@ class Submit(msgspec.Struct, frozen=True):
     form: Form = Form.JSON_FRAME
 
 
-class Marked(msgspec.Struct, frozen=True):
-    """A mark for a topic that the receiver has: it takes the place of an earlier one of the same
-    `kind` and `key`; without a `key`, of the same kind.
-    """
-
-    topic: str
-    kind: str
-    key: str
-    event: Event
-
-
 class Told(msgspec.Struct, frozen=True):
     """A notice to a topic, if the receiver has it loaded."""
 
@@ -225,7 +214,6 @@ class Fault(msgspec.Struct, frozen=True):
 
 Message = (
     Submit
-    | Marked
     | Told
     | ToldUsers
     | Bounced

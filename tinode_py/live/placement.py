@@ -56,9 +56,6 @@ class Placement(Protocol):
     def is_online(self, name: str) -> bool:
         """Whether a user or group is online on another node."""
 
-    def is_loaded(self, topic: str) -> bool:
-        """Whether another node has the topic."""
-
     def is_here(self, user: str) -> bool:
         """Whether a user has a session on another node."""
 

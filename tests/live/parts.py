@@ -12,7 +12,7 @@ import trio.testing
 from tests.web.parts import Reader, text, upgraded
 from tinode_py.changes import Batch, Outcome
 from tinode_py.client import Packet
-from tinode_py.errors import StoreError
+from tinode_py.errors import StoreAway, StoreError
 from tinode_py.queries import Query
 from tinode_py.store.base import Statistics, Store
 from tinode_py.testing import RunningServer
@@ -27,6 +27,7 @@ class TrickyStore:
     store: Store
     gate: trio.Event = attrs.field(factory=trio.Event)
     failing: bool = False
+    away: bool = False  # for the time being
     unreadable: bool = False
     broken: type[Query[Any]] | None = None  # fetching one of these is a bug
 
@@ -34,6 +35,8 @@ class TrickyStore:
         self.gate.set()
 
     async def fetch(self, query: Query[T]) -> T:
+        if self.away:
+            raise StoreAway("the store cannot be reached")
         if self.unreadable:
             raise StoreError("the disk is broken")
         if self.broken and isinstance(query, self.broken):
@@ -42,6 +45,8 @@ class TrickyStore:
 
     async def commit(self, batch: Batch) -> Outcome:
         await self.gate.wait()
+        if self.away:
+            raise StoreAway("the store cannot be reached")
         if self.failing:
             raise StoreError("the disk is full")
         return await self.store.commit(batch)

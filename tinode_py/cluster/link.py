@@ -16,10 +16,10 @@ from typing import Any
 import attrs
 import trio
 
+from ..live.complaints import Complaints
 from ..live.sockets import socket_of
 from ..store.coordination import Member
 from . import handshake
-from .complaints import Complaints
 from .handshake import Credentials, NoLink
 from .peer import Handler, Peer, Terms
 from .protocol import Message

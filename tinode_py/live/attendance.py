@@ -23,6 +23,7 @@ from ..changes import Batch, PutOffline, PutOnline
 from ..errors import StoreError
 from ..queries import OnlineAfter
 from ..store.base import Store
+from .complaints import Complaints
 from .link import Link
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Attendance:
     _more: trio.Event = attrs.field(factory=trio.Event)
     _idle: trio.Event = attrs.field(factory=trio.Event)
     _busy: bool = False
+    _complaints: Complaints = attrs.field(factory=lambda: Complaints(log, trio.current_time))
 
     async def begin(self) -> None:
         """Log the end of all that an earlier run of the server has left online."""
@@ -96,8 +98,8 @@ class Attendance:
         flying = {user: self._waiting.pop(user) for user in users}
         try:
             await self.store.commit(Batch(tuple(t for turns in flying.values() for t in turns)))
-        except StoreError:
-            log.exception("who is online could not be written")
+        except StoreError as error:
+            self._complaints.failed("who is online could not be written", error)
             for user, turns in flying.items():
                 later = self._waiting.pop(user, [])
                 self._waiting[user] = turns

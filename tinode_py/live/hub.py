@@ -31,6 +31,7 @@ from ..store.base import Store
 from ..wire.packets import Ctrl, Pub
 from .admissions import Admissions
 from .attendance import Attendance
+from .complaints import Complaints
 from .couriers import Couriers
 from .everywhere import Everywhere
 from .fanout import FanOut, OnMe, word_for, word_of
@@ -93,6 +94,7 @@ class Hub:
     on_me: OnMe = attrs.field(factory=OnMe)
     rooms: Rooms = attrs.field(factory=Rooms)
     tally: Tally = attrs.field(factory=Tally)
+    complaints: Complaints = attrs.field(factory=lambda: Complaints(log, trio.current_time))
     tickets: Tickets = attrs.field(factory=Tickets)
     admissions: Admissions = attrs.field(
         init=False, default=attrs.Factory(Admissions, takes_self=True)

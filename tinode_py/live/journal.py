@@ -23,6 +23,7 @@ from ..queries import EventsAfter
 from ..records import EventPage
 from ..store.base import Store
 from ..store.watched import News
+from .complaints import Complaints
 from .telling import Told, told
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Journal:
     _awake: bool = False  # whether the ring is kept up
     _parked: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
     _wanted: trio.Event = attrs.field(factory=trio.Event)
+    _complaints: Complaints = attrs.field(factory=lambda: Complaints(log, trio.current_time))
 
     async def bounds(self) -> EventPage:
         """The lowest and the highest number, without events."""
@@ -134,8 +136,8 @@ class Journal:
                 await self._wanted.wait()
             try:
                 await self._keep_up()
-            except StoreError:
-                log.exception("the log of events could not be read")
+            except StoreError as error:
+                self._complaints.failed("the log of events could not be read", error)
                 await trio.sleep(PAUSE)
             self._forget()
 

@@ -25,6 +25,7 @@ from ..core.decision import (
 )
 from ..core.state import Attachments
 from ..queries import Query
+from .complaints import Complaints
 from .fanout import FanOut
 from .link import Link
 from .tally import Tally
@@ -109,6 +110,7 @@ class Surroundings(Protocol):
 
     now: Callable[[], int]
     tally: Tally
+    complaints: Complaints
 
     def tell(self, topic: str, item: Item) -> None: ...
 

@@ -54,7 +54,6 @@ from ..errors import (
     UNAVAILABLE,
     Answer,
     Refused,
-    StoreAway,
     StoreError,
 )
 from ..store.base import Store
@@ -208,7 +207,7 @@ class Runner:
         except Refused as no:
             return self._refusal(item, no.answer, no.params)
         except StoreError as error:
-            self._note(error, "facts could not be fetched")
+            self.hub.complaints.failed("facts could not be fetched", error, topic=self.state.name)
             self._failed = True
             return self._refusal(item, error.answer)
         except Exception:  # a bug must cost one request, not the topic
@@ -232,11 +231,6 @@ class Runner:
             return Decision()  # nobody waits for an answer to a note
         packet = ctrl(self.hub.env(), answer, asked, params=params)
         return Decision(effects=(Reply(item.link.sid, packet),))
-
-    def _note(self, error: StoreError, what: str) -> None:
-        """Into the log: with all that is known, unless it will be said often and is no riddle."""
-        known = not isinstance(error, StoreAway)
-        log.error("%s: %s", what, error, exc_info=known, extra={"topic": self.state.name})
 
     # --- commit, emit --------------------------------------------------------------------
 
@@ -269,7 +263,7 @@ class Runner:
         try:
             outcome = await self.store.commit(Batch(changes, self.hub.now()))
         except StoreError as error:
-            self._note(error, "a commit failed")
+            self.hub.complaints.failed("a commit failed", error, topic=self.state.name)
             return error.answer, None
         match outcome:
             case Committed():

@@ -38,7 +38,6 @@ from ..errors import (
     UNAVAILABLE,
     Answer,
     Refused,
-    StoreAway,
     StoreError,
 )
 from ..wire.codec import Form, Malformed, NotUtf8, WireLimits, decode_cbor, decode_json
@@ -190,8 +189,7 @@ class Session:
         except Refused as no:
             self._refuse(packet, no)
         except StoreError as error:
-            known = not isinstance(error, StoreAway)
-            log.error("the store failed: %s", error, exc_info=known, extra=self._who())
+            self.hub.complaints.failed("the store failed", error, **self._who())
             self._refuse(packet, Refused(error.answer))
         except Exception:  # a bug must cost one request, not the session
             log.exception("a request failed", extra=self._who())

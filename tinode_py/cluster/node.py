@@ -18,6 +18,7 @@ from ..core.decision import Deliver, EndSessions, Event, Presence, Recheck
 from ..core.me import MeState
 from ..errors import INTERNAL, UNAVAILABLE, UNREACHABLE, Refused, StoreError
 from ..ids import Kind, kind_of
+from ..live.fanout import Afar
 from ..live.hub import Hub
 from ..live.inbox import Inbox
 from ..live.link import Link
@@ -174,10 +175,10 @@ class Node:
         if other is not None and not other.peer.send(protocol.Told(topic, event)):
             log.debug("a notice was dropped", extra={"topic": topic})
 
-    def tell_users(self, node: int, users: tuple[str, ...], event: Deliver) -> None:
-        other = self.others.get(node)
-        if other is not None and not other.peer.send(protocol.ToldUsers(users, event)):
-            log.debug("a notice to %d users was dropped", len(users))
+    def tell_afar(self, them: Afar, packet: Pres) -> None:
+        other = self.others.get(them.node)
+        if other is not None and not other.named.word(them, packet):
+            log.debug("a notice to %d users was dropped", len(them.users))
 
     def is_online(self, name: str) -> bool:
         return self.directory.is_online(name)
@@ -267,8 +268,14 @@ class Node:
                 other.guests.submit(message)
             case protocol.Told():
                 self._hear(message.topic, message.event)
-            case protocol.ToldUsers():
-                self._hear_all(message)
+            case protocol.ToldUsers(users, event):
+                skip = event.skip
+                self._hear_all([it for it in users if self.hub.on_me.has_but(it, skip)], event)
+            case protocol.Audience():
+                other.heard.take(message)
+            case protocol.Word():
+                needing, skip = other.heard.needing(message.no, self.hub.on_me)
+                self._hear_all(needing, Deliver(message.packet, skip))
             case protocol.End():
                 self.hub.end_here(message.effect)
             case protocol.News():
@@ -305,14 +312,8 @@ class Node:
             return  # in its place: what it is about may have been told just before it
         self.hub.tell(topic, Item(event))
 
-    def _hear_all(self, told: protocol.ToldUsers) -> None:
-        """Most members who are told of a message have it, and the other node does not know which
-        sessions are on `me`.
-        """
-        event, on_me = told.event, self.hub.on_me
-        for user in told.users:
-            if not on_me.has_but(user, event.skip):
-                continue
+    def _hear_all(self, users: Iterable[str], event: Deliver) -> None:
+        for user in users:
             packet = event.packet
             if isinstance(packet, Pres) and packet.act == user:
                 packet = attrs.evolve(packet, act="")

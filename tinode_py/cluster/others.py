@@ -11,6 +11,7 @@ import trio
 
 from ..errors import UNREACHABLE, Refused
 from ..live.traffic import Traffic
+from .audiences import Heard, Named
 from .calls import Calls
 from .guests import Guests
 from .protocol import Message
@@ -43,6 +44,12 @@ class Other:
     peer: Peer
     guests: Guests
     calls: Calls
+    heard: Heard = attrs.field(factory=Heard)
+    named: Named = attrs.field(init=False)
+
+    @named.default
+    def _named(self) -> Named:
+        return Named(self.tell, self.peer.send)
 
     def tell(self, message: Message) -> bool:
         """Send what must not be missing. If it does not fit, the link is reset: both sides then

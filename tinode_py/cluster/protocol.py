@@ -24,6 +24,7 @@ from ..core.decision import Deliver, EndSessions, Event
 from ..live.everywhere import LiveSession
 from ..wire import packets
 from ..wire.codec import Form
+from ..wire.packets import Pres
 from .items import BadMessage
 from .shapes import Shapes
 
@@ -54,6 +55,23 @@ class ToldUsers(msgspec.Struct, frozen=True):
 
     users: tuple[str, ...]
     event: Deliver
+
+
+class Audience(msgspec.Struct, frozen=True):
+    """Users whose `me` the receiver has loaded, meant by `no` from now on; none: by that number
+    nobody is meant any more. `skip`: their sessions that need no `Word`.
+    """
+
+    no: int
+    users: tuple[str, ...] = ()
+    skip: frozenset[str] = frozenset()
+
+
+class Word(msgspec.Struct, frozen=True):
+    """A packet for the sessions of an audience. Nobody is told of himself as `act`."""
+
+    no: int
+    packet: Pres
 
 
 class Bounced(msgspec.Struct, frozen=True):
@@ -216,6 +234,8 @@ Message = (
     Submit
     | Told
     | ToldUsers
+    | Audience
+    | Word
     | Bounced
     | Moved
     | Frames

@@ -227,10 +227,9 @@ def word_of(message: Message, to: Bystander) -> Deliver:
     return Deliver(pres, to.here)
 
 
-def word_for(message: Message, them: Afar) -> Deliver:
+def word_for(message: Message, them: Afar) -> Pres:
     """The same for members on another node. Who reads it drops an `act` that is himself."""
-    pres = Pres(topic="me", what="msg", src=them.address, seq=message.seq, act=message.sender)
-    return Deliver(pres, them.here)
+    return Pres(topic="me", what="msg", src=them.address, seq=message.seq, act=message.sender)
 
 
 class Addressed(Protocol):

@@ -215,8 +215,7 @@ class Hub:
             self.tell(bystander.user, Item(word_of(effect.message, bystander)))
         if self.placement is not None:
             for them in fanout.afar(self.on_me):
-                word = word_for(effect.message, them)
-                self.placement.tell_users(them.node, them.users, word)
+                self.placement.tell_afar(them, word_for(effect.message, them))
         if self.pushing is not None:
             self.pushing.published(effect.message, fanout.addressees(), fanout.channel)
 

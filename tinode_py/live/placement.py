@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..core.decision import (
     Active,
     Awake,
-    Deliver,
     EndSessions,
     Event,
     Gone,
@@ -23,6 +22,8 @@ from .inbox import Inbox
 from .traffic import NodeStatistics
 
 if TYPE_CHECKING:
+    from ..wire.packets import Pres
+    from .fanout import Afar
     from .hub import Hub
     from .rules import Item
     from .runner import Runner
@@ -48,9 +49,9 @@ class Placement(Protocol):
     def tell(self, topic: str, event: Event) -> None:
         """A notice to a topic that is not loaded here: to where it is, if it is anywhere."""
 
-    def tell_users(self, node: int, users: tuple[str, ...], event: Deliver) -> None:
-        """A packet for the sessions of users whose `me` is on another node. As `act` nobody is
-        told of himself.
+    def tell_afar(self, them: Afar, packet: Pres) -> None:
+        """A packet for sessions of members whose `me` is on another node, but those that are in
+        the topic. As `act` nobody is told of himself.
         """
 
     def is_online(self, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Sequence
@@ -33,8 +34,10 @@ def resident(pid: int) -> int:
 
 
 def pin(core: int) -> None:
-    """Keep this process on one core, if there are two."""
-    if core in os.sched_getaffinity(0):
+    """Keep this process on one core, if the machine has it. What its parent was kept on does not
+    matter: a load on its own core starts servers on theirs.
+    """
+    with contextlib.suppress(OSError):
         os.sched_setaffinity(0, {core})
 
 

@@ -123,7 +123,7 @@ async def test_a_task_that_is_cancelled_takes_nobodys_place_on_another_node(auto
         group = await group_of(alice, bob)
         node = one.server.hub.placement
         assert isinstance(node, Node)
-        node._life[group].cancel()
+        node.serving._life[group].cancel()
         await trio.sleep(0.5)
         (near,) = one.server.hub.sessions_of(alice.user)
         (far,) = two.server.hub.sessions_of(bob.user)

@@ -135,7 +135,7 @@ class Cluster:
             return NodeStatistics(1, 0, 0, 0, 0, *fenced, self._past)
         return NodeStatistics(
             *(len(node.members) + 1, len(node.others)),
-            *(sum(1 for _ in node.hub.runners()), node.proxies(), len(node.jobs.doing)),
+            *(sum(1 for _ in node.hub.runners()), node.serving.proxies(), len(node.jobs.doing)),
             *fenced,
             self._past + node.others.traffic(),
         )
@@ -252,7 +252,7 @@ class Cluster:
             self.membership.seen = seen
             nursery.start_soon(links.run)
             nursery.start_soon(node.claims.run)
-            nursery.start_soon(node.announcing.run)
+            nursery.start_soon(node.serving.announcing.run)
             nursery.start_soon(self._tell_news, node)
 
     async def _come_back(self) -> None:

@@ -1,7 +1,7 @@
-"""One node of a cluster: where its hub's topics are, and what it says to the other nodes.
+"""One node of a cluster, as its hub and the other nodes see it.
 
-A topic that is asked for is claimed in the store. If it becomes ours its task runs here; if it is
-another node's, a proxy hands on what comes. Nothing here decides anything about the chat.
+To the hub it is the placement of topics (`serving`); what the other nodes say comes here, and
+goes to whom it concerns. Nothing here decides anything about the chat.
 """
 
 from __future__ import annotations
@@ -11,37 +11,33 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import attrs
-import trio
 from msgspec import structs
 
 from ..core.decision import Deliver, EndSessions, Event, Presence, Recheck
 from ..core.me import MeState
-from ..errors import INTERNAL, UNAVAILABLE, UNREACHABLE, Refused, StoreError
-from ..ids import Kind, kind_of
+from ..errors import UNAVAILABLE, Refused
 from ..live.fanout import Afar
 from ..live.hub import Hub
 from ..live.inbox import Inbox
-from ..live.link import Link
 from ..live.rules import Item
 from ..live.runner import Runner
 from ..store.coordination import Member
 from ..wire.packets import Pres
 from . import protocol
-from .announcing import Announcing
+from .book import Book
 from .calls import Calls
 from .claims import Claims
-from .directory import Directory, Told
+from .directory import Directory
 from .guests import Guests
 from .jobs import Jobs
 from .membership import Membership
 from .others import Other, Others, Peer
 from .protocol import Message
-from .proxy import LATE, MISSED, TURNED_AWAY, Proxy
 from .questions import Questions
+from .serving import Serving
 
 log = logging.getLogger(__name__)
 
-PAUSE = 0.5  # seconds before the store is asked again, after it could not be
 NAMES = 2000  # in one message
 
 
@@ -58,22 +54,28 @@ class Node:
     # A user's last session, on another node, is over; why.
     on_ended: Callable[[str, str], None] = lambda user, reason: None
     questions: Questions = attrs.field(factory=lambda: Questions({}))
-    directory: Directory = attrs.field(factory=Directory)
     members: tuple[Member, ...] = ()
     others: Others = attrs.field(factory=Others)
-    _proxies: dict[str, tuple[int, Proxy]] = attrs.field(factory=dict)
-    _over: bool = False  # the node is no member any more
-    announcing: Announcing = attrs.field(init=False)
+    book: Book = attrs.field(init=False)
+    serving: Serving = attrs.field(init=False)
     jobs: Jobs = attrs.field(init=False)
-    _life: dict[str, trio.CancelScope] = attrs.field(factory=dict)  # of tasks of topics
 
-    @announcing.default
-    def _announcing(self) -> Announcing:
-        return Announcing(self.others.announce)
+    @book.default
+    def _book(self) -> Book:
+        return Book(self.id, self.hub, self.on_ended)
+
+    @serving.default
+    def _serving(self) -> Serving:
+        return Serving(self.id, self.hub, self.claims, self.others)
 
     @jobs.default
     def _jobs(self) -> Jobs:
         return Jobs(self.id, self.claims, self.membership, lambda: self.others.changed)
+
+    @property
+    def directory(self) -> Directory:
+        """What the other nodes have said."""
+        return self.book.directory
 
     # --- the hub's placement -------------------------------------------------------------
 
@@ -83,91 +85,7 @@ class Node:
     async def serve(
         self, topic: str, inbox: Inbox[Item], own: Callable[[str, Inbox[Item]], Runner]
     ) -> None:
-        hub = self.hub
-        proxy = Proxy(topic, inbox, hub.now, hub.link_of, lambda: hub.closing)
-        with trio.CancelScope() as scope:
-            self._life[topic] = scope
-            if self._over:
-                scope.cancel()
-            while not await self._tried(proxy, own):
-                pass
-        if self._life.get(topic) is scope:
-            del self._life[topic]
-        if scope.cancelled_caught:
-            hub.forget(topic)
-            proxy.refuse_all(UNAVAILABLE)
-
-    async def _tried(self, proxy: Proxy, own: Callable[[str, Inbox[Item]], Runner]) -> bool:
-        try:
-            return await self._served(proxy, own)
-        except Exception:  # a bug must cost some requests, not the server
-            log.exception("a proxy failed", extra={"topic": proxy.topic})
-            proxy.refuse_all(INTERNAL)
-            await trio.sleep(PAUSE)
-            return self._is_over(proxy)
-
-    async def _served(self, proxy: Proxy, own: Callable[[str, Inbox[Item]], Runner]) -> bool:
-        """One owner of the topic; False if another is to be found."""
-        topic = proxy.topic
-        try:
-            owner = await self.claims.owner(topic)
-        except StoreError as error:
-            proxy.refuse_all(error.answer)
-            if self._is_over(proxy):
-                return True
-            await trio.sleep(PAUSE)
-            return False
-        if owner == self.id:
-            await self._run(proxy, own(topic, proxy.inbox))
-            return True
-        other = await self.others.reached(owner)
-        if other is None:
-            proxy.refuse_all(UNREACHABLE)
-            return self._is_over(proxy)
-        self._proxies[topic] = (owner, proxy)
-        try:
-            over = await proxy.run(other.peer.send, other.tell)
-        finally:
-            del self._proxies[topic]
-            proxy.lose()
-        if over:
-            self.hub.forget(topic)
-        return over
-
-    def _is_over(self, proxy: Proxy) -> bool:
-        if (proxy.links and not self.hub.closing) or not proxy.inbox.is_empty:
-            return False
-        self.hub.forget(proxy.topic)
-        return True
-
-    async def _run(self, proxy: Proxy, runner: Runner) -> None:
-        """The topic is here, until it is used no more."""
-        topic = proxy.topic
-        await self.announcing.announce(topic)
-        items = proxy.returning()
-        proxy.inbox.put_first(items)
-        for item in items:
-            assert item.link is not None
-            self.hub.nursery.start_soon(self._check, runner, item.link, proxy.had(item.link.sid))
-        try:
-            await runner.run()
-        except trio.Cancelled:
-            runner.abandon()
-            raise
-        self.claims.release(topic)
-        self.others.tell(protocol.Unloaded((topic,)))
-        for other in self.others:
-            other.guests.release(topic)
-
-    async def _check(self, runner: Runner, link: Link, had: int) -> None:
-        """A session that cannot return to a topic, or has missed too much, is ended."""
-        await link.wait_unanswered(0)
-        if link.ended:
-            return
-        if runner.links.get(link.sid) is not link:
-            link.outlet.finish(1012, TURNED_AWAY)
-        elif runner.state.last_seq - had > MISSED and kind_of(runner.state.name) is not Kind.ROOM:
-            link.outlet.finish(1012, LATE)
+        await self.serving.serve(topic, inbox, own)
 
     def tell(self, topic: str, event: Event) -> None:
         node = self.directory.where(topic)
@@ -214,7 +132,7 @@ class Node:
 
     def connected(self, peer: Peer) -> None:
         """There is a link to another node: it is told all that it should know."""
-        self._forget(peer.id, self.directory.forget(peer.id).topics)
+        self.book.begin_anew(peer.id)
         other = Other(peer, Guests(self.hub, lambda message: other.tell(message)), Calls(peer.send))
         self.others.add(other)
         for names in _pieces(runner.state.name for runner in self.hub.runners()):
@@ -247,7 +165,7 @@ class Node:
         self.others.remove(peer.id)
         other.guests.lost()
         other.calls.lost()
-        self._lose_owner(peer.id)
+        self.serving.lose(peer.id)
         self.others.ring()
 
     async def received(self, peer: Peer, message: Message) -> None:
@@ -286,18 +204,13 @@ class Node:
                 self._asked(other, message)
             case protocol.Result() | protocol.Fault():
                 other.calls.answered(message)
-            case _ if self.directory.take(node, message):
-                self._keep_book(node, message)
-            case _:
-                owner, proxy = self._proxies.get(getattr(message, "topic", ""), (0, None))
-                if proxy is not None and owner == node:
-                    await proxy.receive(message)
+            case _ if not self.book.take(node, message):
+                await self.serving.receive(node, message)
 
     def _asked(self, other: Other, call: protocol.Call) -> None:
         if call.name == "loaded":
             message = protocol.Loaded(tuple(call.arguments["topics"]))
-            self.directory.take(other.peer.id, message)
-            self._keep_book(other.peer.id, message)
+            self.book.take(other.peer.id, message)
             other.tell(protocol.Result(call.no))
         elif self.hub.closing:
             other.tell(protocol.Fault(call.no, UNAVAILABLE.code, UNAVAILABLE.text))
@@ -319,39 +232,6 @@ class Node:
                 packet = attrs.evolve(packet, act="")
             self._hear(user, structs.replace(event, packet=packet))
 
-    def _keep_book(self, node: int, message: Message) -> None:
-        """Topics that tell members on `me` of messages must know who is there."""
-        on_me = self.hub.on_me
-        if isinstance(message, protocol.Loaded):
-            on_me.elsewhere.update(dict.fromkeys(filter(_is_me, message.topics), node))
-        elif isinstance(message, protocol.Unloaded):
-            self._forget(node, message.topics)
-        else:
-            if isinstance(message, protocol.Users):
-                self._say_who_is_gone(message.gone, "closed")
-                self._give_way(node, message.came)
-            return
-        on_me.version += 1
-
-    def _forget(self, node: int, topics: Iterable[str]) -> None:
-        elsewhere = self.hub.on_me.elsewhere
-        for topic in topics:
-            if elsewhere.get(topic) == node:
-                del elsewhere[topic]
-
-    def _give_way(self, node: int, users: Iterable[str]) -> None:
-        """Of two logins at the same moment, that on the node with the lower number stays."""
-        hub = self.hub
-        if node < self.id and hub.settings.sessions.policy != "many" and not hub.closing:
-            for user in users:
-                if hub.has_session(user):
-                    hub.nursery.start_soon(hub.everywhere.give_way, user, node)
-
-    def _say_who_is_gone(self, users: Iterable[str], reason: str) -> None:
-        for user in users:
-            if not self.is_here(user) and not self.hub.has_session(user):
-                self.on_ended(user, reason)
-
     # --- members -------------------------------------------------------------------------
 
     def seen(self, members: tuple[Member, ...]) -> None:
@@ -361,53 +241,17 @@ class Node:
         self.others.gone(gone)
         self.members = members
         for node in gone:
-            self._lose(node, is_first=self.id < min(known, default=self.id + 1))
+            self.book.lose(node, is_first=self.id < min(known, default=self.id + 1))
+            self.serving.lose(node)
         if gone:
             self.others.ring()
 
-    def _lose(self, node: int, *, is_first: bool) -> None:
-        """A node is no member any more: whom it had is not online, unless he is elsewhere."""
-        told = self.directory.forget(node)
-        self._forget(node, told.topics)
-        self.hub.on_me.version += 1
-        self._lose_owner(node)
-        self._announce_lost(told)
-        if is_first:
-            self._say_who_is_gone(told.users, "node lost")
-
-    def _lose_owner(self, node: int) -> None:
-        """Topics of a node are to be placed again."""
-        for owner, proxy in list(self._proxies.values()):
-            if owner == node:
-                proxy.lose()
-
-    def _announce_lost(self, told: Told) -> None:
-        lost = {name for name in told.online if not self.hub.is_online(name)}
-        if not lost:
-            return
-        for runner in self.hub.runners():
-            if not isinstance(runner.state, MeState):
-                continue
-            for line in runner.state.lines.values():
-                for name in {line.topic, line.peer} & lost if line.told else ():
-                    runner.inbox.mark(("presence", name), Item(Presence(name, "off")))
-
-    def proxies(self) -> int:
-        """How many topics of other nodes the sessions here use."""
-        return len(self._proxies)
-
     def abandon(self) -> None:
         """The node is no member any more: nothing here is its own."""
-        self._over = True
         self.jobs.abandon()
-        for scope in list(self._life.values()):
-            scope.cancel()
+        self.serving.abandon()
         for other in self.others:
             other.peer.reset("the node is no member any more")
-
-
-def _is_me(topic: str) -> bool:
-    return kind_of(topic) is Kind.ME
 
 
 def _pieces(names: Iterable[str]) -> Iterator[tuple[str, ...]]:

@@ -1,9 +1,9 @@
-"""What it costs to fan out over two nodes, beside one: `python -m tests.benchmarks.spread`.
+"""What it costs to fan out over some nodes, beside one: `python -m tests.benchmarks.spread`.
 
-Two clusters on one PostgreSQL, of one node and of two, in turns. All nodes are on one core, the
-load on another: so what shows is the processor time of a delivery, all nodes together, and not
-how much faster two cores are than one. Half of the readers are on each of the two nodes; the
-author is on one of them.
+Two clusters on one PostgreSQL, of one node and of `--nodes`, in turns. All nodes are on one core,
+the load on another: so what shows is the processor time of a delivery, all nodes together, and
+not how much faster two cores are than one. Each node has as many of the readers; the author is on
+one of them.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ def _side(cluster: Cluster, scratch: Path, count: int, readers: int, flight: int
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--nodes", type=int, default=2)
     asked.add_argument("--readers", type=int, default=400)
     asked.add_argument("--seconds", type=float, default=2.0)
     asked.add_argument("--rounds", type=int, default=7)
@@ -115,25 +116,26 @@ def main() -> None:
             scratch = Path(made)
             with (
                 _side(cluster, scratch, 1, given.readers, flight) as one,
-                _side(cluster, scratch, 2, given.readers, flight) as two,
+                _side(cluster, scratch, given.nodes, given.readers, flight) as several,
             ):
                 rounds = [
-                    (one.cost(given.seconds), two.cost(given.seconds)) for _ in range(given.rounds)
+                    (one.cost(given.seconds), several.cost(given.seconds))
+                    for _ in range(given.rounds)
                 ]
-        _report(flight, given.readers, rounds)
+        _report(f"{given.readers} readers, {flight} in flight", given.nodes, rounds)
 
 
 def _report(
-    flight: int, readers: int, rounds: list[tuple[tuple[float, float], tuple[float, float]]]
+    work: str, nodes: int, rounds: list[tuple[tuple[float, float], tuple[float, float]]]
 ) -> None:
-    for number, name in enumerate(("one node", "two nodes")):
+    for number, name in enumerate(("one node", f"{nodes} nodes")):
         costs, rates = zip(*(each[number] for each in rounds), strict=True)
         print(
-            f"{readers} readers, {flight} in flight, {name}: {statistics.median(costs):.2f} µs "
-            f"of processor time for a delivery, {statistics.median(rates):,.0f} a second"
+            f"{work}, {name}: {statistics.median(costs):.2f} µs of processor time for a delivery, "
+            f"{statistics.median(rates):,.0f} a second"
         )
-    ratio = statistics.median(two[0] / one[0] for one, two in rounds)
-    print(f"   two nodes beside one: {ratio:.2f}", flush=True)
+    ratio = statistics.median(several[0] / one[0] for one, several in rounds)
+    print(f"   {nodes} nodes beside one: {ratio:.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, cast
 
+import outcome
 import pytest
 import trio
 import trio.testing
@@ -87,3 +88,71 @@ async def test_a_question_that_was_cancelled_is_answered_to_nobody():
     counter.close()
     with pytest.raises(StoreError):
         await counter.ask(3)
+
+
+class Turns(trio.abc.Instrument):
+    """Counts the turns of the loop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.count += 1
+
+
+async def test_what_is_asked_in_one_turn_of_the_loop_is_handed_in_as_one():
+    counter: Counter[int] = Counter()
+    turns = Turns()
+    asked: list[int] = []
+    seen: list[tuple[int, list[int]]] = []
+
+    async def ask(question: int) -> None:
+        asked.append(turns.count)
+        await counter.ask_together(question)
+
+    async with trio.open_nursery() as nursery:
+        trio.lowlevel.add_instrument(turns)
+        for question in range(4):
+            nursery.start_soon(ask, question)
+        for _ in range(6):
+            await trio.lowlevel.checkpoint()
+            seen.append((turns.count, sorted(taken(counter))))
+        trio.lowlevel.remove_instrument(turns)
+        nursery.cancel_scope.cancel()
+    assert len(set(asked)) == 1
+    handed_in = [(turn, questions) for turn, questions in seen if questions]
+    assert [questions for _, questions in handed_in] == [[0, 1, 2, 3]]
+    assert handed_in[0][0] > asked[0]
+
+
+async def test_what_was_asked_before_the_end_is_handed_in_before_it():
+    counter: Counter[int] = Counter()
+    found: list[Any] = []
+
+    async def ask() -> None:
+        try:
+            await counter.ask_together(1)
+        except StoreError as error:
+            found.append(error)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(ask)
+        await trio.lowlevel.checkpoint()
+        counter.close()
+        await trio.testing.wait_all_tasks_blocked()
+        *group, end = drained(counter)
+        assert end is None
+        assert len(group) + len(found) == 3
+        assert counter.answer(group, [outcome.Value(None)] * len(group))
+
+
+def taken(counter: Counter[int]) -> list[int]:
+    return [item.question for item in drained(counter) if item is not None]
+
+
+def drained(counter: Counter[int]) -> list[Any]:
+    found = []
+    while not counter.queue.empty():
+        found.append(counter.queue.get_nowait())
+    return found

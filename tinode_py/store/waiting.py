@@ -37,24 +37,47 @@ class Counter(Generic[Q]):
         self.queue: queue.SimpleQueue[Waiting[Q] | None] = queue.SimpleQueue()
         self._token = trio.lowlevel.current_trio_token()
         self._closed = False
+        self._together: list[Waiting[Q]] | None = None  # asked in this turn of the loop
 
     async def ask(self, question: Q) -> Any:
         """Sleep until it is answered. Cancelled, nobody gets the answer. StoreError if closed."""
+        waiting = await self._waiting(question)
+        self.queue.put(waiting)
+        return await _answer(waiting)
+
+    async def ask_together(self, question: Q) -> Any:
+        """As `ask`, but not before the loop's next turn, so that what others ask in this one is
+        handed in with it, in order.
+        """
+        waiting = await self._waiting(question)
+        if self._together is not None:
+            self._together.append(waiting)
+        else:
+            self._together = []
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            self._check_open()
+            self.queue.put(waiting)
+            self._hand_in()
+        return await _answer(waiting)
+
+    async def _waiting(self, question: Q) -> Waiting[Q]:
         await trio.lowlevel.checkpoint_if_cancelled()
+        self._check_open()
+        return Waiting(question, trio.lowlevel.current_task())
+
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreError("the store is closed")
-        waiting = Waiting(question, trio.lowlevel.current_task())
 
-        def abandon(_: Callable[[], Any]) -> trio.lowlevel.Abort:
-            waiting.task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        self.queue.put(waiting)
-        return await trio.lowlevel.wait_task_rescheduled(abandon)
+    def _hand_in(self) -> None:
+        for waiting in self._together or ():
+            self.queue.put(waiting)
+        self._together = None
 
     def close(self, threads: int = 1) -> None:
         """No more questions; so many threads are told."""
         self._closed = True
+        self._hand_in()
         for _ in range(threads):
             self.queue.put(None)
 
@@ -65,6 +88,14 @@ class Counter(Generic[Q]):
         except trio.RunFinishedError:
             return False
         return True
+
+
+async def _answer(waiting: Waiting[Any]) -> Any:
+    def abandon(_: Callable[[], Any]) -> trio.lowlevel.Abort:
+        waiting.task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    return await trio.lowlevel.wait_task_rescheduled(abandon)
 
 
 def _wake(group: Sequence[Waiting[Any]], answers: Sequence[outcome.Outcome[Any]]) -> None:

@@ -117,7 +117,8 @@ async def stored(settings: Settings, parts: Parts, news: News) -> AsyncIterator[
             return
         companions = await stack.enter_async_context(parts.cluster(found, news))
         secrets = Secrets(await shared_secret(found, TOKEN_KEY, secrets.token_key))
-        yield Ground(Watched(store, companions.commits), secrets, companions)
+        watched = Watched(store, companions.commits, companions.doubt)
+        yield Ground(watched, secrets, companions)
 
 
 @contextlib.contextmanager

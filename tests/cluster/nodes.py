@@ -115,10 +115,10 @@ class Network:
         self.nursery.start_soon(node.links.accept, far)
         return near
 
-    def start(self, id: int, secret: bytes = SECRET, address: str = "", **terms: float) -> Node:
+    def start(self, id: int, secret: bytes = SECRET, address: str = "", **terms: Any) -> Node:
         heard = Heard()
         chance = random.Random(id)
-        links = Links(id, secret, self.connect, heard, random_bytes=chance.randbytes, **terms)  # type: ignore[arg-type]
+        links = Links(id, secret, self.connect, heard, random_bytes=chance.randbytes, **terms)
         address = address or f"node{id}:7070"
         member = Member(id, f"n{id}", address, "")
         node = self.nodes[address] = Node(links, heard, trio.CancelScope(), member)

@@ -222,6 +222,10 @@ class Cable:
         self.check()
         return await self.coordination.fence(node, lease)
 
+    async def bury(self, node: int) -> bool:
+        self.check()
+        return await self.coordination.bury(node)
+
     async def claim(self, node: int, topics: Sequence[str]) -> dict[str, int]:
         self.check()
         return await self.coordination.claim(node, topics)

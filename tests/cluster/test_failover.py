@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import trio
 
 from tests.cluster.parts import LEASE, Machines, nodes
@@ -189,3 +191,21 @@ async def test_a_node_that_is_told_to_stop_hands_its_topics_over(autojump_clock)
             assert await published(bob, group, "after") < 1
             assert await contents(bob, "after") == ["before", "after"]
             assert machines.owners()[group] == machines.number("b")
+
+
+async def test_a_node_that_cannot_commit_sees_at_once_why(autojump_clock):
+    """It does not wait for its next beat, and is a member again."""
+    async with nodes("a", "b") as (machines, (one, _)):
+        alice = await one.user("alice")
+        group = (await alice.sub("new1")).topic
+        await alice.pub(group, "before")
+        before = machines.number("a")
+        await trio.sleep(0.6)  # just after a beat
+        await machines.coordination.leave(before)
+        began = trio.current_time()
+        with contextlib.suppress(ClientError):
+            await alice.pub(group, "refused")
+        await alice.wait_closed()
+        assert trio.current_time() - began < 0.01
+        await trio.sleep(0.01)
+        assert machines.number("a") > before

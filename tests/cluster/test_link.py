@@ -149,6 +149,54 @@ async def test_the_end_of_a_node_is_seen_at_once(autojump_clock: Clock, network:
     assert a.links.peers == {}
 
 
+@pytest.mark.parametrize("ended", [1, 2])
+async def test_a_node_that_has_ended_is_buried(
+    autojump_clock: Clock, network: Network, ended: int
+) -> None:
+    """Whoever of the two had made the connection, and as soon as the store agrees."""
+    buried: list[tuple[int, float]] = []
+
+    async def bury(node: int) -> bool:
+        buried.append((node, trio.current_time()))
+        return len(buried) == 2
+
+    a, b = network.start(1, bury=bury), network.start(2, bury=bury)
+    network.know()
+    await settle()
+    began = trio.current_time()
+    network.stop(a if ended == 1 else b)
+    await settle(30)
+    assert [node for node, _ in buried] == [ended, ended]
+    assert buried[1][1] - began < 0.2
+
+
+async def test_a_node_that_lives_is_not_buried(autojump_clock: Clock, network: Network) -> None:
+    """Its connection broke, or it cannot be reached, or it went in good order."""
+    buried: list[int] = []
+
+    async def bury(node: int) -> bool:
+        buried.append(node)
+        return False
+
+    a, b = network.start(1, bury=bury), network.start(2, bury=bury)
+    network.know()
+    await settle()
+    for wires in range(1, 4):
+        a.links.peers[2].reset("a test")
+        await settle(1)
+        assert wires < len(network.wires)
+    network.deaf = True
+    a.links.peers[2].reset("a test")
+    await settle(10)
+    network.deaf = False
+    await settle(10)
+    assert list(a.links.peers) == [2]
+    network.know([a])
+    network.stop(b)
+    await settle(10)
+    assert buried == []
+
+
 # --- what breaks -------------------------------------------------------------------------
 
 

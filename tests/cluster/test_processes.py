@@ -17,20 +17,22 @@ LEASE = 2.0
 
 
 @contextlib.asynccontextmanager
-async def nodes(tmp_path: Path, url: str, count: int) -> AsyncIterator[list[ServerProcess]]:
+async def nodes(
+    tmp_path: Path, url: str, count: int, lease: float = LEASE
+) -> AsyncIterator[list[ServerProcess]]:
     """So many nodes on one database, which have links to each other."""
     async with contextlib.AsyncExitStack() as stack:
         servers = []
         for number in range(count):
-            servers.append(await stack.enter_async_context(one(tmp_path, url, number)))
+            servers.append(await stack.enter_async_context(one(tmp_path, url, number, lease)))
         for server in servers:
             await linked(server, count - 1)
         yield servers
 
 
 @contextlib.asynccontextmanager
-async def one(tmp_path: Path, url: str, number: int) -> AsyncIterator[ServerProcess]:
-    settings = (f"cluster.name=n{number}", "cluster.listen=127.0.0.1:0", f"cluster.lease={LEASE}")
+async def one(tmp_path: Path, url: str, number: int, lease: float) -> AsyncIterator[ServerProcess]:
+    settings = (f"cluster.name=n{number}", "cluster.listen=127.0.0.1:0", f"cluster.lease={lease}")
     args = [word for setting in settings for word in ("--set", setting)]
     async with serving(tmp_path / f"data{number}", "--store", url, *args) as server:
         yield server
@@ -67,8 +69,9 @@ async def heard(talker: Talker, content: object) -> list[object]:
 async def test_three_nodes_of_which_one_is_killed_and_one_stops(
     tmp_path: Path, postgres_url: str
 ) -> None:
+    """The lease is longer than anybody waits here: that a process has ended is seen at once."""
     async with (
-        nodes(tmp_path, postgres_url, 3) as (one, two, three),
+        nodes(tmp_path, postgres_url, 3, 4 * PATIENCE) as (one, two, three),
         contextlib.AsyncExitStack() as stack,
     ):
         alice, bob, carol = [
@@ -87,9 +90,8 @@ async def test_three_nodes_of_which_one_is_killed_and_one_stops(
         assert await heard(carol, 4) == [0, 1, 2, 3, 4]
         await one.kill()
         took = await published(bob, group, "after")
-        assert took < LEASE + 10  # a lease and a second, where nothing else keeps the machine busy
         assert await heard(carol, "after") == [0, 1, 2, 3, 4, "after"]
-        print(f"a topic was back after {took:.2f} s, with a lease of {LEASE} s")
+        print(f"a topic was back after {took:.2f} s")
         # The topic is on one of the two that are left: each is told to stop, in turn.
         assert await two.terminate() == 0
         await published(carol, group, "and after that")

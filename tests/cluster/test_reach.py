@@ -16,7 +16,7 @@ import trustme
 from tests.cluster.nodes import SECRET, Heard
 from tinode_py.cluster.link import Links
 from tinode_py.cluster.protocol import Call, Fan, Message, News, Result
-from tinode_py.cluster.reach import Reach, advertised
+from tinode_py.cluster.reach import Reach, advertised, is_refusal
 from tinode_py.live.sockets import reset
 from tinode_py.settings_cluster import Cluster, ClusterTls
 from tinode_py.store.coordination import Member
@@ -234,3 +234,21 @@ async def test_an_address_where_nobody_is() -> None:
 )
 def test_where_others_reach_a_node(listen: str, advertise: str, address: str) -> None:
     assert advertised(Cluster(listen=listen, advertise=advertise), 40000) == address
+
+
+async def test_an_address_at_which_nobody_listens(tmp_path: Path) -> None:
+    reach = Reach(ClusterTls())
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    await (await reach.connect(f"127.0.0.1:{port}")).aclose()
+    await listener.aclose()
+    with pytest.raises(OSError, match="attempts to connect") as refused:
+        await reach.connect(f"127.0.0.1:{port}")
+    assert is_refusal(refused.value)
+    with pytest.raises(OSError, match="No such file") as nowhere:
+        await reach.connect(f"unix:{tmp_path}/nothing")
+    for error in (nowhere.value, OSError("no route to host"), TimeoutError()):
+        assert not is_refusal(error)
+    several = OSError("all attempts failed")
+    several.__cause__ = ExceptionGroup("", [ConnectionRefusedError(), TimeoutError()])
+    assert not is_refusal(several)

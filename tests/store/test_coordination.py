@@ -84,6 +84,16 @@ async def test_only_who_is_silent_is_fenced(shared: Coordination) -> None:
         await shared.beat(b, load=0, draining=False)
 
 
+async def test_who_is_buried_is_gone() -> None:
+    shared = MemoryCoordination(trio.current_time)
+    a, b = await joined(shared, "a"), await joined(shared, "b")
+    await shared.claim(b, ["x"])
+    assert not await shared.bury(b), "it has a connection"
+    shared.disconnected.add(b)
+    assert await shared.bury(b)
+    assert await shared.claim(a, ["x"]) == {"x": a}
+
+
 async def test_who_was_never_there_is_gone(shared: Coordination) -> None:
     a = await joined(shared, "a")
     assert await shared.fence(a + 1000, LONG)

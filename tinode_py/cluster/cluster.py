@@ -94,6 +94,10 @@ class Cluster:
             raise StoreError("the cluster's store could not be asked who is a member")
         self.is_first = not self.membership.others
 
+    def doubt(self) -> None:
+        """A commit was refused: see at once whether this node is a member still."""
+        self.membership.look()
+
     def begin_drain(self) -> None:
         """No new clients are sent to this node any more."""
         self.membership.draining = True

@@ -54,6 +54,7 @@ class Door:
             random_bytes=self.random_bytes,
             lease=cluster.lease,
             queue=cluster.queue,
+            bury=node.membership.bury,
         )
         return self._links
 

@@ -23,6 +23,7 @@ from . import handshake
 from .handshake import Credentials, NoLink
 from .peer import Handler, Peer, Terms
 from .protocol import Message
+from .reach import is_refusal
 
 __all__ = ["Handler", "Links", "Peer"]
 
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 Connect = Callable[[str], Awaitable[trio.abc.Stream]]
 IN_TIME = 5.0  # seconds for a connection and its handshake
+PROBES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds before each look at a lost node
 STRANGERS = 64  # connections that have not shown yet whose they are
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -58,7 +60,8 @@ class Links:
     """The links of node `me`, a number of one run of it: the next run has links of its own.
 
     `connect` opens a stream to the address of a member; OSError or BrokenResourceError if it
-    cannot. `secret` is the cluster's, `lease` in seconds, `queue` in bytes for each peer.
+    cannot. `secret` is the cluster's, `lease` in seconds, `queue` in bytes for each peer. `bury`
+    is asked to see to a node that seems to have ended; whether it is no member now.
     """
 
     def __init__(
@@ -71,10 +74,12 @@ class Links:
         random_bytes: Callable[[int], bytes],
         lease: float = 5.0,
         queue: int = 16_777_216,
+        bury: Callable[[int], Awaitable[bool]] | None = None,
     ) -> None:
         self.me = me
         self._credentials = Credentials(me, secret, random_bytes)
         self._connect = connect
+        self._bury = bury
         self._table = _Table(handler)
         self._terms = Terms(ping=lease / 5, silence=lease, queue=queue)
         self._members: dict[int, Member] = {}
@@ -210,6 +215,32 @@ class Links:
         peer = Peer(them, self._terms)
         await peer.run(stream, self._table)
         self._complaints.say(("lost", them), f"lost the link to node {them}: {peer.reason}")
+        if self._nursery is not None and self._bury is not None and self._is_member(them):
+            self._nursery.start_soon(self._look_after, them, self._bury)
+
+    # --- lost ----------------------------------------------------------------------------
+
+    async def _look_after(self, them: int, bury: Callable[[int], Awaitable[bool]]) -> None:
+        """See whether the process at the other end has ended: then nobody listens there."""
+        for pause in PROBES:
+            await trio.sleep(pause)
+            member = self._members.get(them)
+            if member is None or them in self.peers:
+                return
+            refused = await self._refuses(member.address)
+            if refused is False or (refused and await bury(them)):
+                return
+
+    async def _refuses(self, address: str) -> bool | None:
+        """Whether nobody listens there; None if that is not known."""
+        with trio.move_on_after(IN_TIME):
+            try:
+                stream = await self._connect(address)
+            except OSError as error:
+                return is_refusal(error) or None
+            await trio.aclose_forcefully(stream)
+            return False
+        return None
 
 
 def _origin(stream: trio.abc.Stream) -> str:

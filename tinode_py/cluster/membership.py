@@ -3,6 +3,10 @@
 A node whose last beat is older than the lease is fenced, by whoever sees it first and has himself
 been in touch with the store for a lease without a break: when the store comes back after an
 outage, everybody is late, and nobody is to blame.
+
+A process that has ended shows more than silence: its link was closed, nobody listens at its
+address, and the store has no connection of it. Who has seen all three ends its membership at once
+(`bury`), so that its topics need not wait for the lease.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from ..store.coordination import Coordination, Member
 log = logging.getLogger(__name__)
 
 BEATS = 10  # in a lease
+SOON = 0.001  # seconds
 
 
 @attrs.define(eq=False)
@@ -33,6 +38,8 @@ class Membership:
     draining: bool = False
     held_until: float = float("-inf")  # of the clock of this loop
     _in_touch_since: float = float("inf")
+    _due: float = float("inf")  # when the silence of some node will be over
+    _wanted: trio.Event = attrs.field(factory=trio.Event)  # a beat, at once
     others: tuple[int, ...] | None = None  # as of the last beat
 
     def holds(self) -> bool:
@@ -43,12 +50,33 @@ class Membership:
         """Beat until cancelled. Fenced if the node is no member any more."""
         while True:
             began = trio.current_time()
+            self._wanted = trio.Event()
             await self.beat()
-            await trio.sleep_until(began + self.lease / BEATS)
+            with trio.move_on_at(min(began + self.lease / BEATS, self._due)):
+                await self._wanted.wait()
+
+    def look(self) -> None:
+        """Beat at once: there may be something to learn."""
+        self._wanted.set()
+
+    async def bury(self, node: int) -> bool:
+        """End the membership of a node whose process has ended, by all that was seen of it here;
+        whether it is no member now. The store has a say: it may know a connection of the node.
+        """
+        try:
+            gone = await self.coordination.bury(node)
+        except StoreError as error:
+            log.debug("node %s cannot be buried: %s", node, error)
+            return False
+        if gone and node in (self.others or ()):
+            log.warning("node %s has ended: it is no member any more", node)
+            self.look()
+        return gone
 
     async def beat(self) -> bool:
         """One beat, and what follows from the answer; False if the store could not be asked."""
         began = trio.current_time()
+        self._due = float("inf")
         try:
             members = await self.coordination.beat(
                 self.node, load=self.load(), draining=self.draining
@@ -57,7 +85,9 @@ class Membership:
             self._in_touch_since = began if late else min(self._in_touch_since, began)
             self.held_until = began + self.lease
             others = [member for member in members if member.id != self.node]
-            self._see([member for member in others if not await self._fenced(member)])
+            left = [member for member in others if not await self._fenced(member)]
+            self._due = min(map(self._over, left), default=float("inf"))
+            self._see(left)
         except Fenced:
             raise
         except StoreError as error:
@@ -66,6 +96,13 @@ class Membership:
             self._in_touch_since = float("inf")
             return False
         return True
+
+    def _over(self, member: Member) -> float:
+        """When a node will have been silent for too long, if it goes on."""
+        if member.silent > self.lease:
+            return float("inf")  # it is, and cannot be fenced: at the next beat
+        silence = trio.current_time() + self.lease - member.silent
+        return max(silence, self._in_touch_since + self.lease) + SOON
 
     async def _fenced(self, member: Member) -> bool:
         """Whether a node is no member (any more)."""

@@ -59,6 +59,13 @@ class Reach:
         return context
 
 
+def is_refusal(error: OSError) -> bool:
+    """Whether connecting failed because nobody listens at the address, wherever it was tried."""
+    cause = error.__cause__
+    tried = cause.exceptions if isinstance(cause, ExceptionGroup) else (cause or error,)
+    return all(isinstance(each, ConnectionRefusedError) for each in tried)
+
+
 def advertised(cluster: Cluster, port: int) -> str:
     """Where other nodes reach one that listens at `port`, which the system chose if the settings
     have 0.

@@ -92,6 +92,9 @@ class Companions(Protocol):
     def open(self, hub: Hub) -> None:
         """From now on topics of `hub` are placed among the nodes."""
 
+    def doubt(self) -> None:
+        """A commit was refused: whether this node is a member still is to be seen to at once."""
+
     def heed(self, standing: Standing) -> None:
         """Settings that are made at run time, here or on another node, hold on all."""
 

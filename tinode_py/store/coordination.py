@@ -61,6 +61,11 @@ class Coordination(Protocol):
         while one is under way, it still is.
         """
 
+    async def bury(self, node: int) -> bool:
+        """End the membership of `node`, of which others know that it has ended, unless the store
+        knows a connection over which it writes. Whether it is no member now.
+        """
+
     async def claim(self, node: int, topics: Sequence[str]) -> dict[str, int]:
         """The owner of each of `topics`; `node` becomes that of those which no member owns.
         Fenced if `node` is no member.
@@ -98,6 +103,7 @@ class MemoryCoordination:
         self._last = 0
         self._nodes: dict[int, _Row] = {}
         self._claims: dict[str, int] = {}
+        self.disconnected: set[int] = set()  # nodes that have no connection any more
 
     def check(self, node: int) -> None:
         """Fenced unless `node` is a member at this moment."""
@@ -126,6 +132,12 @@ class MemoryCoordination:
         await trio.lowlevel.checkpoint()
         row = self._nodes.get(node)
         if row is not None and self._now() - row.beaten > lease:
+            self._end(node)
+        return node not in self._nodes
+
+    async def bury(self, node: int) -> bool:
+        await trio.lowlevel.checkpoint()
+        if node in self.disconnected:
             self._end(node)
         return node not in self._nodes
 

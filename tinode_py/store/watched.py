@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import trio
 
 from ..changes import Batch, Committed, Outcome
+from ..errors import Fenced
 from ..queries import Query
 from .base import Statistics, Store
 
@@ -36,17 +38,26 @@ class News:
 
 
 class Watched:
-    """The same store; each commit rings."""
+    """The same store; each commit rings, and one that is refused because the node is no member
+    any more tells so.
+    """
 
-    def __init__(self, store: Store, news: News) -> None:
+    def __init__(
+        self, store: Store, news: News, on_fenced: Callable[[], None] = lambda: None
+    ) -> None:
         self._store = store
         self._ring = news.ring
+        self._on_fenced = on_fenced
 
     async def fetch(self, query: Query[T]) -> T:
         return await self._store.fetch(query)
 
     async def commit(self, batch: Batch) -> Outcome:
-        outcome = await self._store.commit(batch)
+        try:
+            outcome = await self._store.commit(batch)
+        except Fenced:
+            self._on_fenced()
+            raise
         if type(outcome) is Committed:
             self._ring()
         return outcome

@@ -100,6 +100,9 @@ class Cable:
     async def fence(self, node: int, lease: float) -> bool:
         return bool(await self._done("fence", node, lease))
 
+    async def bury(self, node: int) -> bool:
+        return bool(await self._done("bury", node))
+
     async def claim(self, node: int, topics: Sequence[str]) -> dict[str, int]:
         owners: dict[str, int] = await self._done("claim", node, topics)
         return owners
@@ -198,7 +201,15 @@ class Run:
     def _links(self, node: Node) -> Links:
         connect = partial(self.world.network.connect, self.name)
         chance = self.world.rng.randbytes
-        self.links = Links(node.id, SECRET, connect, node, random_bytes=chance, lease=LEASE)
+        self.links = Links(
+            node.id,
+            SECRET,
+            connect,
+            node,
+            random_bytes=chance,
+            lease=LEASE,
+            bury=node.membership.bury,
+        )
         return self.links
 
     async def _accept(self, stream: trio.abc.Stream) -> None:
@@ -248,6 +259,7 @@ class Machine:
         else:
             self.world.network.cut(self.name)
             self.world.network.close(self.name)
+            self.world.coordination.disconnected.add(self.current.cable.node)
         self.current.crash()
         self.current = None
 

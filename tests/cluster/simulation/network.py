@@ -128,6 +128,7 @@ class Network:
     _nurseries: dict[str, trio.Nursery] = attrs.field(factory=dict)
     _ways: list[Way] = attrs.field(factory=list)
     _freed: Bell = attrs.field(factory=Bell)
+    _dead: set[str] = attrs.field(factory=set)  # without power
 
     def delay(self, sender: str, receiver: str) -> float:
         """Seconds that something takes: mostly a millisecond, now and then much more."""
@@ -137,6 +138,7 @@ class Network:
     def open(self, name: str, accept: Accept, nursery: trio.Nursery) -> None:
         """A machine takes connections."""
         self.doors[name] = accept
+        self._dead.discard(name)
         self._nurseries[name] = nursery
 
     def close(self, name: str) -> None:
@@ -146,8 +148,11 @@ class Network:
         await trio.sleep(self.delay(sender, receiver))
         while {(sender, receiver), (receiver, sender)} & self.blocked:
             await self._freed.wait()
+        if receiver in self._dead:
+            await trio.sleep(1)
+            raise OSError("no route to host")
         if receiver not in self.doors:
-            raise OSError("connection refused")
+            raise ConnectionRefusedError("connection refused")
         there, back = Way(self, sender, receiver), Way(self, receiver, sender)
         self._ways = [way for way in self._ways if not way.broken]
         self._ways += there, back
@@ -170,6 +175,7 @@ class Network:
         for way in self._of(name):
             way.dead = True
         self.close(name)
+        self._dead.add(name)
 
     def block(self, sender: str, receiver: str) -> None:
         self.blocked.add((sender, receiver))

@@ -252,3 +252,22 @@ async def test_a_server_by_itself_leaves_no_members(cluster: Cluster, postgres_u
                 else:
                     raise AssertionError
         assert await seen(a.store) == [1]
+
+
+async def test_a_node_is_buried_once_its_connection_is_gone(postgres_url: str) -> None:
+    """Not while it writes, however often it is asked for; a number that nobody has is no harm."""
+    async with node(postgres_url) as b:
+        async with node(postgres_url) as a:
+            await people(a.store)
+            await b.shared.claim(a.id, [GROUP])
+            for _ in range(3):
+                assert not await b.shared.bury(a.id)
+            assert await a.store.commit(COLD) == Committed()
+        with trio.fail_after(PATIENCE):
+            while not await b.shared.bury(a.id):  # noqa: ASYNC110 - until its backend has ended
+                await trio.sleep(0.01)
+        assert await b.shared.bury(a.id)
+        assert await b.shared.claim(b.id, [GROUP]) == {GROUP: b.id}
+        assert await b.shared.bury(10**9)
+        with pytest.raises(Fenced):
+            await b.shared.beat(a.id, load=0, draining=False)

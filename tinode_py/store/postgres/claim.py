@@ -24,16 +24,16 @@ from ...errors import StoreAway
 from .statements import Connection
 
 _CLASS, _LOCK, _MIGRATING = 0x54696E6F, 1, 3  # "Tino"; 2 is a node's turn to write
-_NODES = 0x54696E70  # that of the second class is the node's number
+NODES = 0x54696E70  # that of the second class is the node's number
 _TRY = f"SELECT pg_try_advisory_lock({_CLASS}, {_LOCK})"
 _TRY_SHARED = f"SELECT pg_try_advisory_lock_shared({_CLASS}, {_LOCK})"
 _END_FORMER = f"""
 SELECT pg_terminate_backend(pid) FROM pg_locks
-WHERE locktype = 'advisory' AND classid = {_NODES} AND objid = $1::bigint::oid AND granted
+WHERE locktype = 'advisory' AND classid = {NODES} AND objid = $1::bigint::oid AND granted
     AND pid <> pg_backend_pid()
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-_TAKE_NUMBER = f"SELECT pg_advisory_lock({_NODES}, $1::bigint::int)"
-_DROP_NUMBER = f"SELECT pg_advisory_unlock({_NODES}, $1::bigint::int)"
+_TAKE_NUMBER = f"SELECT pg_advisory_lock({NODES}, $1::bigint::int)"
+_DROP_NUMBER = f"SELECT pg_advisory_unlock({NODES}, $1::bigint::int)"
 _END_ALL = """
 DELETE FROM node_beat;
 WITH gone AS (DELETE FROM node RETURNING id, batch)

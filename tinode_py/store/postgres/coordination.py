@@ -24,6 +24,7 @@ from .address import Address
 from .desk import (
     BEAT,
     BEATS,
+    BURY,
     FENCE,
     GIVE,
     GONE,
@@ -79,6 +80,10 @@ class PostgresCoordination:
         beats, since = self._seen.get(node, (-1, now))
         expected = beats if now - since > lease else -1
         ((gone,),) = await self._ask(Question(node, FENCE, (node, expected)))
+        return bool(gone)
+
+    async def bury(self, node: int) -> bool:
+        ((gone,),) = await self._ask(Question(node, BURY, (node,)))
         return bool(gone)
 
     async def claim(self, node: int, topics: Sequence[str]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from ...errors import StoreAway, StoreError
 from ..coordination import unknown
 from ..rows import Row, encoded
 from .address import Address
+from .claim import NODES
 from .statements import FENCED, SYNCED, Connection, connect
 
 PAUSE = 0.5  # seconds without another attempt, after one to connect has failed
@@ -32,6 +33,10 @@ JOIN = "SELECT join_cluster($1, $2, $3)"
 BEAT = "SELECT id, name, address, url, draining, load, beats FROM beat($1, $2, $3)"
 BEATS = "SELECT node, beats FROM node_beat WHERE node = $1"
 FENCE = "SELECT fence($1, $2)"
+# Who gets the lock of the number knows that no connection writes as that node.
+BURY = f"""
+SELECT CASE WHEN pg_try_advisory_xact_lock({NODES}, $1::bigint::int)
+    THEN coalesce(end_node($1)::text, '') END IS NOT NULL"""
 CLAIM = "SELECT topic, node FROM claim_topics($1, $2::json)"
 RELEASE = "SELECT release_topics($1, $2::json)"
 GIVE = "SELECT give_topic($1, $2, $3)"
@@ -117,13 +122,13 @@ class Desk:
             parameters = [encoded(it) if type(it) is tuple else it for it in question.parameters]
             cursor = self._connected().cursor(binary=True)
             rows = cursor.execute(question.sql, parameters).fetchall()
-            if question.sql in (FENCE, LEAVE) and rows[0][0] is not False:
+            if question.sql in (FENCE, BURY, LEAVE) and rows[0][0] is not False:
                 self.chores.append((question.node, ""))
             return rows
         except (psycopg.DataError, ValueError) as error:
             raise StoreError(f"{type(error).__name__}: {error}") from error
         except psycopg.Error as error:
-            if question.sql == FENCE and isinstance(error, errors.LockNotAvailable):
+            if question.sql in (FENCE, BURY) and isinstance(error, errors.LockNotAvailable):
                 return [(False,)]  # a commit of the node is still under way
             if error.sqlstate == FENCED:
                 raise unknown(question.node) from None

@@ -1,41 +1,41 @@
-"""The load: many clients in one process, bare sockets, frames made in advance.
-
-It must never be what limits a measurement: `Busy` tells how much of its core it used.
-"""
+"""The load's clients: many in one process, bare sockets, frames made in advance."""
 
 from __future__ import annotations
 
 import json
-import os
 import select
 import socket
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
+import cbor2
 
-from .machine import cpu_seconds
 from .people import Person
 
 KEY = "AQEAAAABAAD_rAp4DJh05a1HAwFT3A6K"
-_UPGRADE = (
+TEXT = "x" * 100  # content of a message
+UPGRADE = (
     f"GET /v0/channels?apikey={KEY} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 ).encode("ascii")
+PONG = b"\x8a\x80\x00\x00\x00\x00"
 _CHUNK = 262_144
-BUSY = 0.95  # share of its core above which the load may have been the limit
 
 
-def masked(packet: Any) -> bytes:
-    """A text frame as a client sends it. The mask is as random as any other number."""
-    text = json.dumps(packet, separators=(",", ":")).encode()
+def masked(packet: Any, *, cbor: bool = False) -> bytes:
+    """A frame as a client sends it. The mask is as random as any other number."""
+    text = cbor2.dumps(packet) if cbor else json.dumps(packet, separators=(",", ":")).encode()
     mask = b"\x37\xfa\x21\x3d"
     body = bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))
-    size = len(text)
-    head = bytes((0x81, 0x80 | size)) if size < 126 else b"\x81\xfe" + size.to_bytes(2, "big")
-    return head + mask + body
+    size, kind = len(text), b"\x82" if cbor else b"\x81"
+    head = bytes((0x80 | size,)) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return kind + head + mask + body
+
+
+def publication(topic: str, content: str = TEXT) -> bytes:
+    return masked({"pub": {"id": "1", "topic": topic, "noecho": True, "content": content}})
 
 
 @attrs.define(eq=False)
@@ -43,16 +43,17 @@ class Client:
     """One connection. `call` blocks; between measurements only."""
 
     socket: socket.socket
+    cbor: bool = False
     _rest: bytes = b""
 
     @classmethod
-    def connect(cls, port: int) -> Client:
-        client = cls(socket.create_connection(("127.0.0.1", port)))
+    def connect(cls, port: int, *, cbor: bool = False) -> Client:
+        client = cls(socket.create_connection(("127.0.0.1", port)), cbor)
         client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return client
 
     def upgrade(self) -> None:
-        self.socket.sendall(_UPGRADE)
+        self.socket.sendall(UPGRADE)
         while b"\r\n\r\n" not in self._rest:
             self._rest += self._received()
         head, _, self._rest = self._rest.partition(b"\r\n\r\n")
@@ -84,11 +85,21 @@ class Client:
             pass
         return frame
 
+    def packet(self, kind: str) -> bytes:
+        """The payload of the next packet of a kind; those before it are thrown away."""
+        while kind not in self.read(frame := self.frame()):
+            pass
+        return frame
+
+    def read(self, payload: bytes) -> dict[str, Any]:
+        read: dict[str, Any] = (cbor2.loads if self.cbor else json.loads)(payload)
+        return read
+
     def call(self, kind: str, **members: Any) -> dict[str, Any]:
         """Send a request and wait for its {ctrl}; what comes before it is thrown away."""
-        self.socket.sendall(masked({kind: {"id": "1", **members}}))
+        self.socket.sendall(masked({kind: {"id": "1", **members}}, cbor=self.cbor))
         while True:
-            ctrl: dict[str, Any] = json.loads(self.frame()).get("ctrl", {})
+            ctrl: dict[str, Any] = self.read(self.frame()).get("ctrl", {})
             if ctrl.get("id") == "1":
                 assert ctrl["code"] < 400, ctrl
                 return ctrl
@@ -99,13 +110,24 @@ class Client:
         ctrl = self.call("login", scheme="token", secret=person.token)
         return str(ctrl["params"]["token"])
 
+    def quiet(self) -> None:
+        """Throw away what has come."""
+        self.socket.setblocking(False)
+        try:
+            while self.socket.recv(1_000_000):
+                pass
+        except BlockingIOError:
+            pass
+        self.socket.setblocking(True)
+        self._rest = b""
+
     def close(self) -> None:
         self.socket.close()
 
 
-def session(port: int, person: Person, *topics: str) -> Client:
+def session(port: int, person: Person, *topics: str, cbor: bool = False) -> Client:
     """A client that is logged in and attached."""
-    client = Client.connect(port)
+    client = Client.connect(port, cbor=cbor)
     client.upgrade()
     client.log_in(person)
     for topic in topics:
@@ -113,11 +135,23 @@ def session(port: int, person: Person, *topics: str) -> Client:
     return client
 
 
+def close(clients: Iterable[Client], *sockets: Sockets) -> None:
+    for each in sockets:
+        each.close()
+    for client in clients:
+        client.close()
+
+
+def size_of(payload: bytes) -> int:
+    """Bytes of the whole frame that the server sends."""
+    return len(payload) + (2 if len(payload) < 126 else 4 if len(payload) < 65_536 else 10)
+
+
 class Sockets:
     """Many connections, of which only the number of bytes that come is looked at."""
 
     def __init__(self, clients: Sequence[Client]) -> None:
-        self._epoll = select.epoll(len(clients))
+        self._epoll = select.epoll(max(1, len(clients)))
         self._buffer = bytearray(_CHUNK)
         self.place = {client.socket.fileno(): n for n, client in enumerate(clients)}
         self._into = {c.socket.fileno(): c.socket.recv_into for c in clients}
@@ -147,104 +181,3 @@ class Sockets:
 
     def close(self) -> None:
         self._epoll.close()
-
-
-@attrs.frozen
-class Figures:
-    """What a stretch of work came to."""
-
-    units: int
-    seconds: float
-    server: float  # seconds of CPU
-    load: float
-
-    @property
-    def rate(self) -> float:
-        return self.units / self.seconds
-
-    @property
-    def cost(self) -> float:
-        """Microseconds of the server's CPU for one unit."""
-        return self.server / self.units * 1e6
-
-    @property
-    def load_was_busy(self) -> bool:
-        """Whether the load used its core up while the server did not."""
-        return self.load / self.seconds > BUSY > self.server / self.seconds
-
-
-def measured(pid: int, seconds: float, work: Callable[[float], int]) -> Figures:
-    """Run `work` until its deadline; it answers how many units were done."""
-    before = cpu_seconds(pid), cpu_seconds(os.getpid()), time.perf_counter()
-    units = work(before[2] + seconds)
-    spent = time.perf_counter() - before[2]
-    return Figures(units, spent, cpu_seconds(pid) - before[0], cpu_seconds(os.getpid()) - before[1])
-
-
-# --- kinds of work -----------------------------------------------------------------------
-
-
-@attrs.frozen
-class FanOut:
-    """One author, many readers: a message goes when the one `flight` before it was read by all.
-
-    A unit is a delivery.
-    """
-
-    author: Client
-    readers: Sockets
-    count: int
-    frame: bytes
-    size: int  # of what a reader gets for one message
-    flight: int
-
-    def __call__(self, deadline: float) -> int:
-        send, each, sent, total = self.author.socket.send, self.count * self.size, self.flight, 0
-        send(self.frame * sent)
-        while time.perf_counter() < deadline:
-            total += self.readers.arrived(1.0)
-            if (more := total // each + self.flight - sent) > 0:
-                sent += more
-                send(self.frame * more)
-        while total < sent * each:
-            total += self.readers.arrived(10.0)
-        return sent * self.count
-
-
-@attrs.frozen
-class Part:
-    """What a client does in an exchange: send `frame` (if any), and get `size` bytes for it."""
-
-    client: Client
-    frame: bytes
-    size: int
-
-
-@attrs.frozen
-class Exchange:
-    """Every sender keeps `flight` requests unanswered. A unit is a request answered in full."""
-
-    parts: Sequence[Part]
-    sockets: Sockets
-    flight: int
-
-    def __call__(self, deadline: float) -> int:
-        parts, place, flight = self.parts, self.sockets.place, self.flight
-        got = [0] * len(parts)
-        sent = [flight if part.frame else 0 for part in parts]
-        for part in parts:
-            if part.frame:
-                part.client.socket.send(part.frame * flight)
-        while (running := time.perf_counter() < deadline) or _unanswered(parts, sent, got):
-            for fd, count in self.sockets.arrivals(10.0):
-                n = place[fd]
-                got[n] += count
-                part = parts[n]
-                if running and part.frame and (more := got[n] // part.size + flight - sent[n]):
-                    sent[n] += more
-                    part.client.socket.send(part.frame * more)
-        return sum(sent)
-
-
-def _unanswered(parts: Sequence[Part], sent: Sequence[int], got: Sequence[int]) -> bool:
-    return any(n * part.size > have for part, n, have in zip(parts, sent, got, strict=True))

@@ -7,13 +7,16 @@ waits, which writes the rows that the server writes. Started as a process of its
     python -m tests.benchmarks.raw fan-out IN OUT
     python -m tests.benchmarks.raw durable DATABASE GROUP IN ACK OUT
     python -m tests.benchmarks.raw page DATABASE IN OUT
-    python -m tests.benchmarks.raw websocket
+    python -m tests.benchmarks.raw websocket [SECONDS]
+
+The last one is a bare trio-websocket server, which pings each connection so often.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import select
 import socket
@@ -25,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
+from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
 _CHUNK = 65_536
 _SCHEMA = Path(__file__).parents[2] / "schema" / "sqlite"
@@ -163,40 +166,59 @@ def durable(path: str, group: int, size: int, ack: int, out: int) -> Loop:
     return Loop(size, serve)
 
 
-def page(path: str, size: int, out: int) -> Loop:
-    """A range read of 24 rows, and as many bytes as the server's page has."""
+SELECT_PAGE = "SELECT * FROM message WHERE topic = ? ORDER BY seq DESC LIMIT 24"
+
+
+def filled_topics(path: str) -> list[str]:
+    """Topics with a page each, written if they are not there."""
     if not Path(path).exists():
         Writer(path, 2).write([(n, 24) for n in range(0, 200, 2)])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        return [row[0] for row in db.execute("SELECT DISTINCT topic FROM message").fetchall()]
+
+
+def page(path: str, size: int, out: int) -> Loop:
+    """A range read of 24 rows, and as many bytes as the server's page has."""
+    topics = filled_topics(path)
     db = sqlite3.connect(path, isolation_level=None)
-    topics = [row[0] for row in db.execute("SELECT DISTINCT topic FROM message").fetchall()]
     frame = _frame(out) if out < 65_536 else b"x" * out
-    sql = "SELECT * FROM message WHERE topic = ? ORDER BY seq DESC LIMIT 24"
 
     def serve(loop: Loop, came: list[tuple[int, int]]) -> None:
         for n, count in came:
             for _ in range(count):
-                assert len(db.execute(sql, (topics[n],)).fetchall()) == 24
+                assert len(db.execute(SELECT_PAGE, (topics[n],)).fetchall()) == 24
                 os.write(loop.sockets[n].fileno(), frame)
 
     return Loop(size, serve)
 
 
-async def websocket() -> None:
-    """A bare trio-websocket server that answers nothing."""
+async def websocket(pause: float = math.inf) -> None:
+    """A bare trio-websocket server that answers nothing, and pings after each `pause`."""
 
     async def serve(request: WebSocketRequest) -> None:
         connection = await request.accept()
-        with contextlib.suppress(ConnectionClosed):
-            await connection.get_message()
+        async with trio.open_nursery() as nursery:
+            if pause < math.inf:
+                nursery.start_soon(_ping, connection, pause)
+            with contextlib.suppress(ConnectionClosed):
+                await connection.get_message()
+            nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
         served = await nursery.start(serve_websocket, serve, "127.0.0.1", 0, None)
         print(f"raw on {served.port}", file=sys.stderr, flush=True)
 
 
+async def _ping(connection: WebSocketConnection, pause: float) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await trio.sleep(pause)
+            await connection.ping()
+
+
 def main(kind: str, *arguments: str) -> None:
     if kind == "websocket":
-        trio.run(websocket)
+        trio.run(websocket, float(arguments[0]) if arguments else math.inf)
     made: Mapping[str, Callable[..., Loop]] = {
         "fan-out": fan_out,
         "durable": durable,

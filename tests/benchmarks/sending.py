@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.sending`: sends over plain HTTP beside publications of a websocket.
+"""Sends over plain HTTP beside publications of a websocket.
 
 One conversation of two, the receiver attached, everything kept on the disk; in turns, in one
 run, the server on one core:
@@ -12,40 +12,28 @@ run, the server on one core:
 
 from __future__ import annotations
 
-import argparse
 import socket
-import statistics
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
 from .business import add_key, request
-from .load import KEY, Client, Exchange, Figures, Part, Sockets, measured, session
-from .machine import LOAD_CORE, pin
-from .measures import TEXT, _publication, _quiet, _sizes
-from .people import People, settle
-from .scale import serving
+from .figures import Row, row
+from .load import KEY, TEXT, Client, Sockets, publication, session
+from .people import People
+from .publishing import sizes
+from .setup import SILENT, Setup, serving
+from .work import Exchange, Part, Sum, Way, in_turns
 
 BATCH = 50
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.sending")
-    parser.add_argument("--data", type=Path, default=None, help="a folder on a real disk")
-    parser.add_argument("--seconds", type=float, default=1.5)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    pin(LOAD_CORE)
-    with tempfile.TemporaryDirectory(dir=options.data) as scratch:
-        folder = Path(scratch) / "data"
-        people = settle(folder, 2, pairs=1, rooms=0)
-        key = add_key(folder / "tinode.db")
-        quiet = ("server.ping_seconds=3600", "server.read_timeout=3600")  # nobody answers pings
-        with serving(folder, *quiet) as (pid, port):
-            print(Sending(pid, port, people, key).compare(options.seconds, options.rounds))
+def sends(setup: Setup) -> Iterator[Row]:
+    folder, people = setup.settled(2, pairs=1)
+    key = add_key(folder / "tinode.db")
+    with serving(folder, *SILENT) as (pid, port):
+        yield from Sending(pid, port, people, key).compare(setup.seconds, setup.rounds)
 
 
 @attrs.frozen
@@ -93,17 +81,17 @@ class Sending:
     people: People
     key: str
 
-    def compare(self, seconds: float, rounds: int) -> str:
+    def compare(self, seconds: float, rounds: int) -> Iterator[Row]:
         one, other = self.people.pairs[0]
         author = session(self.port, one, "me", other.user)
         reader = session(self.port, other, "me", one.user)
         for client in (author, reader):
-            _quiet(client)
-        ack, out = _sizes(author, reader, other.user)
-        _quiet(reader)
+            client.quiet()
+        frame = publication(other.user)
+        ack, out = sizes(author, reader, frame)
+        reader.quiet()
         sockets = Sockets([author, reader])
         sockets.drain()
-        frame = _publication(other.user)
         parts = [Part(author, frame, ack), Part(reader, b"", out)]
         sent = {"from": one.user, "user": other.user, "content": TEXT}
         kinds: dict[str, Callable[[float], int]] = {
@@ -114,14 +102,9 @@ class Sending:
             "single": self._asking(request("POST", "/v1/messages", self.key, sent), b"202"),
             "batch": self._asking(self._batch(sent), b"200", BATCH),
         }
-        costs: dict[str, list[Figures]] = {name: [] for name in kinds}
-        for n in range(rounds + 1):
-            for name, work in kinds.items():
-                figures = measured(self.pid, seconds if n else 0.5, work)
-                sockets.drain(0.1)
-                if n:
-                    costs[name].append(figures)
-        return _line({name: statistics.median(f.cost for f in fs) for name, fs in costs.items()})
+        ways = [Way(self.pid, Drained(work, sockets)) for work in kinds.values()]
+        sums = in_turns(seconds, rounds, *ways)
+        yield from _rows(dict(zip(kinds, sums, strict=True)))
 
     def _batch(self, sent: dict[str, str]) -> bytes:
         return request("POST", "/v1/messages/batch", self.key, {"messages": [sent] * BATCH})
@@ -131,18 +114,31 @@ class Sending:
         return Asking(client.socket, data, status, units)
 
 
-def _line(cost: dict[str, float]) -> str:
-    single, socket = cost["single"], cost["socket"]
-    return (
-        f"sends: a POST of nothing {cost['post']:.0f} µs, with a key {cost['keyed']:.0f} µs, a"
-        f" publication {socket:.0f} µs ({cost['socket50']:.0f} µs with {BATCH} in flight);"
-        f" a single send {single:.0f} µs, {single / (cost['post'] + socket):.2f} and"
-        f" {single / (cost['keyed'] + socket):.2f} times POST and publication; of a batch of"
-        f" {BATCH}"
-        f" {cost['batch']:.0f} µs each, {cost['batch'] / cost['socket']:.2f} and"
-        f" {cost['batch'] / cost['socket50']:.2f} times a publication"
-    )
+@attrs.frozen
+class Drained:
+    """Work after which nothing is under way."""
+
+    work: Callable[[float], int]
+    sockets: Sockets
+
+    def __call__(self, deadline: float) -> int:
+        units = self.work(deadline)
+        self.sockets.drain(0.05)
+        return units
 
 
-if __name__ == "__main__":
-    main()
+def _rows(sums: Mapping[str, Sum]) -> Iterator[Row]:
+    cost = {name: it.cost for name, it in sums.items()}
+    alone, many, single = cost["socket"], cost["socket50"], cost["single"]
+    yield row("a POST that is refused at once (405)", cost=cost["post"])
+    yield row("a POST with a key that the business API refuses (400)", cost=cost["keyed"])
+    yield row("a publication over the websocket, 1 in flight", cost=alone)
+    yield row(f"the same, {BATCH} in flight", cost=many)
+    yield row("a single send", cost=single)
+    both = (cost["post"] + alone, cost["keyed"] + alone)
+    yield row("the same beside POST and publication together", times=single / both[0])
+    yield row("the same beside POST with a key and publication", times=single / both[1])
+    batch = cost["batch"]
+    yield row(f"a message of a batch of {BATCH}", cost=batch)
+    yield row("the same beside a publication, 1 in flight", times=batch / alone)
+    yield row(f"the same beside a publication, {BATCH} in flight", times=batch / many)

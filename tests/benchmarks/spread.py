@@ -25,10 +25,11 @@ from tinode_py.changes import Batch
 from tinode_py.store.postgres.address import Address
 from tinode_py.store.postgres.store import open_postgres
 
-from .load import Client, FanOut, Sockets, session
+from .load import Client, Sockets, publication, session
 from .machine import LOAD_CORE, cpu_seconds, pin, start, stop
-from .measures import _Acked, _publication, _quiet, _sizes
 from .people import People, _accounts, _groups, settle
+from .publishing import sizes
+from .work import FanOut
 
 _SETTINGS = (
     "cluster.listen=127.0.0.1:0",
@@ -45,7 +46,7 @@ class Side:
     """A cluster with an author and readers. `processes` are its nodes."""
 
     processes: tuple[int, ...]
-    work: _Acked
+    work: FanOut
 
     def cost(self, seconds: float) -> tuple[float, float]:
         """Microseconds of all nodes for one delivery; deliveries a second."""
@@ -95,12 +96,13 @@ def _side(cluster: Cluster, scratch: Path, count: int, readers: int, flight: int
         for number, person in enumerate(people.everybody[1:]):
             clients.append(session(ports[number % count], person, "me", hall))
         for client in (author, *clients):
-            _quiet(client)
-        _, size = _sizes(author, clients[-1], hall)
+            client.quiet()
+        frame = publication(hall)
+        _, size = sizes(author, clients[-1], frame)
         sockets = Sockets(clients)
         sockets.drain()
-        fan_out = FanOut(author, sockets, readers, _publication(hall), size, flight)
-        yield Side(tuple(pid for pid, _ in nodes), _Acked(fan_out, author))
+        fan_out = FanOut(author, sockets, readers, frame, readers * size, flight)
+        yield Side(tuple(pid for pid, _ in nodes), fan_out)
 
 
 def main() -> None:

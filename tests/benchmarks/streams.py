@@ -22,13 +22,13 @@ from pathlib import Path
 
 import attrs
 
+from .beside import private
 from .business import add_key, request
-from .crowds import Crowd, _part, _private
+from .figures import part
 from .load import masked, session
 from .machine import LOAD_CORE, cpu_seconds, pin, resident, waited_seconds
-from .measures import _quiet
 from .people import settle
-from .scale import serving
+from .setup import Server, serving
 
 _MARK = b"@"  # one byte of each message that is counted, and of nothing else
 _TOGETHER = 100  # streams that are asked for before the first of them is waited for
@@ -49,11 +49,11 @@ def main() -> None:
         people = settle(folder, 4, pairs=1, rooms=0)
         key = add_key(folder / "tinode.db")
         with serving(folder, f"events.readers={options.readers}") as (pid, port):
-            crowd = Crowd(pid, port, people)
+            crowd = Server(pid, port, people, folder)
             print(streams(crowd, key, options.readers, options.messages, options.pause))
 
 
-def streams(crowd: Crowd, key: str, count: int, messages: int, pause: float) -> str:
+def streams(crowd: Server, key: str, count: int, messages: int, pause: float) -> str:
     before, began, cpu = resident(crowd.pid), time.perf_counter(), cpu_seconds(crowd.pid)
     sockets = _opened(crowd.port, key, count)
     opening = time.perf_counter() - began
@@ -157,12 +157,12 @@ class Told:
     def __str__(self) -> str:
         times = sorted(self.times)
         return (
-            f"one takes {_part(times, 0.5):.0f} ms (p50), {_part(times, 0.99):.0f} ms (p99),"
+            f"one takes {part(times, 0.5):.0f} ms (p50), {part(times, 0.99):.0f} ms (p99),"
             f" {times[-1]:.0f} ms (most), {self.starved} got less than all;"
         )
 
 
-def _publish(crowd: Crowd, readers: Sequence[socket.socket], messages: int, pause: float) -> Told:
+def _publish(crowd: Server, readers: Sequence[socket.socket], messages: int, pause: float) -> Told:
     hall = crowd.people.hall
     author = session(crowd.port, crowd.people.everybody[0], hall)
     frame = masked({"pub": {"id": "1", "topic": hall, "noecho": True, "content": "@" + "x" * 99}})
@@ -178,7 +178,7 @@ def _publish(crowd: Crowd, readers: Sequence[socket.socket], messages: int, paus
     begin = time.perf_counter()
     while missing and time.perf_counter() < deadline:
         if len(sent) < messages and time.perf_counter() >= begin + len(sent) * pause:
-            _quiet(author)
+            author.quiet()
             sent.append(time.perf_counter())
             author.socket.sendall(frame)
         for fd, _ in epoll.poll(0.01):
@@ -192,7 +192,7 @@ def _publish(crowd: Crowd, readers: Sequence[socket.socket], messages: int, paus
 
 
 @contextmanager
-def _beside(crowd: Crowd) -> Iterator[list[str]]:
+def _beside(crowd: Server) -> Iterator[list[str]]:
     """Another process that uses the server meanwhile; at the end what it has seen."""
     said: list[str] = []
     reading, writing = os.pipe()
@@ -213,7 +213,7 @@ def _beside(crowd: Crowd) -> Iterator[list[str]]:
         os.waitpid(child, 0)
 
 
-def _look(crowd: Crowd, stop: int, answer: int) -> None:
+def _look(crowd: Server, stop: int, answer: int) -> None:
     """Until the other end of `stop` is closed."""
     one, other = crowd.people.pairs[0]
     chats: list[float] = []
@@ -221,7 +221,7 @@ def _look(crowd: Crowd, stop: int, answer: int) -> None:
     stopped = select.poll()  # numbers of descriptors are too high for select
     stopped.register(stop)
     while not stopped.poll(1000):
-        chats += _private(crowd, one, other, 5, 0.02)
+        chats += private(crowd.port, one, other, 5, 0.02)
         began = time.perf_counter()
         with socket.create_connection(("127.0.0.1", crowd.port)) as sock:
             sock.sendall(_HEALTH)
@@ -230,9 +230,9 @@ def _look(crowd: Crowd, stop: int, answer: int) -> None:
     chats.sort()
     visits.sort()
     text = (
-        f"{len(chats)} private messages take {_part(chats, 0.5):.1f} ms (p50),"
-        f" {_part(chats, 0.99):.1f} ms (p99); a new connection and its answer"
-        f" {_part(visits, 0.5):.1f} ms (p50), {_part(visits, 0.99):.1f} ms (p99)"
+        f"{len(chats)} private messages take {part(chats, 0.5):.1f} ms (p50),"
+        f" {part(chats, 0.99):.1f} ms (p99); a new connection and its answer"
+        f" {part(visits, 0.5):.1f} ms (p50), {part(visits, 0.99):.1f} ms (p99)"
     )
     os.write(answer, text.encode())
 

@@ -144,7 +144,7 @@ async def test_what_was_asked_before_the_end_is_handed_in_before_it():
         *group, end = drained(counter)
         assert end is None
         assert len(group) + len(found) == 3
-        assert counter.answer(group, [outcome.Value(None)] * len(group))
+        assert counter.answer(group, [outcome.Value(None) for _ in group])
 
 
 def taken(counter: Counter[int]) -> list[int]:

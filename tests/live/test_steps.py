@@ -115,9 +115,9 @@ async def test_what_coming_and_reading_cost(server: RunningServer) -> None:
     coming = await cost(come)
     print(f"a page of 24 takes {page} steps, a reconnection {coming}")
     assert page < 200
-    # 996 in a process of its own, 1,206 in one that has run other tests before; the reason is
-    # not known yet, so the bar is a tenth above the greater.
-    assert coming < 1330
+    # Greater in a process that has run other tests before; the reason is not known yet, so the
+    # bar is a tenth above the greater.
+    assert coming < 1280
 
 
 async def key_for_sends(server: RunningServer) -> str:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
+from trio_websocket import wrap_server_stream
 
-from tests.web.parts import NewWorld, Reader, frame, handshake, request, text, upgraded
+from tests.web.parts import NONCE, NewWorld, Reader, frame, handshake, request, text, upgraded
 
 
 async def test_messages_come_and_go(serving: NewWorld, autojump_clock):
@@ -287,3 +288,40 @@ async def test_nothing_can_be_sent_to_a_session_that_has_ended(
         for _ in range(10):
             session.outlet.push(b"\x81\x01x")
             await trio.lowlevel.checkpoint()
+
+
+async def library_answer(nonce: str) -> bytes:
+    """What trio-websocket answers to a plain handshake."""
+    client, server = trio.testing.memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+
+        async def accept() -> None:
+            asked = await wrap_server_stream(nursery, server)
+            await asked.accept()
+
+        nursery.start_soon(accept)
+        await client.send_all(handshake({"Sec-WebSocket-Key": nonce}))
+        answer = bytes(await client.receive_some())
+        nursery.cancel_scope.cancel()
+    return answer
+
+
+@pytest.mark.parametrize("nonce", [NONCE, "AAAAAAAAAAAAAAAAAAAAAA==", "//////////////////////=="])
+async def test_a_handshake_is_answered_as_the_library_does(
+    serving: NewWorld, autojump_clock, nonce: str
+):
+    async with serving() as world:
+        client = world.connect()
+        await client.send_all(handshake({"Sec-WebSocket-Key": nonce}))
+        assert bytes(await client.receive_some()) == await library_answer(nonce)
+
+
+async def test_extensions_and_protocols_are_not_agreed_upon(serving: NewWorld, autojump_clock):
+    wanted = {
+        "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits",
+        "Sec-WebSocket-Protocol": "chat, superchat",
+    }
+    async with serving() as world:
+        client = world.connect()
+        await client.send_all(handshake(wanted))
+        assert bytes(await client.receive_some()) == await library_answer(NONCE)

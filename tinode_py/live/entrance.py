@@ -44,7 +44,7 @@ from ..errors import (
     StoreError,
 )
 from ..queries import UserById
-from ..records import State, User
+from ..records import LoginSession, State, User
 from ..store.base import Store
 from ..wire.packets import Acc, Hi, Login, Timestamp
 from .devices import Devices
@@ -148,20 +148,26 @@ class Entrance:
             identity = attrs.evolve(identity, expires=0)
         user = await self.store.fetch(UserById(identity.user))
         _check_state(user)
-        await self.logins.check(identity)
-        missing = await self.proofs.missing(identity, request.cred)
-        if missing:
-            return VALIDATE, await self._to_validate(person, identity, missing, {})
-        params = await self._enter(person, identity)
+        row = await self.logins.check(identity)
+        if not identity.validated:
+            row = None  # it may change while addresses are confirmed
+            missing = await self.proofs.missing(identity, request.cred)
+            if missing:
+                return VALIDATE, await self._to_validate(person, identity, missing, {})
+        params = await self._enter(person, identity, row=row)
         await self.devices.logged_in(person)
         return OK, params
 
     async def _enter(
-        self, person: Person, identity: Identity, more: Params | None = None
+        self,
+        person: Person,
+        identity: Identity,
+        more: Params | None = None,
+        row: LoginSession | None = None,
     ) -> Params:
         """Who proved himself is in, unless his proof was for one purpose only."""
         if identity.may_log_in:
-            number = person.number = await self.logins.enter(person, identity)
+            number = person.number = await self.logins.enter(person, identity, row)
             person.user = identity.user
             person.level = identity.level
         else:

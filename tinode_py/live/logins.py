@@ -43,14 +43,18 @@ class Logins:
     live: Callable[[str], Awaitable[Collection[LiveSession]]]
     end: Callable[[Collection[LiveSession], Ctrl], Awaitable[None]]
 
-    async def check(self, identity: Identity) -> None:
-        """Refused if what proved `identity` is a token that was revoked."""
-        await self._row(identity)
+    async def check(self, identity: Identity) -> LoginSession | None:
+        """The row of the login that proved `identity`, if it has one; Refused if it was revoked."""
+        return await self._row(identity)
 
-    async def enter(self, person: Person, identity: Identity) -> int:
-        """The number of this login, new or carried on; Refused if it may not be."""
+    async def enter(
+        self, person: Person, identity: Identity, row: LoginSession | None = None
+    ) -> int:
+        """The number of this login, new or carried on; Refused if it may not be. `row` is what
+        `check` has answered, without a checkpoint since.
+        """
         number = identity.login_number
-        await self._resume(person, identity)
+        await self._resume(person, row or await self._row(identity))
         await self._make_room(person, identity)
         return number or await self._begin(person, identity.user)
 
@@ -66,8 +70,7 @@ class Logins:
             raise Refused(AUTH_FAILED)
         return row
 
-    async def _resume(self, person: Person, identity: Identity) -> None:
-        row = await self._row(identity)
+    async def _resume(self, person: Person, row: LoginSession | None) -> None:
         if row and (self.now() - row.seen > FRESH or row.user_agent != person.user_agent):
             seen = structs.replace(row, seen=self.now(), user_agent=person.user_agent)
             await self.store.commit(Batch((PutSession(seen),)))

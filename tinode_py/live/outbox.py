@@ -188,13 +188,14 @@ class SocketOutbox:
         Returns when nobody uses the stream any more. Cancelled, it drops what is queued.
         """
         try:
-            if not self.scope.cancelled_caught:
+            if self._flusher is not None and not self.scope.cancelled_caught:
                 with trio.move_on_after(self._terms.linger):
                     await self.flushed()
         finally:
             self.detach()
-            with trio.CancelScope(shield=True):
-                await self.flushed()
+            if self._flusher is not None:
+                with trio.CancelScope(shield=True):
+                    await self.flushed()
 
     def _lose(self) -> None:
         """The peer is gone. What it sent before may still be read; then the reader ends."""

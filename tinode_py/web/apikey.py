@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hmac
 import re
 import struct
@@ -17,6 +18,7 @@ from urllib.parse import parse_qs
 _FORM = re.compile(r"[A-Za-z0-9_-]{32}")
 _VERSION = 1
 _SIGNED = 8  # bytes before the signature
+_USUAL = 200  # characters of a query: longer ones are not remembered
 
 
 def make_key(salt: bytes, app_id: int = 1, sequence: int = 1, root: bool = False) -> str:
@@ -72,6 +74,7 @@ class ApiKeys:
         return any(listed) or _signed(key, self._salt) or _signed(key, former)
 
 
+@functools.lru_cache(maxsize=64)  # clients of one kind show the same key, at every connection
 def _signed(key: str, salt: bytes) -> bool:
     if not salt or not _FORM.fullmatch(key):
         return False
@@ -82,8 +85,20 @@ def _signed(key: str, salt: bytes) -> bool:
 
 def find_key(header: str, query: str, form: Mapping[str, str], cookies: str) -> str:
     """The key of a request: the first that is not empty of header, query, form and cookie."""
-    named = parse_qs(query, errors="replace").get("apikey", [""])
-    return header or named[0] or form.get("apikey", "") or _cookie(cookies)
+    return header or named(query, "apikey") or form.get("apikey", "") or _cookie(cookies)
+
+
+def named(query: str, name: str) -> str:
+    """The first value that a query has under a name; "" if it has none."""
+    found = _remembered(query) if len(query) <= _USUAL else _values(query)
+    return found.get(name, "")
+
+
+def _values(query: str) -> Mapping[str, str]:
+    return {name: values[0] for name, values in parse_qs(query, errors="replace").items()}
+
+
+_remembered = functools.lru_cache(maxsize=64)(_values)
 
 
 def _cookie(cookies: str) -> str:

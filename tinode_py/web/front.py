@@ -23,13 +23,12 @@ from ..config import Settings
 from ..live.outbox import ConnectionInfo, OutletTerms, SlowBy, SocketOutbox
 from ..live.sockets import reset, socket_of
 from .answers import bare_answer
-from .closing import close_gently, close_now
-from .handshake import PATH, Doors, key_of, library_request, ticket_of
+from .closing import close_at_once, close_gently, close_now
+from .handshake import PATH, Doors, accepted, key_of, ticket_of
 from .head import BadRequest, RequestHead, Requests
 from .http import App, Caller, Http, HttpLimits, Receive, Scope, Send, Served, serve_http
 from .listen import serve
 from .silence import Silence, Silences
-from .stream import shake_hands
 from .tls import TlsContext
 from .websocket import NewSession, SocketTerms, WebSocket
 
@@ -212,7 +211,7 @@ class Front:
         finally:
             if not handed_over:
                 try:
-                    await trio.aclose_forcefully(stream)
+                    await close_at_once(stream)
                 finally:
                     self._streams.discard(stream)
                     self._changed.unpark_all()
@@ -242,7 +241,7 @@ class Front:
             return False
         key, ticket = key_of(head, _NO_FORM), ticket_of(head)
         info = ConnectionInfo(self._client(head, address), "ws", key, ticket)
-        answer = await shake_hands(library_request(head))
+        answer = accepted(head, requests.parser)
         assert self._terms is not None
         socket = WebSocket(stream, self._terms)
         self._start(raw, socket.run(answer, requests.take_rest(), info), "tinode_py.websocket")

@@ -435,10 +435,13 @@ class Batch(msgspec.Struct, frozen=True):
     """What one task wants written at once: all of it or nothing.
 
     `now` is the time of the events that the changes leave in the log; 0: what the changes say.
+    `patient`: nobody but the task that commits waits for it, so that a store may hold it back
+    for some hundredths of a second, to write it together with others.
     """
 
     changes: tuple[Change, ...]
     now: int = 0
+    patient: bool = False
 
 
 class Committed(msgspec.Struct, frozen=True):

@@ -11,8 +11,8 @@ import trio
 import trio.testing
 
 from tests.live.parts import TrickyStore, bare_client
-from tests.store.made import ANN, BOB
-from tinode_py.changes import Batch, PutOnline
+from tests.store.made import ANN, BOB, CAT
+from tinode_py.changes import Batch, Committed, PutOffline, PutOnline
 from tinode_py.live.attendance import Attendance
 from tinode_py.live.link import Link
 from tinode_py.queries import EventsAfter, OnlineAfter
@@ -171,3 +171,59 @@ async def test_metadata_of_a_session_is_told(failing, autojump_clock):
     await attendance.wait_idle()
     ((_, _, detail),) = await turns(store)
     assert detail["metadata"] == {"room": 7}
+
+
+class Holding:
+    """A store that has not finished anything yet."""
+
+    def __init__(self) -> None:
+        self.given: list[Batch] = []
+        self.gate = trio.Event()
+
+    async def commit(self, batch: Batch) -> Committed:
+        self.given.append(batch)
+        await self.gate.wait()
+        return Committed()
+
+
+async def test_nobody_waits_for_others_to_be_written(autojump_clock, nursery):
+    """So that a message of his cannot be handed to the store before the word that he is here."""
+    store: Any = Holding()
+    attendance = Attendance(store, lambda: 7)
+    nursery.start_soon(attendance.run)
+    link = new_link()
+    for user in (ANN, BOB):
+        attendance.came(user, link)
+        await trio.testing.wait_all_tasks_blocked()
+    attendance.went(ANN, link)
+    attendance.went(CAT, link)
+    await trio.testing.wait_all_tasks_blocked()
+    assert [[change.user for change in batch.changes] for batch in store.given] == [
+        [ANN],
+        [BOB],
+        [CAT],  # Ann's going waits until her coming is written
+    ]
+    assert all(batch.patient for batch in store.given)
+    store.gate.set()
+    await attendance.wait_idle()
+    assert [change.user for change in store.given[-1].changes] == [ANN]
+    nursery.cancel_scope.cancel()
+
+
+async def test_who_comes_and_who_goes_are_written_apart(autojump_clock, nursery):
+    store: Any = Holding()
+    store.gate.set()
+    attendance = Attendance(store, lambda: 7)
+    nursery.start_soon(attendance.run)
+    link = new_link()
+    attendance.came(ANN, link)
+    attendance.went(BOB, link)
+    attendance.went(CAT, link)
+    attendance.came(CAT, link)
+    await attendance.wait_idle()
+    given = sorted(store.given, key=lambda batch: len(batch.changes))
+    assert [[type(change) for change in batch.changes] for batch in given] == [
+        [PutOffline],
+        [PutOnline, PutOffline, PutOnline],
+    ]
+    nursery.cancel_scope.cancel()

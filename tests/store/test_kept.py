@@ -116,13 +116,26 @@ async def test_nothing_is_older_than_what_was_acknowledged(tmp_path: Path):
 
 def test_nothing_is_taken_in_while_it_may_change():
     rows, batch = Kept(), Batch((PutUser(user()),))
-    assert rows.announce(batch)
-    rows.keep(KeyById("a"), KEY)
-    assert rows.get(KeyById("a")) is None
-    rows.over()
+    for touched in (rows.announce(batch), rows.announce(batch)):
+        rows.keep(UserById(ANN), user())
+        assert rows.get(UserById(ANN)) is None
+        rows.over(touched)
+    rows.keep(UserById(ANN), user())
+    assert rows.get(UserById(ANN)) == user()
+    assert not rows.announce(Batch((append(1),)))
+
+
+def test_others_are_taken_in_while_somebody_changes():
+    rows = Kept()
+    rows.announce(Batch((PutUser(user()),)))
     rows.keep(KeyById("a"), KEY)
     assert rows.get(KeyById("a")) == KEY
-    assert not rows.announce(Batch((append(1),)))
+    dropped = rows.announce(Batch((DropLogin("ext:shop", "ann"),)))  # of somebody
+    rows.keep(UserById(BOB), user(BOB))
+    assert rows.get(KeyById("a")) is rows.get(UserById(BOB)) is None
+    rows.over(dropped)
+    rows.keep(UserById(BOB), user(BOB))
+    assert rows.get(UserById(BOB)) == user(BOB)
 
 
 async def test_what_was_refused_is_over(kept: SqliteStore):

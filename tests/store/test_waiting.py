@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import outcome
@@ -11,8 +12,11 @@ import pytest
 import trio
 import trio.testing
 
-from tinode_py.changes import Batch, Committed
+from tests.store.made import ANN, BOB, append, people
+from tinode_py.changes import Batch, Committed, PutOffline, PutOnline
 from tinode_py.errors import StoreAway, StoreError
+from tinode_py.queries import EventsAfter
+from tinode_py.store.sqlite import open_sqlite
 from tinode_py.store.transaction import Result, Transactions
 from tinode_py.store.waiting import Counter
 from tinode_py.store.writer import WriterThread
@@ -156,3 +160,67 @@ def drained(counter: Counter[int]) -> list[Any]:
     while not counter.queue.empty():
         found.append(counter.queue.get_nowait())
     return found
+
+
+class Noted(Stuck):
+    """Writes everything, and notes what was written together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: list[list[int]] = []
+
+    def write(self, batches: Sequence[Batch]) -> list[Result]:
+        self.groups.append([batch.now for batch in batches])
+        return super().write(batches)
+
+
+async def test_a_patient_batch_waits_for_others_and_not_for_long(monkeypatch):
+    monkeypatch.setattr("tinode_py.store.writer.PATIENCE", 30.0)
+    noted = Noted()
+    noted.gate.set()
+    writer = WriterThread(cast(Transactions, noted))
+    async with trio.open_nursery() as nursery:
+        for number in (1, 2):
+            nursery.start_soon(writer.commit, Batch((), number, patient=True))
+            await trio.testing.wait_all_tasks_blocked()
+        assert noted.groups == []
+        await writer.commit(Batch((), 3))
+    assert noted.groups == [[1, 2, 3]]
+    monkeypatch.setattr("tinode_py.store.writer.PATIENCE", 0.01)
+    await writer.commit(Batch((), 4, patient=True))
+    assert noted.groups[1:] == [[4]]
+    await writer.aclose()
+
+
+async def test_a_patient_batch_does_not_hold_up_the_end(monkeypatch):
+    monkeypatch.setattr("tinode_py.store.writer.PATIENCE", 30.0)
+    noted = Noted()
+    noted.gate.set()
+    writer = WriterThread(cast(Transactions, noted))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.commit, Batch((), 1, patient=True))
+        await trio.testing.wait_all_tasks_blocked()
+        await writer.aclose()
+    assert noted.groups == [[1]]
+
+
+async def test_who_comes_is_told_of_before_what_he_says_who_goes_after_it(tmp_path: Path):
+    """Whatever waits together."""
+    async with open_sqlite(tmp_path / "t.db") as store:
+        await people(store)
+        before = (await store.fetch(EventsAfter(0, 0))).last
+        together = (
+            Batch((append(1),)),
+            Batch((PutOffline(BOB, 5, b"{}"),), patient=True),
+            Batch((PutOnline(ANN, 5, b"{}"),), patient=True),
+            Batch((append(2),)),
+        )
+        await store.commit(Batch((PutOnline(BOB, 5, b"{}"),)))
+        assert set(store._transactions.write(together)) == {Committed()}
+        page = await store.fetch(EventsAfter(before + 1, 9))
+        assert [e.kind for e in page.events] == [
+            "user.online",
+            "message.stored",
+            "message.stored",
+            "user.offline",
+        ]

@@ -245,7 +245,8 @@ class Runner:
         if not self.rules.stored:
             failure = None if self.hub.holds() else (UNAVAILABLE, None)
         elif changes:
-            failure = await self._commit((*changes, *self._deeds(settled)))
+            patient = all(isinstance(item.event, Gone) for item, _ in settled)
+            failure = await self._commit((*changes, *self._deeds(settled)), patient=patient)
         if failure is not None:
             self._loaded, self._failed = False, True
             settled = [(item, self._refusal(item, *failure)) for item, _ in settled]
@@ -257,11 +258,13 @@ class Runner:
         found = (deed(name, item.event, decision.changes, now) for item, decision in settled)
         return [PutAudit(entry) for entry in found if entry is not None]
 
-    async def _commit(self, changes: tuple[Change, ...]) -> tuple[Answer, Any] | None:
-        """None if the changes are stored; else what to answer."""
+    async def _commit(
+        self, changes: tuple[Change, ...], *, patient: bool
+    ) -> tuple[Answer, Any] | None:
+        """None if the changes are stored; else what to answer. `patient`: nobody waits for it."""
         began = trio.current_time()
         try:
-            outcome = await self.store.commit(Batch(changes, self.hub.now()))
+            outcome = await self.store.commit(Batch(changes, self.hub.now(), patient))
         except StoreError as error:
             self.hub.complaints.failed("a commit failed", error, topic=self.state.name)
             return error.answer, None

@@ -6,14 +6,16 @@ change before it is written.
 
 What it guarantees. What it answers is never older than the latest commit that was
 acknowledged. A commit that may change such rows is announced first: those that it may change
-are let go of, and until it is over none is taken in, since nobody knows whether it was read
-before the change or after. A commit that is never over, because its task was cancelled, leaves
-it so: everything is then read from the disk.
+are let go of, and until it is over none of these is taken in, since nobody knows whether it was
+read before the change or after. A commit that is never over, because its task was cancelled,
+leaves it so: those rows are then read from the disk.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from collections.abc import Hashable
+from typing import Any, cast
 
 import msgspec
 
@@ -65,6 +67,9 @@ ELSEWHERE: frozenset[type[Change]] = frozenset(
 )
 
 
+_ALL = "all"  # in place of the rows that may change, where nobody knows which
+
+
 class Kept:
     """Rows by the query that asks for them. For the loop's thread."""
 
@@ -72,7 +77,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._rows: dict[Query[Any], Any] = {}
-        self._changing = 0  # commits announced and not over
+        self._changing: Counter[Hashable] = Counter()  # by commits announced and not over
 
     def get(self, query: Query[Any]) -> Any:
         """The row, or None if it is not kept: it may be there all the same."""
@@ -80,30 +85,42 @@ class Kept:
 
     def keep(self, query: Query[Any], row: Any) -> None:
         """Take in what was read just now, without a checkpoint since; the oldest makes room."""
-        if row is None or self._changing or len(msgspec.json.encode(row)) > SMALL:
+        if row is None or query in self._changing or _ALL in self._changing:
+            return
+        if len(msgspec.json.encode(row)) > SMALL:
             return
         if len(self._rows) >= MOST:
             del self._rows[next(iter(self._rows))]
         self._rows[query] = row
 
-    def announce(self, batch: Batch) -> bool:
-        """To be told before a batch is written; where True, `over` must be called after it."""
-        if ELSEWHERE.issuperset(map(type, batch.changes)):
-            return False
-        self._changing += 1
-        for change in batch.changes:
-            self._let_go(change)
-        return True
-
-    def over(self) -> None:
-        """A commit was acknowledged or refused: what is read now is as it left it."""
-        self._changing -= 1
-
-    def _let_go(self, change: Change) -> None:
-        match change:
-            case PutUser(user=user):
-                self._rows.pop(UserById(user.id), None)
-            case PutKey(key=key):
-                self._rows.pop(KeyById(key.id), None)
-            case _ if type(change) not in ELSEWHERE:
+    def announce(self, batch: Batch) -> frozenset[Hashable]:
+        """To be told before a batch is written, and `over` after it, with the answer; where
+        that is empty, `over` need not be called.
+        """
+        touched = frozenset(
+            _touched(change) for change in batch.changes if type(change) not in ELSEWHERE
+        )
+        for one in touched:
+            self._changing[one] += 1
+            if one == _ALL:
                 self._rows.clear()
+            else:
+                self._rows.pop(cast(Query[Any], one), None)
+        return touched
+
+    def over(self, touched: frozenset[Hashable]) -> None:
+        """A commit was acknowledged or refused: what is read now is as it left it."""
+        for one in touched:
+            self._changing[one] -= 1
+            if not self._changing[one]:
+                del self._changing[one]
+
+
+def _touched(change: Change) -> Hashable:
+    match change:
+        case PutUser(user=user):
+            return UserById(user.id)
+        case PutKey(key=key):
+            return KeyById(key.id)
+        case _:
+            return _ALL

@@ -83,14 +83,13 @@ class SqliteStore:
     async def commit(self, batch: Batch) -> Outcome:
         """Sleep until the batch is synced, and answer for it alone."""
         self._counters.batches += 1
-        if not self._kept.announce(batch):
-            return await self._writer.commit(batch)
+        touched = self._kept.announce(batch)
         try:
             outcome = await self._writer.commit(batch)
         except StoreError:
-            self._kept.over()
+            self._kept.over(touched)
             raise
-        self._kept.over()
+        self._kept.over(touched)
         return outcome
 
     def statistics(self) -> Statistics:

@@ -3,14 +3,15 @@
 First attempt: all batches that hold nothing but hot changes together, in bulk, then the others
 one by one. If the bulk does not fit (a message that is not its topic's next), everything is
 rolled back and the second attempt writes each batch by itself. Batches that wait together were
-sent by tasks that do not wait for each other, so any order among them is right.
+sent by tasks that do not wait for each other, so any order among them is right, but for one
+thing: who comes online is written before what he may have published since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..changes import AppendMessage, Batch, Committed, Outcome, SetMarks
+from ..changes import AppendMessage, Batch, Committed, Outcome, PutOnline, SetMarks
 from ..errors import StoreError
 from .apply import BatchRefused, apply
 from .events import last_event
@@ -50,17 +51,20 @@ class Transactions:
     def _bulk(self, batches: Sequence[Batch]) -> list[Result] | None:
         """The first attempt; None if the second is needed."""
         hot = Hot()
+        early: list[int] = []
         cold: list[int] = []
         results: list[Result] = [Committed()] * len(batches)
         try:
             for index, batch in enumerate(batches):
                 if not _HOT.issuperset(map(type, batch.changes)):
-                    cold.append(index)
+                    (early if _tells_of_arrivals(batch) else cold).append(index)
                 elif not all(map(hot.add, batch.changes)):
                     return None
-            if hot.one_statement and not cold:
+            if hot.one_statement and not (early or cold):
                 return results if self._hot_alone(hot) else None
             self._db.begin()
+            for index in early:
+                results[index] = self._by_itself(batches[index])
             if not self._db.write_hot(hot):
                 return None
             for index in cold:
@@ -108,3 +112,7 @@ class Transactions:
         """`results` is what becomes true by it."""
         self._db.commit()
         self.count += 1
+
+
+def _tells_of_arrivals(batch: Batch) -> bool:
+    return any(type(change) is PutOnline for change in batch.changes)

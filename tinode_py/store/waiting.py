@@ -7,6 +7,7 @@ each question costs more than most of them (docs/performance.md).
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -30,11 +31,13 @@ class Waiting(Generic[Q]):
 
 class Counter(Generic[Q]):
     """Where tasks of one loop hand in questions, and a thread takes them: `queue` gives them in
-    order, and None when no more will come.
+    order, and None when no more will come. `urgent` is set before anything gets there that was
+    asked by `ask_together`, and before the end; it is for the thread to clear.
     """
 
     def __init__(self) -> None:
         self.queue: queue.SimpleQueue[Waiting[Q] | None] = queue.SimpleQueue()
+        self.urgent = threading.Event()
         self._token = trio.lowlevel.current_trio_token()
         self._closed = False
         self._together: list[Waiting[Q]] | None = None  # asked in this turn of the loop
@@ -56,6 +59,7 @@ class Counter(Generic[Q]):
             self._together = []
             await trio.lowlevel.cancel_shielded_checkpoint()
             self._check_open()
+            self.urgent.set()
             self.queue.put(waiting)
             self._hand_in()
         return await _answer(waiting)
@@ -77,6 +81,7 @@ class Counter(Generic[Q]):
     def close(self, threads: int = 1) -> None:
         """No more questions; so many threads are told."""
         self._closed = True
+        self.urgent.set()
         self._hand_in()
         for _ in range(threads):
             self.queue.put(None)

@@ -70,7 +70,7 @@ class PostgresStore:
         """
         self._batches += 1
         if isinstance(self._transactions, SharedTransactions):
-            batch = NodeBatch(batch.changes, batch.now, self._node)
+            batch = NodeBatch(batch.changes, batch.now, batch.patient, self._node)
         return await self._writer.commit(batch)
 
     def statistics(self) -> Statistics:

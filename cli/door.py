@@ -143,7 +143,7 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _connected(folder: Path, path: str, held: LockedError | None) -> AsyncIterator[Door]:
-    from tinode_py.web.control import address
+    from tinode_py.web.operator_socket import address
 
     socket = address(folder)
     transport = httpx.AsyncHTTPTransport(uds=socket)

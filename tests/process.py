@@ -24,7 +24,7 @@ import trio
 import trio_websocket as tw
 
 KEY = "AQEAAAABAAD_rAp4DJh05a1HAwFT3A6K"
-PATIENCE = 30.0  # seconds; far above what anything here takes
+PATIENCE = 60.0  # seconds; far above what anything here takes
 CHEAP_PASSWORDS = ("--set", "auth.basic.hash_memory=8", "--set", "auth.basic.hash_passes=1")
 Packet = dict[str, Any]
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 WORDS = (
     "ids access errors records ranges changes queries settings settings_cluster config runtime"
-    " disk log audit"
+    " worker disk log audit"
 )
 ROWS = {
     **dict.fromkeys(WORDS.split(), 0),

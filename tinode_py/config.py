@@ -113,9 +113,11 @@ def _check_web(web: sections.Web) -> None:
 def _check_cluster(settings: Settings) -> None:
     cluster = settings.cluster
     for name, address in (("listen", cluster.listen), ("advertise", cluster.advertise)):
+        if address.startswith("unix:") and address != "unix:":
+            continue
         found = _HOST_PORT.fullmatch(address)
         if address and (not found or int(found[3]) > 65_535):
-            raise ConfigError(f"cluster.{name}", "wants host:port or [v6]:port")
+            raise ConfigError(f"cluster.{name}", "wants host:port, [v6]:port or unix:path")
         if found and not cluster.advertise and (found[1] or found[2]) in _ANYWHERE:
             raise ConfigError("cluster.advertise", "is wanted where cluster.listen names no host")
     if cluster.listen and postgres(settings) is None:

@@ -60,6 +60,7 @@ from .store.postgres.address import Address, AddressFault
 from .store.secrets import TOKEN_KEY, shared_secret
 from .store.sqlite import open_sqlite
 from .store.watched import News, Watched
+from .worker import Worker
 
 # Joins the cluster that keeps itself in a store, for the time of a block.
 Cluster = Callable[[Any, News], AbstractAsyncContextManager[Companions]]
@@ -85,6 +86,7 @@ class Parts:
     bare: bool = False  # without the settings that the store holds
     store: Store | None = None  # in place of the one that the settings name
     cluster: Cluster | None = None  # in place of the one that the settings name
+    worker: Worker | None = None  # which one of several processes this is
 
 
 @attrs.frozen
@@ -128,6 +130,9 @@ def _kept_secrets(settings: Settings, parts: Parts) -> Iterator[Secrets]:
         yield Secrets.fresh(parts.random_bytes)
         return
     folder = Path(settings.server.data)
+    if parts.worker is not None:  # who has started it holds the lock, and made the folder
+        yield load_secrets(folder, parts.random_bytes)
+        return
     make_folder(folder)
     with _locked(folder):
         yield load_secrets(folder, parts.random_bytes)

@@ -21,17 +21,31 @@ from typing import Any, TextIO
 
 from .errors import StoreError
 
-FIELDS = ("session", "user", "topic", "address", "code", "count", "bytes", "seconds", "path")
+FIELDS = (
+    "worker",
+    "session",
+    "user",
+    "topic",
+    "address",
+    "code",
+    "count",
+    "bytes",
+    "seconds",
+    "path",
+)
 _SPEAKING = (OSError, StoreError)  # their texts are the system's, never a client's
 
 
-def configure(level: str, form: str, stream: TextIO | None = None) -> None:
+def configure(level: str, form: str, stream: TextIO | None = None, worker: int = 0) -> None:
     """Send the server's records of `level` and above to `stream` (standard error).
 
-    `form` is `text` or `json`. Libraries are heard from `warning` on. For the process as a
+    `form` is `text` or `json`. Libraries are heard from `warning` on. `worker`: the number of
+    this process, if it is one of several; each of its lines tells it. For the process as a
     whole: only a command calls this, never an embedded server.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
+    if worker:
+        handler.addFilter(_Worker(worker))
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     set_level(level)
@@ -40,6 +54,18 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
 def set_level(level: str) -> None:
     """Say what is of this level and above. For the process as a whole, as `configure`."""
     logging.getLogger("tinode_py").setLevel(level.upper())
+
+
+class _Worker(logging.Filter):
+    """Lets everything through, with the number of the process."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.worker = self._number
+        return True
 
 
 class TextLines(logging.Formatter):

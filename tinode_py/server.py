@@ -44,7 +44,7 @@ from .web.front import Front
 from .web.gate import Gate
 from .web.handshake import Doors
 from .web.keep import retention_routes
-from .web.listen import AddressError, open_listeners, url_of
+from .web.listen import AddressError, inherited, open_listeners, url_of
 from .web.longpoll import longpoll_route
 from .web.metrics import Sources, metrics_routes
 from .web.polled import PolledSessions
@@ -55,10 +55,12 @@ from .web.v1.due import send_when_due
 from .web.v1.routes import business_routes
 from .wire.codec import WireLimits
 from .wire.packets import Ctrl, Time
+from .worker import Worker
 
 __all__ = ["Parts", "Server", "running", "serve"]
 
 log = logging.getLogger(__name__)
+_FIRST_LINKS = 3.0  # seconds for links to the other workers, before connections are taken
 _LAST_POLL = 1.0  # seconds for clients that poll to fetch their last packets
 
 
@@ -158,7 +160,8 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     if settings.cluster.listen and parts.cluster is None:
         from .cluster.joining import joining  # most servers are alone
 
-        parts = attrs.evolve(parts, cluster=partial(joining, settings, parts.random_bytes))
+        joins = partial(joining, settings, parts.random_bytes, parts.worker)
+        parts = attrs.evolve(parts, cluster=joins)
     news = News()
     async with (
         stored(settings, parts, news) as ground,
@@ -170,7 +173,9 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
             *(ground.store, news, settings, parts.now, parts.random_bytes, ground.companions)
         ) as events,
         uploads_of(
-            settings, ground.store, parts.now, parts.random_bytes, inline=parts.inline
+            *(settings, ground.store, parts.now, parts.random_bytes),
+            inline=parts.inline,
+            worker=parts.worker,
         ) as uploads,
         topics(standing, ground.store, parts, pushing, before, ground.companions) as hub,
     ):
@@ -181,7 +186,11 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
         if ground.companions is not None:
             ground.companions.heed(standing)
         server.on_session, server.companions = parts.on_session, ground.companions
-        async with _sending_later(server), _controlled(server), _listening(server):
+        worker = parts.worker
+        if worker is not None and ground.companions is not None:
+            with trio.move_on_after(_FIRST_LINKS):
+                await ground.companions.wait_linked()
+        async with _sending_later(server), _controlled(server, worker), _listening(server, worker):
             server.ready = True
             try:
                 yield server
@@ -196,13 +205,14 @@ async def serve(
     *,
     on_ready: Callable[[list[str]], None] | None = None,
     reread: Callable[[], Settings] | None = None,
+    worker: Worker | None = None,
 ) -> None:
     """Serve until `stop` is set; then drain. For a process of its own: it sets the log's level.
 
     SIGHUP reads the TLS files again, what was set at run time, and, by `reread`, what the
     settings came from.
     """
-    async with running(settings) as server, trio.open_nursery() as nursery:
+    async with running(settings, Parts(worker=worker)) as server, trio.open_nursery() as nursery:
         set_level(server.settings.log.level)
         server.standing.follow(lambda new: partial(set_level, new.log.level))
         nursery.start_soon(_watch_hangups, server, reread)
@@ -341,7 +351,7 @@ async def _sending_later(server: Server) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _controlled(server: Server) -> AsyncIterator[None]:
+async def _controlled(server: Server, worker: Worker | None) -> AsyncIterator[None]:
     """The operator's door, where there is a data folder for it."""
     if not is_lasting(server.settings):
         yield
@@ -351,21 +361,26 @@ async def _controlled(server: Server) -> AsyncIterator[None]:
     routes = (*business, *changing, *retention_routes(server.hub))
     desk = Desk(server.hub, server.store, server.figures, routes)
     folder = Path(server.settings.server.data)
-    async with controlled(folder, server.settings, desk, server.new_session):
+    given = worker.control if worker else ()
+    async with controlled(folder, server.settings, desk, server.new_session, given):
         yield
 
 
 @contextlib.asynccontextmanager
-async def _listening(server: Server) -> AsyncIterator[None]:
+async def _listening(server: Server, worker: Worker | None) -> AsyncIterator[None]:
     try:
-        listeners = await open_listeners(server.settings.server.listen)
+        listeners = (
+            await open_listeners(server.settings.server.listen)
+            if worker is None
+            else inherited(worker.listen)
+        )
     except AddressError as error:
         raise ConfigError("server.listen", str(error)) from None
     tls = server.tls is not None
     server.urls = [url_of(listener, tls) for listener in listeners]
     async with trio.open_nursery() as nursery:
         await nursery.start(server.polled.serve)
-        await nursery.start(server.front.serve, listeners)
+        await nursery.start(partial(server.front.serve, keep_paths=bool(worker)), listeners)
         try:
             yield
         finally:

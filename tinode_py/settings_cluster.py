@@ -24,8 +24,9 @@ class ClusterTls:
 class Cluster:
     listen: str = key(
         "",
-        "Where other nodes connect, `host:port` or `[v6]:port`; set: this server is one node of"
-        " the cluster that shares its store, which is in PostgreSQL. Empty: it is alone.",
+        "Where other nodes connect, `host:port`, `[v6]:port`, or `unix:path` on one machine; set:"
+        " this server is one node of the cluster that shares its store, which is in PostgreSQL."
+        " Empty: it is alone.",
     )
     advertise: str = key(
         "",

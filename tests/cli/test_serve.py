@@ -12,6 +12,9 @@ def run(*args: str, environ: dict[str, str] | None = None) -> Result:
     return CliRunner().invoke(script.load(), ["serve", *args], env=environ)
 
 
+MANY = ("--workers", "2", "--store", "postgresql://nobody@127.0.0.1:1/none")
+
+
 @pytest.mark.parametrize(
     ("args", "named"),
     [
@@ -19,7 +22,16 @@ def run(*args: str, environ: dict[str, str] | None = None) -> Result:
         (["--set", "limits.tags=x"], "limits.tags: wants a whole number"),
         (["--log-level", "loud"], "log.level: wants 'debug'"),
         (["--config", "/nowhere.toml"], "/nowhere.toml: No such file"),
-        (["--workers", "2"], "--workers: only 1"),
+        (["--workers", "0"], "--workers: wants a number from 1 to 64"),
+        (["--workers", "65"], "--workers: wants a number from 1 to 64"),
+        (["--workers", "2", "--store", "memory:"], "--workers: wants server.store in PostgreSQL"),
+        (["--workers", "2"], "--workers: wants server.store in PostgreSQL"),
+        (
+            [*MANY, "--set", "cluster.listen=127.0.0.1:65535"],
+            "cluster.listen: leaves no port for worker 2",
+        ),
+        ([*MANY, "--set", "cluster.listen=unix:/here"], "cluster.listen: wants host:port"),
+        (["--worker", "1"], "--worker: is given by --workers"),
         (["--nonsense"], "--nonsense"),
     ],
 )

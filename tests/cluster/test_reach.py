@@ -233,7 +233,7 @@ async def test_an_address_where_nobody_is() -> None:
     ],
 )
 def test_where_others_reach_a_node(listen: str, advertise: str, address: str) -> None:
-    assert advertised(Cluster(listen=listen, advertise=advertise), 40000) == address
+    assert advertised(Cluster(listen=listen, advertise=advertise), ("127.0.0.1", 40000)) == address
 
 
 async def test_an_address_at_which_nobody_listens(tmp_path: Path) -> None:

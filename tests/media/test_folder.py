@@ -102,3 +102,31 @@ async def test_a_start_removes_parts_and_tells_marks(tmp_path):
     transit.unmark(NAME)
     transit.unmark(NAME)
     assert transit.left_behind() == []
+
+
+OTHER = "BBBBBBBBBBA"
+
+
+def files_in(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_a_worker_that_starts_leaves_alone_what_the_others_are_about(tmp_path):
+    one, two = (Transit(tmp_path, worker=number, alone=False) for number in (1, 2))
+    await two.mark([NAME])
+    (tmp_path / "worker.2" / (OTHER + ".part")).touch()
+    assert one.left_behind() == []
+    assert len(files_in(tmp_path)) == 2
+    assert two.left_behind() == [NAME]
+
+
+@pytest.mark.parametrize("worker", [0, 1])
+async def test_who_starts_alone_takes_over_what_there_is(tmp_path, worker):
+    before = Transit(tmp_path, worker=2, alone=False)
+    await before.mark([NAME])
+    (tmp_path / "worker.2" / (OTHER + ".part")).touch()
+    after = Transit(tmp_path, worker=worker, alone=True)
+    assert after.left_behind() == [NAME]
+    after.unmark(NAME)
+    assert after.left_behind() == []
+    assert files_in(tmp_path) == []

@@ -72,6 +72,7 @@ class Cluster:
     is_first: bool = False
     answerers: dict[str, Answerer] = attrs.field(factory=dict)
     assigning: Assigning = attrs.field(factory=lambda: Assigning("round_robin", os.urandom))
+    is_past: Callable[[str], bool] | None = None  # who is dead, by his address, at the start
     membership: Membership = attrs.field(init=False)
     node: Node | None = None
     _fenced: int = 0  # how often
@@ -85,6 +86,7 @@ class Cluster:
     async def join(self) -> None:
         """Become a member. StoreError if the store cannot be asked."""
         number = await self.coordination.join(*attrs.astuple(self.place))
+        await self._end_past(number)
         self.serve_as(number)
         self.membership = Membership(
             self.coordination, number, self.lease, lambda: 0, lambda members: None
@@ -97,6 +99,19 @@ class Cluster:
     def doubt(self) -> None:
         """A commit was refused: see at once whether this node is a member still."""
         self.membership.look()
+
+    async def _end_past(self, number: int) -> None:
+        """Whoever is known to be dead need not be waited for, as long as a lease would take. Only
+        once: whoever comes back later knows nothing of the kind.
+        """
+        is_past, self.is_past = self.is_past, None
+        if is_past is None:
+            return
+        for member in await self.coordination.beat(number, load=0, draining=False):
+            if member.id != number and is_past(member.address):
+                gone = await self.coordination.bury(member.id)
+                how = "is no member any more" if gone else "has its lease, for it may yet write"
+                log.info("node %s (%s) has ended: it %s", member.id, member.name, how)
 
     def begin_drain(self) -> None:
         """No new clients are sent to this node any more."""
@@ -113,6 +128,11 @@ class Cluster:
             node = self.node
             assert node is not None
             await node.jobs.hold(job, work)
+
+    async def wait_linked(self) -> None:
+        """Wait until there is a link to every other node that was there at the last beat."""
+        while (node := self.node) is None or len(node.others) < len(self.membership.others or ()):
+            await (self._entered if node is None else node.others.changed).wait()
 
     def choose(self, user: str) -> tuple[int, str] | None:
         """The other node to which a user is to be sent, and its address; None: he stays.

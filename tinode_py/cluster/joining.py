@@ -6,6 +6,8 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import attrs
@@ -17,11 +19,12 @@ from ..store.base import Store
 from ..store.postgres.address import Address
 from ..store.secrets import CLUSTER_KEY, shared_secret
 from ..store.watched import News
+from ..worker import Worker
 from .assigning import Assigning
 from .cluster import Cluster, Place, joined
 from .link import Links
 from .node import Node
-from .reach import Reach, advertised
+from .reach import Reach, advertised, listening_at
 
 KEY_LENGTH = 32  # bytes
 
@@ -68,7 +71,11 @@ class Door:
 
 @contextlib.asynccontextmanager
 async def joining(
-    settings: Settings, random_bytes: Callable[[int], bytes], store: SharedStore, news: News
+    settings: Settings,
+    random_bytes: Callable[[int], bytes],
+    worker: Worker | None,
+    store: SharedStore,
+    news: News,
 ) -> AsyncIterator[Cluster]:
     """A node while the block runs. ConfigError for what the settings ask and cannot be."""
     from ..store.postgres.coordination import open_coordination  # needs PostgreSQL's library
@@ -77,12 +84,7 @@ async def joining(
     assert url is not None  # the settings were checked
     door = Door(settings, _reach(settings), random_bytes)
     listeners = await _listening(settings.cluster.listen)
-    port = listeners[0].socket.getsockname()[1]
-    place = Place(
-        settings.cluster.name or socket.gethostname(),
-        advertised(settings.cluster, port),
-        settings.web.public_url,
-    )
+    place = _place(settings, listeners[0], worker)
     async with contextlib.AsyncExitStack() as stack:
         for listener in listeners:
             stack.push_async_callback(listener.aclose)
@@ -95,6 +97,7 @@ async def joining(
             store.serve_as,
             on_news=news.ring,
             assigning=Assigning(settings.cluster.assign, random_bytes),
+            is_past=None if worker is None else partial(worker.is_past, own=place.address),
         )
         try:
             await stack.enter_async_context(joined(cluster))
@@ -116,9 +119,21 @@ def _reach(settings: Settings) -> Reach:
         raise ConfigError("cluster.tls", str(error)) from None
 
 
+def _place(settings: Settings, listener: trio.SocketListener, worker: Worker | None) -> Place:
+    cluster = settings.cluster
+    name = cluster.name or socket.gethostname()
+    return Place(
+        name if worker is None else f"{name}-{worker.number}",
+        advertised(cluster, listener.socket.getsockname()),
+        settings.web.public_url,
+    )
+
+
 async def _listening(address: str) -> list[trio.SocketListener]:
     host, _, port = address.rpartition(":")
     try:
+        if address.startswith("unix:"):
+            return [listening_at(Path(address.removeprefix("unix:")))]
         return await trio.open_tcp_listeners(int(port), host=host.strip("[]") or None)
     except OSError as error:
         raise ConfigError("cluster.listen", f"{address}: {error.strerror or error}") from None

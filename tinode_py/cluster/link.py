@@ -244,9 +244,12 @@ class Links:
 
 
 def _origin(stream: trio.abc.Stream) -> str:
-    """Where it comes from, as far as that is known."""
+    """Where a stranger connects from, as far as that can be told."""
     sock = socket_of(stream)
-    try:
-        return f" from {sock.getpeername()[0]}" if sock is not None else ""
-    except OSError:
+    if sock is None:
         return ""
+    try:
+        peer = sock.getpeername()
+    except OSError:  # who has gone already has no address
+        return ""
+    return f" from {peer[0]}" if isinstance(peer, tuple) else ""

@@ -6,7 +6,9 @@ at: a node is whoever has one and holds the secret (`handshake`).
 
 from __future__ import annotations
 
+import socket
 import ssl
+from pathlib import Path
 
 import trio
 
@@ -66,11 +68,30 @@ def is_refusal(error: OSError) -> bool:
     return all(isinstance(each, ConnectionRefusedError) for each in tried)
 
 
-def advertised(cluster: Cluster, port: int) -> str:
-    """Where other nodes reach one that listens at `port`, which the system chose if the settings
-    have 0.
+def advertised(cluster: Cluster, own: tuple[str, int] | str) -> str:
+    """Where other nodes reach one that listens at `own`, as the system has it: it may have chosen
+    the port. Of a Unix socket that is what the settings say.
     """
-    return cluster.advertise or f"{cluster.listen.rpartition(':')[0]}:{port}"
+    if cluster.advertise or isinstance(own, str):
+        return cluster.advertise or cluster.listen
+    return f"{cluster.listen.rpartition(':')[0]}:{own[1]}"
+
+
+def listening_at(path: Path) -> trio.SocketListener:
+    """Listen at a Unix socket, for this user only. One that a dead process has left is replaced;
+    that nobody alive has it is the caller's to know. OSError.
+    """
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.bind(str(path))
+        path.chmod(0o600)
+        sock.listen()
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
 
 
 def _is_local(stream: trio.abc.Stream) -> bool:

@@ -95,6 +95,9 @@ class Companions(Protocol):
     def doubt(self) -> None:
         """A commit was refused: whether this node is a member still is to be seen to at once."""
 
+    async def wait_linked(self) -> None:
+        """Wait until all the others can be reached, for as long as that takes."""
+
     def heed(self, standing: Standing) -> None:
         """Settings that are made at run time, here or on another node, hold on all."""
 

@@ -28,6 +28,7 @@ from ..media.work import Run
 from ..queries import LooseUploads, UploadById, UploadedBy
 from ..records import Upload
 from ..store.base import Store
+from ..worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +189,7 @@ async def uploads_of(
     random_bytes: Callable[[int], bytes],
     *,
     inline: bool = False,
+    worker: Worker | None = None,
 ) -> AsyncIterator[Uploads]:
     """The uploads of a server, with what a crash left of them put right, old ones let go of
     while the block runs. `inline`: all but S3 on the loop's thread. ConfigError if the data
@@ -195,7 +197,7 @@ async def uploads_of(
     """
     lasting = is_lasting(settings)
     run: Run = work.inline if inline else work.in_thread
-    with media_of(settings, run, lasting=lasting) as media:
+    with media_of(settings, run, lasting=lasting, worker=worker) as media:
         uploads = Uploads(settings, store, media.transit, media.shelf, now, random_bytes)
         try:
             await uploads.settle()

@@ -13,6 +13,7 @@ import attrs
 
 from ..config import Settings
 from ..settings import S3
+from ..worker import Worker
 from .base import Shelf
 from .folder import Folder
 from .s3 import connect
@@ -31,25 +32,30 @@ class Media:
 
 
 @contextlib.contextmanager
-def media_of(settings: Settings, run: Run, *, lasting: bool) -> Iterator[Media]:
+def media_of(
+    settings: Settings, run: Run, *, lasting: bool, worker: Worker | None = None
+) -> Iterator[Media]:
     """The media of a server, in its data folder; if they are not to last, in a folder of their
     own that goes with the block, never at a service. Nothing is made before it is needed.
     ConfigError if the service that the settings name cannot be used.
     """
     if lasting:
-        yield _media_in(Path(settings.server.data), run, settings.media.s3)
+        folder = Path(settings.server.data)
+        number, alone = (worker.number, worker.fresh) if worker else (0, True)
+        transit = Transit(folder / "transit", run, worker=number, alone=alone)
+        yield _media_in(folder, run, settings.media.s3, transit)
         return
     # Not from the server's own chance: a seeded one would give two servers one folder.
     folder = Path(tempfile.gettempdir()) / f"tinode-py-{uuid.uuid4().hex}"
     try:
-        yield _media_in(folder, run, None)
+        yield _media_in(folder, run, None, Transit(folder / "transit", run))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _media_in(folder: Path, run: Run, s3: S3 | None) -> Media:
+def _media_in(folder: Path, run: Run, s3: S3 | None, transit: Transit) -> Media:
     elsewhere = connect(s3) if s3 and s3.endpoint else None
-    return Media(Transit(folder / "transit", run), elsewhere or Folder(folder / "uploads", run))
+    return Media(transit, elsewhere or Folder(folder / "uploads", run))
 
 
 def place_of_uploads(settings: Settings) -> str:

@@ -3,6 +3,9 @@
 A folder with two kinds of entries. `<id>.part` is what has been received so far; after a crash
 it is worth nothing. An empty file `<id>` says that the shelf and the store may disagree about
 this upload; at the next start the store decides (`live/uploads.py`).
+
+Each of several workers has a folder of its own in it, so that one that starts leaves alone what
+the others are about. What nobody is about any more is taken over by whoever starts alone.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from .work import Run, in_thread
 
 PIECE = 262_144  # bytes that are gathered before they are written
 _PART = ".part"
+_WORKER = "worker."  # and its number; no upload's id has a point in it
 
 
 @attrs.frozen
@@ -95,11 +99,19 @@ class Draft:
 
 
 class Transit:
-    """The folder of files on their way, made when it is first needed."""
+    """The folder of files on their way, made when it is first needed.
 
-    def __init__(self, root: Path, run: Run = in_thread) -> None:
-        self._root = root
+    `worker`: the number of this process, if it is one of several. `alone`: no other process works
+    in here, or will before `left_behind` has returned.
+    """
+
+    def __init__(
+        self, root: Path, run: Run = in_thread, *, worker: int = 0, alone: bool = True
+    ) -> None:
+        self._top = root
+        self._root = root / f"{_WORKER}{worker}" if worker else root
         self._run = run
+        self._alone = alone
 
     def begin(self, name: str, head_size: int) -> Draft:
         """A new file to be received. MediaError if it cannot be made."""
@@ -128,7 +140,9 @@ class Transit:
             raise MediaError(f"an upload could not be noted: {error}") from error
 
     def _mark(self, names: tuple[str, ...]) -> None:
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._root.is_dir():
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync(self._root.parent)
         for name in names:
             (self._root / name).touch(mode=0o600)
         sync(self._root)
@@ -139,11 +153,31 @@ class Transit:
 
     def left_behind(self) -> list[str]:
         """At the start: remove what was not received whole; which files are in between."""
+        for folder in self._former():
+            self._take_over(folder)
         if not self._root.is_dir():
             return []
-        for part in self._root.glob("*" + _PART):
-            part.unlink(missing_ok=True)
         return [entry.name for entry in self._root.iterdir() if _is_mark(entry.name)]
+
+    def _former(self) -> list[Path]:
+        """Folders in which nobody is about anything now."""
+        if not self._alone:
+            return [self._root]
+        return [self._top, *self._top.glob(f"{_WORKER}*")]
+
+    def _take_over(self, folder: Path) -> None:
+        """Remove what was not received whole; marks are this process's from now on."""
+        if not folder.is_dir():
+            return
+        for part in folder.glob("*" + _PART):
+            part.unlink(missing_ok=True)
+        if folder == self._root:
+            return
+        marks = [entry for entry in folder.iterdir() if _is_mark(entry.name)]
+        if marks:
+            self._mark(tuple(mark.name for mark in marks))
+        for mark in marks:
+            mark.unlink(missing_ok=True)
 
 
 def _is_mark(name: str) -> bool:

@@ -22,11 +22,12 @@ class LockedError(Exception):
 
 
 @contextlib.contextmanager
-def data_lock(folder: Path) -> Iterator[None]:
+def data_lock(folder: Path) -> Iterator[int]:
     """Hold the lock `<folder>/lock` while the block runs; LockedError at once if it is held.
 
-    The kernel frees it when the process ends, however it ends. The file stays: removing it
-    would let two processes lock two files of the same name. The folder must exist.
+    The kernel frees it when the process ends, however it ends; or the last of the processes that
+    were given its descriptor, which the block gets. The file stays: removing it would let two
+    processes lock two files of the same name. The folder must exist.
     """
     descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -36,7 +37,7 @@ def data_lock(folder: Path) -> Iterator[None]:
             raise LockedError(folder, _holder(descriptor)) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

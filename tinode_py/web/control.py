@@ -12,6 +12,7 @@ and the business API, for which no key is needed here.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -42,27 +43,15 @@ from ..settings import Web
 from ..store.base import Store
 from .front import Front
 from .handshake import Doors
-from .listen import AddressError, open_listeners
+from .listen import AddressError, inherited
+from .operator_socket import NO_DOOR, open_door
 from .small import command_of, small_body
 
 log = logging.getLogger(__name__)
 
-NAME = "control"
 OPERATOR = "usrAAAAAAAAAAA"  # the number zero, which no account has
-MODE = 0o600
-_LONGEST = 100  # bytes of a path that fits into a socket's address everywhere
 _BODY = 4096  # bytes of a request
 _PAGE = 1000  # users looked at together
-
-
-def address(folder: Path) -> str:
-    """What a process in this working folder opens to reach the socket of a data folder.
-
-    The shorter of the absolute path and the relative one: addresses of sockets are short.
-    """
-    absolute = folder.absolute() / NAME
-    relative = Path(os.path.relpath(absolute))
-    return str(min(absolute, relative, key=lambda path: len(bytes(path))))
 
 
 @attrs.frozen
@@ -154,9 +143,14 @@ def _turned_away(stream: trio.abc.Stream) -> int:
 
 @contextlib.asynccontextmanager
 async def controlled(
-    folder: Path, settings: Settings, desk: Desk, begin: Callable[[Outlet, ConnectionInfo], Session]
+    folder: Path,
+    settings: Settings,
+    desk: Desk,
+    begin: Callable[[Outlet, ConnectionInfo], Session],
+    given: Sequence[int] = (),
 ) -> AsyncIterator[None]:
-    """The socket `<folder>/control` serves while the block runs.
+    """The socket `<folder>/control` serves while the block runs; `given`: descriptors of its
+    listeners, if another process has opened it.
 
     `begin` makes plain sessions. Where the path is too long for a socket, or the folder takes
     none, there is no socket and a warning; the server serves.
@@ -169,18 +163,16 @@ async def controlled(
         session.person.door = desk.door
         return session
 
-    path = address(folder)
     try:
-        if len(os.fsencode(path)) > _LONGEST:
-            raise AddressError("the path is too long for a socket")
-        listeners = await open_listeners([f"unix:{path}"], unix_mode=MODE)
+        listeners = inherited(given) or await open_door(folder)
     except AddressError as error:
-        log.warning("no control socket, commands will not reach this server: %s", error)
+        log.warning(NO_DOOR, error)
         yield
         return
     front = Front(settings, new_session, desk.app(), Doors.of(Web()), guard=_turned_away)
     async with trio.open_nursery() as nursery:
-        await nursery.start(front.serve, listeners)
+        serve = functools.partial(front.serve, keep_paths=bool(given))
+        await nursery.start(serve, listeners)
         try:
             yield
         finally:

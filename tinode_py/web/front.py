@@ -121,15 +121,18 @@ class Front:
         self,
         listeners: list[trio.SocketListener],
         *,
+        keep_paths: bool = False,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Accept and serve until cancelled; `started` as soon as connections are taken."""
+        """Accept and serve until cancelled; `started` as soon as connections are taken. Paths of
+        Unix sockets that are another's stay (`keep_paths`).
+        """
         async with trio.open_nursery() as nursery:
             self._nursery, self._terms = nursery, self._socket_terms(nursery)
             nursery.start_soon(self._silences.run)
             task_status.started()
             with self._accepting:
-                await serve(listeners, self.serve_connection, nursery)
+                await serve(listeners, self.serve_connection, nursery, keep_paths=keep_paths)
             await trio.sleep_forever()
 
     def _socket_terms(self, nursery: trio.Nursery) -> SocketTerms:

@@ -43,15 +43,34 @@ async def open_listeners(
     return listeners
 
 
+def inherited(descriptors: Iterable[int]) -> list[trio.SocketListener]:
+    """Listeners that another process has opened, and others may accept from as well.
+
+    Their descriptors are closed with them. Serve them with `keep_paths`.
+    """
+    listeners = []
+    for descriptor in descriptors:
+        sock = socket.socket(fileno=descriptor)
+        sock.set_inheritable(False)
+        sock.setblocking(False)
+        listeners.append(trio.SocketListener(trio.socket.from_stdlib_socket(sock)))
+    return listeners
+
+
 async def serve(
-    listeners: list[trio.SocketListener], handler: Handler, nursery: trio.Nursery
+    listeners: list[trio.SocketListener],
+    handler: Handler,
+    nursery: trio.Nursery,
+    *,
+    keep_paths: bool = False,
 ) -> None:
     """Accept until cancelled, then close the listeners; connections run in `nursery`.
 
     Survives running out of descriptors: it accepts again when there are some. `handler` owns
-    the connection that it is given, and must not raise.
+    the connection that it is given, and must not raise. Unix sockets are removed at the end,
+    unless they are another's (`keep_paths`).
     """
-    paths = [path for listener in listeners if (path := _path_of(listener))]
+    paths = [] if keep_paths else paths_of(listeners)
     try:
         async with trio.open_nursery() as accepting:
             for listener in listeners:
@@ -124,7 +143,10 @@ def _remove_stale(path: Path) -> None:
             path.unlink()
 
 
-def _path_of(listener: trio.SocketListener) -> Path | None:
-    if listener.socket.family != socket.AF_UNIX:
-        return None
-    return Path(os.fsdecode(listener.socket.getsockname()))
+def paths_of(listeners: Iterable[trio.SocketListener]) -> list[Path]:
+    """Of those that are Unix sockets."""
+    return [
+        Path(os.fsdecode(listener.socket.getsockname()))
+        for listener in listeners
+        if listener.socket.family == socket.AF_UNIX
+    ]

@@ -25,11 +25,13 @@ class Wire(trio.abc.Stream):
         self.cut = False  # what is sent is lost, and so is the end of it
         self.stuck = False  # nothing that is sent is taken
         self.out = bytearray()  # what was sent
+        self.writes: list[int] = []  # the bytes of each write
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         if self.stuck:
             await trio.sleep_forever()
         self.out += data
+        self.writes.append(len(data))
         if self.cut:
             await trio.lowlevel.checkpoint()
         else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import attrs
 import pytest
 import trio
 
+from tests.cluster.remote.parts import remotes
 from tests.store.made import GROUP, append, people, seen
 from tinode_py.changes import Batch, Committed
 from tinode_py.errors import Fenced, StoreAway
@@ -20,14 +22,21 @@ from tinode_py.store.coordination import (
 from tinode_py.store.memory import MemoryStore
 from tinode_py.store.postgres.address import Address
 from tinode_py.store.postgres.coordination import open_coordination
+from tinode_py.store.sqlite import open_owned
 
 LONG = 1000.0  # seconds: nobody is silent for so long here
 
 
-@pytest.fixture(params=["memory", "postgres"])
-async def shared(request: pytest.FixtureRequest) -> AsyncIterator[Coordination]:
+@pytest.fixture(params=["memory", "owned", "remote", "postgres"])
+async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Coordination]:
     if request.param == "memory":
         yield MemoryCoordination(trio.current_time)
+    elif request.param == "owned":
+        async with open_owned(tmp_path / "t.db") as store:
+            yield store.coordination(trio.current_time)
+    elif request.param == "remote":
+        async with remotes() as found:
+            yield found
     else:
         address = Address.of(request.getfixturevalue("postgres_url"))
         async with open_coordination(address) as opened:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from tests.cluster.remote.parts import remote_in_memory
 from tests.postgres import emptied
 from tests.store.made import ANN, BOB, CAT, CHANNEL, GROUP, OTHER, PAIR
 from tests.store.postgres.nodes import node
@@ -21,6 +22,7 @@ from tinode_py import changes as c
 from tinode_py import queries as q
 from tinode_py.access import Level
 from tinode_py.audit import Actor, AuditEntry
+from tinode_py.cluster.remote import words
 from tinode_py.records import (
     ApiKey,
     Credential,
@@ -330,7 +332,13 @@ def _placed(known: dict[str, Topic], item: c.Change) -> c.Change:
     return item
 
 
-async def _alike(plan: list[list[c.Change]], opened: AbstractAsyncContextManager[Store]) -> None:
+async def _alike(
+    plan: list[list[c.Change]],
+    opened: AbstractAsyncContextManager[Store],
+    *,
+    at_the_end: bool = False,
+) -> None:
+    """Asked after each batch, or `at_the_end` alone."""
     memory = MemoryStore()
     known: dict[str, Topic] = {}
     async with opened as store:
@@ -341,8 +349,10 @@ async def _alike(plan: list[list[c.Change]], opened: AbstractAsyncContextManager
             assert await store.commit(batch) == outcome, batch
             if outcome != c.Committed():
                 known = before
-            for query in QUERIES:
+            for query in () if at_the_end else QUERIES:
                 assert await store.fetch(query) == await memory.fetch(query), query
+        for query in QUERIES if at_the_end else ():
+            assert await store.fetch(query) == await memory.fetch(query), query
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -377,3 +387,25 @@ async def _of_one_node(url: str) -> AsyncIterator[Store]:
 @given(plan=batches)
 def test_a_node_answers_alike(plan, postgres_url):
     trio.run(_alike, plan, _of_one_node(emptied(postgres_url)))
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(batches)
+def test_the_store_of_another_node_answers_alike(plan):
+    async def main() -> None:
+        await _alike(plan, remote_in_memory(), at_the_end=True)
+
+    trio.run(main)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(change, max_size=4).map(tuple))
+def test_changes_cross_the_wire(changes):
+    commit = words.Commit(1, 2, changes, 3)
+    assert words.unpack(words.pack(commit), words.Commit) == commit
+
+
+def test_queries_cross_the_wire():
+    for query in QUERIES:
+        fetch = words.Fetch(1, query)
+        assert words.unpack(words.pack(fetch), words.Fetch) == fetch

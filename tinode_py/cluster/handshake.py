@@ -25,8 +25,8 @@ import trio
 
 _HELLO = struct.Struct(">8sQQ32s")  # protocol and version, from, to, nonce
 _PROTOCOL = b"tinode/1"
-_PROOF = 32  # bytes
-_NONCE = 32
+PROOF = 32  # bytes
+NONCE = 32
 _CONNECTS, _ACCEPTS = b"tinode-py link: connects", b"tinode-py link: accepts"
 
 Why = Literal[
@@ -55,7 +55,7 @@ class Credentials:
     random_bytes: Callable[[int], bytes] = attrs.field(repr=False)
 
     def hello(self, them: int) -> bytes:
-        return _HELLO.pack(_PROTOCOL, self.me, them, self.random_bytes(_NONCE))
+        return _HELLO.pack(_PROTOCOL, self.me, them, self.random_bytes(NONCE))
 
     def proof(self, role: bytes, hellos: bytes) -> bytes:
         return hmac.digest(self.secret, role + hellos, "sha256")
@@ -68,11 +68,11 @@ async def connect(stream: trio.abc.Stream, credentials: Credentials, them: int) 
     """
     mine = credentials.hello(them)
     await stream.send_all(mine)
-    theirs = await _exactly(stream, _HELLO.size)
+    theirs = await exactly(stream, _HELLO.size)
     if _who(theirs) != (them, credentials.me):
         raise NoLink("it has another number")
     await stream.send_all(credentials.proof(_CONNECTS, mine + theirs))
-    await _check(stream, credentials.proof(_ACCEPTS, mine + theirs))
+    await check(stream, credentials.proof(_ACCEPTS, mine + theirs))
 
 
 async def accept(
@@ -83,13 +83,13 @@ async def accept(
     The node with the lower number connects; any other is refused. `is_member` is asked last.
     Raises NoLink, or what the stream does.
     """
-    theirs = await _exactly(stream, _HELLO.size)
+    theirs = await exactly(stream, _HELLO.size)
     them, wanted = _who(theirs)
     if wanted != credentials.me or them >= wanted:
         raise NoLink("it has another number")
     mine = credentials.hello(them)
     await stream.send_all(mine)
-    await _check(stream, credentials.proof(_CONNECTS, theirs + mine))
+    await check(stream, credentials.proof(_CONNECTS, theirs + mine))
     if not is_member(them):
         raise NoLink("it is no member of the cluster")
     await stream.send_all(credentials.proof(_ACCEPTS, theirs + mine))
@@ -104,12 +104,14 @@ def _who(hello: bytes) -> tuple[int, int]:
     return sender, receiver
 
 
-async def _check(stream: trio.abc.Stream, proof: bytes) -> None:
-    if not hmac.compare_digest(await _exactly(stream, _PROOF), proof):
+async def check(stream: trio.abc.Stream, proof: bytes) -> None:
+    """Read a proof, which must be this one. Raises NoLink, or what the stream does."""
+    if not hmac.compare_digest(await exactly(stream, PROOF), proof):
         raise NoLink("it has another secret")
 
 
-async def _exactly(stream: trio.abc.Stream, size: int) -> bytes:
+async def exactly(stream: trio.abc.Stream, size: int) -> bytes:
+    """So many bytes. NoLink if there are fewer."""
     data = bytearray()
     while len(data) < size:
         chunk = await stream.receive_some(size - len(data))

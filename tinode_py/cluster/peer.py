@@ -12,14 +12,14 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 import trio
 
 from ..live.traffic import Traffic
-from . import items
-from .protocol import BadMessage, Message, pack, unpack
+from . import items, protocol
+from .items import BadMessage
 
 CHUNK = 65_536  # bytes read at once; written at once, so that progress is seen no finer
 TURN = 32  # messages heard before other tasks get their turn
@@ -35,6 +35,16 @@ class Terms:
     queue: int  # bytes that may wait
 
 
+class Language(Protocol):
+    """What is said over a connection: messages as bytes, and back."""
+
+    def pack(self, message: Any) -> bytes:
+        """BadMessage if it is too long."""
+
+    def unpack(self, data: bytes) -> Any:
+        """BadMessage for what is none."""
+
+
 class Handler(Protocol):
     """Who hears what nodes say. For each peer: `connected`, then `received` for each message in
     order and one at a time, then `lost`, once.
@@ -43,7 +53,7 @@ class Handler(Protocol):
     def connected(self, peer: Peer) -> None:
         """There is a connection. Messages may be sent from now on."""
 
-    async def received(self, peer: Peer, message: Message) -> None:
+    async def received(self, peer: Peer, message: Any) -> None:
         """A message has come. The next is not read before this returns, and none once the
         connection is over or was reset; then this is cancelled. What it raises ends everything.
         """
@@ -53,13 +63,14 @@ class Handler(Protocol):
 
 
 class Peer:
-    """One other node, as long as one connection lasts.
+    """One other node, as long as one connection lasts, and what is said to it in a `language`.
 
     `reason` says why it is over, as far as it is. `traffic` tells bytes and messages so far.
     """
 
-    def __init__(self, id: int, terms: Terms) -> None:
+    def __init__(self, id: int, terms: Terms, language: Language = protocol) -> None:
         self.id = id
+        self._language = language
         self.reason = ""
         self.sent = self.received = 0  # bytes
         self.messages_sent = self.messages_received = 0
@@ -75,14 +86,14 @@ class Peer:
     def __repr__(self) -> str:
         return f"<Peer {self.id}{': ' if self.reason else ''}{self.reason}>"
 
-    def send(self, message: Message) -> bool:
+    def send(self, message: Any) -> bool:
         """Send a message after those before it. False if it does not go: the connection is over,
         or too much waits (one message may be longer than that by itself). Never waits.
 
         Raises BadMessage for one of more than 64 MB. After False a later, shorter message may
         go: where a gap matters, `reset`.
         """
-        return self.send_packed(pack(message))
+        return self.send_packed(self._language.pack(message))
 
     def send_packed(self, data: bytes) -> bool:
         """As `send`, for a message that several peers get."""
@@ -180,7 +191,7 @@ class Peer:
 
     async def _hear(self, data: bytes, handler: Handler) -> None:
         try:
-            message = unpack(data)
+            message = self._language.unpack(data)
         except BadMessage as error:
             self.reset(f"no message: {error}")
         else:

@@ -12,7 +12,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 import attrs
@@ -81,8 +81,16 @@ class Coordination(Protocol):
         """`node` is no member any more and owns nothing."""
 
 
+class NodeBatch(Batch, frozen=True):
+    """A batch of a node that was `node` when it was handed in."""
+
+    node: int = 0
+
+
 def unknown(node: int) -> Fenced:
     """What a node is told that is no member."""
+    if not node:
+        return Fenced("this node has not joined the cluster")
     return Fenced(f"node {node} is no member of the cluster: it was silent for too long, or left")
 
 
@@ -90,82 +98,132 @@ def unknown(node: int) -> Fenced:
 class _Row:
     member: Member
     beaten: float  # when
+    topics: set[str] = attrs.field(factory=set)  # that it has claimed
 
 
 class MemoryCoordination:
-    """A `Coordination` of nodes in one process, with a clock for all of them, in seconds.
+    """A `Coordination` that one process keeps, with a clock for all nodes, in seconds.
 
-    Each method is a checkpoint, and then happens at once.
+    `number` gives one that no node had; None: each is one more than the last. `settled` returns
+    when no commit is under way any more that was begun before, and raises nothing: a node that
+    is a member no more keeps its topics for so long. None: none ever is.
+
+    A call that is cancelled has taken place or not; topics of a node that it should have ended
+    may stay its own.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float],
+        number: Callable[[], Awaitable[int]] | None = None,
+        settled: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._now = now
+        self._number = number or self._next
+        self._settled = settled
         self._last = 0
         self._nodes: dict[int, _Row] = {}
+        self._ending: dict[int, _Row] = {}  # members no more, whose commits may be under way
         self._claims: dict[str, int] = {}
         self.disconnected: set[int] = set()  # nodes that have no connection any more
+
+    def is_member(self, node: int) -> bool:
+        """For any thread."""
+        return node in self._nodes
 
     def check(self, node: int) -> None:
         """Fenced unless `node` is a member at this moment."""
         if node not in self._nodes:
             raise unknown(node)
 
-    async def join(self, name: str, address: str, url: str) -> int:
-        await trio.lowlevel.checkpoint()
-        self._last += 1
-        self._nodes[self._last] = _Row(Member(self._last, name, address, url), self._now())
-        return self._last
+    def owned(self, node: int) -> int:
+        """How many topics a member has."""
+        row = self._nodes.get(node)
+        return 0 if row is None else len(row.topics)
 
-    async def beat(self, node: int, *, load: int, draining: bool) -> tuple[Member, ...]:
-        await trio.lowlevel.checkpoint()
-        self.check(node)
-        now = self._now()
-        row = self._nodes[node]
-        row.member = attrs.evolve(row.member, load=load, draining=draining)
-        row.beaten = now
+    def members(self) -> tuple[Member, ...]:
+        """All of them as of now, by number."""
+        return self._members(self._now())
+
+    def _members(self, now: float) -> tuple[Member, ...]:
         return tuple(
             attrs.evolve(row.member, silent=max(0.0, now - row.beaten))
             for row in self._nodes.values()
         )
 
+    async def _next(self) -> int:
+        await trio.lowlevel.checkpoint()
+        self._last += 1
+        return self._last
+
+    async def join(self, name: str, address: str, url: str) -> int:
+        number = await self._number()
+        self._nodes[number] = _Row(Member(number, name, address, url), self._now())
+        return number
+
+    async def beat(self, node: int, *, load: int, draining: bool) -> tuple[Member, ...]:
+        await trio.lowlevel.checkpoint()
+        self.check(node)
+        row = self._nodes[node]
+        row.member = attrs.evolve(row.member, load=load, draining=draining)
+        row.beaten = now = self._now()
+        return self._members(now)
+
     async def fence(self, node: int, lease: float) -> bool:
         await trio.lowlevel.checkpoint()
         row = self._nodes.get(node)
-        if row is not None and self._now() - row.beaten > lease:
-            self._end(node)
-        return node not in self._nodes
+        if row is not None and self._now() - row.beaten <= lease:
+            return False
+        await self._end(node)
+        return True
 
     async def bury(self, node: int) -> bool:
         await trio.lowlevel.checkpoint()
-        if node in self.disconnected:
-            self._end(node)
-        return node not in self._nodes
+        if node in self._nodes and node not in self.disconnected:
+            return False
+        await self._end(node)
+        return True
 
     async def claim(self, node: int, topics: Sequence[str]) -> dict[str, int]:
         await trio.lowlevel.checkpoint()
         self.check(node)
-        return {topic: self._claims.setdefault(topic, node) for topic in topics}
+        owners = {topic: self._claims.setdefault(topic, node) for topic in topics}
+        self._nodes[node].topics.update(topic for topic, it in owners.items() if it == node)
+        return owners
 
     async def release(self, node: int, topics: Sequence[str]) -> None:
         await trio.lowlevel.checkpoint()
-        for topic in topics:
-            if self._claims.get(topic) == node:
+        row = self._nodes.get(node)
+        if row is not None:
+            for topic in row.topics.intersection(topics):
                 del self._claims[topic]
+                row.topics.discard(topic)
 
     async def give(self, node: int, topic: str, to: int) -> bool:
         await trio.lowlevel.checkpoint()
-        if self._claims.get(topic) != node or to not in self._nodes:
+        row, other = self._nodes.get(node), self._nodes.get(to)
+        if row is None or other is None or topic not in row.topics:
             return False
+        row.topics.discard(topic)
+        other.topics.add(topic)
         self._claims[topic] = to
         return True
 
     async def leave(self, node: int) -> None:
         await trio.lowlevel.checkpoint()
-        self._end(node)
+        await self._end(node)
 
-    def _end(self, node: int) -> None:
-        if self._nodes.pop(node, None) is not None:
-            self._claims = {topic: n for topic, n in self._claims.items() if n != node}
+    async def _end(self, node: int) -> None:
+        """First it writes no more, then what it wrote is over, then others have its topics."""
+        row = self._nodes.pop(node, None)
+        self.disconnected.discard(node)
+        if row is not None:
+            self._ending[node] = row
+        if self._settled is not None:
+            await self._settled()
+        row = self._ending.pop(node, None)
+        for topic in () if row is None else row.topics:
+            del self._claims[topic]
 
 
 class FencedStore:
@@ -187,7 +245,10 @@ class FencedStore:
         """As of `MemoryStore`; Fenced if the node that handed it in is no member at the moment of
         writing.
         """
-        node = self._node
+        return await self.commit_as(self._node, batch)
+
+    async def commit_as(self, node: int, batch: Batch) -> Outcome:
+        """The same, for another node."""
         await trio.lowlevel.checkpoint()
         self._coordination.check(node)
         return self._store.write(batch)

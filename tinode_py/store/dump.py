@@ -32,7 +32,8 @@ from .lines import (
 from .migrate import migrate, packaged, version_of
 
 STEP = 2_000  # rows between commits of an import
-_OWN = ("importing", "importing_trigger", BYTES)  # tables that are there while importing
+# Tables that are there while importing, and what belongs to this file alone.
+OWN = ("importing", "importing_trigger", BYTES, "node_number")
 _REMEMBER = """
 INSERT INTO importing VALUES (1, ?1, ?2)
 ON CONFLICT (one) DO UPDATE SET lines = ?1, digest = ?2"""
@@ -88,7 +89,7 @@ def tables(connection: sqlite3.Connection) -> list[str]:
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
         "ORDER BY name"
     )
-    return [row[0] for row in found if row[0] not in _OWN]
+    return [row[0] for row in found if row[0] not in OWN]
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], list[str]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,7 @@ from ..changes import Batch, Outcome
 from ..errors import StoreError
 from ..queries import Query
 from .base import UNBOUNDED, Statistics
+from .fenced import FencedTransactions, OwnedStore
 from .hot_sqlite import prepare
 from .kept import KEPT, Kept
 from .migrate import migrate, packaged
@@ -69,7 +70,7 @@ class SqliteStore:
             if self._inline or type(query) not in UNBOUNDED or is_small(near, query):
                 return answer(near, query)
             return await trio.to_thread.run_sync(answer, far, query, limiter=self._one_reader)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:  # a number beyond 64 bits
             raise StoreError(f"{type(error).__name__}: {error}") from error
 
     def _row(self, query: Query[T]) -> T:
@@ -114,18 +115,41 @@ async def open_sqlite(
     `inline` runs everything on the loop's thread. Raises SchemaError for a file that is newer
     or not ours, StoreError if it cannot be opened. Leaving writes what waits.
     """
+    with _opened(path, migrations, factory) as (writer, near, far):
+        transactions = Transactions(writer)
+        thread = Inline(transactions) if inline else WriterThread(transactions)
+        try:
+            yield SqliteStore(transactions, thread, (writer, near, far))
+        finally:
+            await thread.aclose()
+
+
+@contextlib.asynccontextmanager
+async def open_owned(
+    path: Path, *, inline: bool = False, migrations: Traversable | None = None
+) -> AsyncIterator[OwnedStore]:
+    """The same file for the nodes of a cluster, with which this process shares it."""
+    with _opened(path, migrations, sqlite3.Connection) as (writer, near, far):
+        transactions = FencedTransactions(writer)
+        thread = Inline(transactions) if inline else WriterThread(transactions)
+        try:
+            yield OwnedStore(SqliteStore(transactions, thread, (writer, near, far)), transactions)
+        finally:
+            await thread.aclose()
+
+
+@contextlib.contextmanager
+def _opened(
+    path: Path, migrations: Traversable | None, factory: type[sqlite3.Connection]
+) -> Iterator[tuple[SqliteStatements, SqliteStatements, SqliteStatements]]:
+    """The connection that writes, that of the loop, that of the thread which reads."""
     with contextlib.ExitStack() as stack:
         try:
             writer = _open_writer(stack, path, migrations or packaged(), factory)
             readers = [_open_reader(stack, path, factory) for _ in range(2)]
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{path}: {error}") from error
-        transactions = Transactions(writer)
-        thread = Inline(transactions) if inline else WriterThread(transactions)
-        try:
-            yield SqliteStore(transactions, thread, (writer, readers[0], readers[1]))
-        finally:
-            await thread.aclose()
+        yield writer, readers[0], readers[1]
 
 
 def _open_writer(

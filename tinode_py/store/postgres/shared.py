@@ -19,8 +19,8 @@ import psycopg
 from psycopg import errors
 
 from ...changes import Batch
-from ...errors import Fenced, StoreAway, StoreError
-from ..coordination import unknown
+from ...errors import StoreAway, StoreError
+from ..coordination import NodeBatch, unknown
 from ..hot import Hot
 from ..transaction import Result
 from .address import Address
@@ -39,12 +39,6 @@ _BEGIN = "BEGIN; SELECT take_turn(); SELECT last_event()"
 _MARK = """
 SELECT batch, 1 FROM node WHERE id = $1
 UNION ALL SELECT batch, 0 FROM node_gone WHERE id = $1"""
-
-
-class NodeBatch(Batch, frozen=True):
-    """A batch of a node that was `node` when it was handed in."""
-
-    node: int = 0
 
 
 class SharedWriter(PostgresWriter):
@@ -121,7 +115,7 @@ class SharedTransactions(PostgresTransactions):
         of = [batch.node if isinstance(batch, NodeBatch) else 0 for batch in batches]
         mine = [batch for batch, its in zip(batches, of, strict=True) if its == node]
         results = iter(self._as(node, mine) if node else [])
-        return [next(results) if node and its == node else _refused(its) for its in of]
+        return [next(results) if node and its == node else unknown(its) for its in of]
 
     def _as(self, node: int, batches: Sequence[Batch]) -> list[Result]:
         db = self._shared
@@ -141,7 +135,3 @@ class SharedTransactions(PostgresTransactions):
         if refusal is None:
             return results
         return [refusal if isinstance(result, StoreError) else result for result in results]
-
-
-def _refused(node: int) -> Fenced:
-    return unknown(node) if node else Fenced("this node has not joined the cluster")

@@ -19,12 +19,13 @@ from ...changes import Batch, Outcome
 from ...errors import StoreError
 from ...queries import Query
 from ..base import Statistics
+from ..coordination import NodeBatch
 from ..writer import Inline, WriterThread
 from .address import Address
 from .claim import claim, end_members, migrating
 from .migrate import migrate, packaged
 from .readers import InlineReader, Reader, ReaderThreads
-from .shared import SHARED, NodeBatch, SharedTransactions, SharedWriter
+from .shared import SHARED, SharedTransactions, SharedWriter
 from .statements import WRITING, Connection, connect
 from .writer import PostgresTransactions, PostgresWriter
 

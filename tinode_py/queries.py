@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-import attrs
+import msgspec
 
 from .audit import AuditEntry
 from .records import (
@@ -37,26 +37,23 @@ from .records import (
 T = TypeVar("T")
 
 
-class Query(Generic[T]):
+class Query(msgspec.Struct, Generic[T], frozen=True):
     """A question whose answer is a T."""
 
 
-@attrs.frozen
-class UserById(Query[User | None]):
+class UserById(Query[User | None], frozen=True):
     """An account, also a suspended one; None if unknown or deleted."""
 
     user: str
 
 
-@attrs.frozen
-class UsersById(Query[dict[str, User]]):
+class UsersById(Query[dict[str, User]], frozen=True):
     """Accounts by id, those unknown or deleted left out."""
 
     users: tuple[str, ...]
 
 
-@attrs.frozen
-class AccountsAfter(Query[tuple[tuple[str, int, int], ...]]):
+class AccountsAfter(Query[tuple[tuple[str, int, int], ...]], frozen=True):
     """Accounts in state ok, in order of their names, after `after`, at most `limit`: the user,
     when the account was made, when the user was last seen.
     """
@@ -65,24 +62,20 @@ class AccountsAfter(Query[tuple[tuple[str, int, int], ...]]):
     limit: int
 
 
-@attrs.frozen
-class LoginByName(Query[Login | None]):
+class LoginByName(Query[Login | None], frozen=True):
     scheme: str
     name: str
 
 
-@attrs.frozen
-class LoginsOf(Query[tuple[Login, ...]]):
+class LoginsOf(Query[tuple[Login, ...]], frozen=True):
     user: str
 
 
-@attrs.frozen
-class TopicByName(Query[Topic | None]):
+class TopicByName(Query[Topic | None], frozen=True):
     topic: str
 
 
-@attrs.frozen
-class MembersOf(Query[tuple[Subscription, ...]]):
+class MembersOf(Query[tuple[Subscription, ...]], frozen=True):
     """All subscriptions of a topic, without channel readers. Unbounded.
 
     `former` adds those that have ended (`deleted` set). Ordered by time of creation.
@@ -92,16 +85,14 @@ class MembersOf(Query[tuple[Subscription, ...]]):
     former: bool = False
 
 
-@attrs.frozen
-class SubscriptionOf(Query[Subscription | None]):
+class SubscriptionOf(Query[Subscription | None], frozen=True):
     """One row, also one that has ended. `topic` may be `chn…`."""
 
     topic: str
     user: str
 
 
-@attrs.frozen
-class ContactsOf(Query[tuple[Contact, ...]]):
+class ContactsOf(Query[tuple[Contact, ...]], frozen=True):
     """The contact list of a user: his live subscriptions with their topics. Unbounded.
 
     `since` > 0 adds those that ended after that time; `topic` (as in the subscription: `chn…`
@@ -114,8 +105,7 @@ class ContactsOf(Query[tuple[Contact, ...]]):
     topic: str = ""
 
 
-@attrs.frozen
-class MessagesIn(Query[tuple[Message, ...]]):
+class MessagesIn(Query[tuple[Message, ...]], frozen=True):
     """A page of history for one user, newest first, at most `limit` rows.
 
     Without what was deleted for all or for him. `ranges` are sorted and do not overlap; they
@@ -128,16 +118,14 @@ class MessagesIn(Query[tuple[Message, ...]]):
     limit: int
 
 
-@attrs.frozen
-class MessageAt(Query[Message | None]):
+class MessageAt(Query[Message | None], frozen=True):
     """One message, None if it never was or was deleted for all."""
 
     topic: str
     seq: int
 
 
-@attrs.frozen
-class SeqSince(Query[int]):
+class SeqSince(Query[int], frozen=True):
     """The lowest number of a message published at or after `ts`; 0 if there is none.
 
     The times in a topic must not run backwards; where they do, the answer may be a later number.
@@ -147,8 +135,7 @@ class SeqSince(Query[int]):
     ts: int
 
 
-@attrs.frozen
-class DeletionsIn(Query[Deletions | None]):
+class DeletionsIn(Query[Deletions | None], frozen=True):
     """What `user` must forget, of deletions numbered `since` up to, not including, `before`.
 
     `before=0`: no upper bound; None if nothing. Deletions are taken whole, the lowest number
@@ -164,36 +151,31 @@ class DeletionsIn(Query[Deletions | None]):
     limit: int
 
 
-@attrs.frozen
-class SessionsOf(Query[tuple[LoginSession, ...]]):
+class SessionsOf(Query[tuple[LoginSession, ...]], frozen=True):
     """All logins of a user, also revoked ones, by number."""
 
     user: str
 
 
-@attrs.frozen
-class SessionAt(Query[LoginSession | None]):
+class SessionAt(Query[LoginSession | None], frozen=True):
     user: str
     n: int
 
 
-@attrs.frozen
-class CredentialsOf(Query[tuple[Credential, ...]]):
+class CredentialsOf(Query[tuple[Credential, ...]], frozen=True):
     """All addresses of a user, sorted by method and value."""
 
     user: str
 
 
-@attrs.frozen
-class ConfirmedBy(Query[str | None]):
+class ConfirmedBy(Query[str | None], frozen=True):
     """Whose confirmed address this is."""
 
     method: str
     value: str
 
 
-@attrs.frozen
-class AnswerTo(Query[Published | None]):
+class AnswerTo(Query[Published | None], frozen=True):
     """What an earlier publication of the user with this key was answered."""
 
     topic: str
@@ -201,8 +183,7 @@ class AnswerTo(Query[Published | None]):
     key: str
 
 
-@attrs.frozen
-class InboxOf(Query[InboxPage]):
+class InboxOf(Query[InboxPage], frozen=True):
     """A page of a user's inbox from number `since` on, in order, at most `limit` items.
 
     `since=0`: no items, only the bounds.
@@ -213,16 +194,14 @@ class InboxOf(Query[InboxPage]):
     limit: int
 
 
-@attrs.frozen
-class InboxUsers(Query[tuple[str, ...]]):
+class InboxUsers(Query[tuple[str, ...]], frozen=True):
     """Users who have an inbox, in order of their names, after `after`, at most `limit`."""
 
     after: str
     limit: int
 
 
-@attrs.frozen
-class EventsAfter(Query[EventPage]):
+class EventsAfter(Query[EventPage], frozen=True):
     """A page of the log from number `after` + 1 on, in order, at most `limit` events.
 
     A page ends before it is longer than `size` bytes, but has one event if there is one.
@@ -235,24 +214,21 @@ class EventsAfter(Query[EventPage]):
     size: int = 1 << 20
 
 
-@attrs.frozen
-class OnlineAfter(Query[tuple[str, ...]]):
+class OnlineAfter(Query[tuple[str, ...]], frozen=True):
     """Users who are online, as the log has it, in order of their names, after `after`."""
 
     after: str
     limit: int
 
 
-@attrs.frozen
-class WebhooksAfter(Query[tuple[Webhook, ...]]):
+class WebhooksAfter(Query[tuple[Webhook, ...]], frozen=True):
     """Webhooks in order of their numbers, after `after`, at most `limit`."""
 
     after: int
     limit: int
 
 
-@attrs.frozen
-class DeadLettersOf(Query[tuple[DeadLetter, ...]]):
+class DeadLettersOf(Query[tuple[DeadLetter, ...]], frozen=True):
     """What a webhook did not take, by number of event, after `after`, at most `limit`."""
 
     hook: int
@@ -260,15 +236,13 @@ class DeadLettersOf(Query[tuple[DeadLetter, ...]]):
     limit: int
 
 
-@attrs.frozen
-class DeadCount(Query[int]):
+class DeadCount(Query[int], frozen=True):
     """How many events a webhook did not take, `changes.DEAD_KEPT` at most."""
 
     hook: int
 
 
-@attrs.frozen
-class FindByTags(Query[tuple[Found, ...]]):
+class FindByTags(Query[tuple[Found, ...]], frozen=True):
     """Users and groups by exact tags. Unbounded.
 
     `required` is a conjunction of alternatives; `optional` tags count if `required` is empty
@@ -286,29 +260,25 @@ class FindByTags(Query[tuple[Found, ...]]):
     limit: int
 
 
-@attrs.frozen
-class FindQueryOf(Query[bytes | None]):
+class FindQueryOf(Query[bytes | None], frozen=True):
     """The persistent query of a user's `fnd` topic, as JSON text."""
 
     user: str
 
 
-@attrs.frozen
-class OwnerOfTag(Query[str | None]):
+class OwnerOfTag(Query[str | None], frozen=True):
     """Who has a tag: `usr…` or `grp…`, the first by name; None if nobody has."""
 
     tag: str
 
 
-@attrs.frozen
-class GroupsOwnedBy(Query[dict[str, tuple[str, ...]]]):
+class GroupsOwnedBy(Query[dict[str, tuple[str, ...]]], frozen=True):
     """The groups that a user owns, each with the users who are its members, sorted. Unbounded."""
 
     user: str
 
 
-@attrs.frozen
-class SilencedBy(Query[tuple[str, ...]]):
+class SilencedBy(Query[tuple[str, ...]], frozen=True):
     """The suspended users for whose sake nobody may publish in a topic, sorted: of the two in a
     conversation of two, or the owner of a group.
     """
@@ -316,20 +286,17 @@ class SilencedBy(Query[tuple[str, ...]]):
     topic: str
 
 
-@attrs.frozen
-class DeviceById(Query[Device | None]):
+class DeviceById(Query[Device | None], frozen=True):
     id: str
 
 
-@attrs.frozen
-class DevicesOf(Query[dict[str, tuple[Device, ...]]]):
+class DevicesOf(Query[dict[str, tuple[Device, ...]]], frozen=True):
     """The devices of some users, the latest first; users without any are left out. Unbounded."""
 
     users: tuple[str, ...]
 
 
-@attrs.frozen
-class UnreadOf(Query[dict[str, int]]):
+class UnreadOf(Query[dict[str, int]], frozen=True):
     """How many messages each user has not read, in all topics that he may read. Unbounded.
 
     Muted topics and what was deleted count, as they do in a contact list.
@@ -338,43 +305,37 @@ class UnreadOf(Query[dict[str, int]]):
     users: tuple[str, ...]
 
 
-@attrs.frozen
-class ChannelsOf(Query[tuple[str, ...]]):
+class ChannelsOf(Query[tuple[str, ...]], frozen=True):
     """The channels (`chn…`) that a user reads, those that he has muted left out. Unbounded."""
 
     user: str
 
 
-@attrs.frozen
-class UploadById(Query[Upload | None]):
+class UploadById(Query[Upload | None], frozen=True):
     id: str
 
 
-@attrs.frozen
-class LooseUploads(Query[tuple[str, ...]]):
+class LooseUploads(Query[tuple[str, ...]], frozen=True):
     """Uploads from before a time to which nothing refers, the oldest first, at most `limit`."""
 
     before: int
     limit: int
 
 
-@attrs.frozen
-class UploadedBy(Query[int]):
+class UploadedBy(Query[int], frozen=True):
     """How many bytes somebody (`PutUpload.who`) has uploaded on a day."""
 
     who: str
     day: int
 
 
-@attrs.frozen
-class DueScheduled(Query[tuple[Scheduled, ...]]):
+class DueScheduled(Query[tuple[Scheduled, ...]], frozen=True):
     """Messages to be sent later, those due first, at most `limit`."""
 
     limit: int
 
 
-@attrs.frozen
-class ScheduledAfter(Query[tuple[Scheduled, ...]]):
+class ScheduledAfter(Query[tuple[Scheduled, ...]], frozen=True):
     """Messages that a key wants sent later, in order of their ids, after `after`."""
 
     key: str
@@ -382,16 +343,14 @@ class ScheduledAfter(Query[tuple[Scheduled, ...]]):
     limit: int
 
 
-@attrs.frozen
-class UsersAfter(Query[tuple[User, ...]]):
+class UsersAfter(Query[tuple[User, ...]], frozen=True):
     """Accounts, also suspended ones, in order of their names, after `after`, at most `limit`."""
 
     after: str
     limit: int
 
 
-@attrs.frozen
-class TopicsAfter(Query[tuple[tuple[Topic, int], ...]]):
+class TopicsAfter(Query[tuple[tuple[Topic, int], ...]], frozen=True):
     """Groups and private chats in order of their names, after `after`, at most `limit`; of a
     group how many members and readers it has, else 0.
     """
@@ -400,8 +359,7 @@ class TopicsAfter(Query[tuple[tuple[Topic, int], ...]]):
     limit: int
 
 
-@attrs.frozen
-class EditsOf(Query[tuple[Message, ...]]):
+class EditsOf(Query[tuple[Message, ...]], frozen=True):
     """The messages that replace one of these (`head.replace`), by number, at most `limit`."""
 
     topic: str
@@ -409,57 +367,49 @@ class EditsOf(Query[tuple[Message, ...]]):
     limit: int
 
 
-@attrs.frozen
-class KeyById(Query[ApiKey | None]):
+class KeyById(Query[ApiKey | None], frozen=True):
     """A key of the business API, also one that was revoked."""
 
     id: str
 
 
-@attrs.frozen
-class KeysAfter(Query[tuple[ApiKey, ...]]):
+class KeysAfter(Query[tuple[ApiKey, ...]], frozen=True):
     """Keys in order of their ids, after `after`, at most `limit`."""
 
     after: str
     limit: int
 
 
-@attrs.frozen
-class AuditBefore(Query[tuple[AuditEntry, ...]]):
+class AuditBefore(Query[tuple[AuditEntry, ...]], frozen=True):
     """Entries of the audit with numbers below `n`, the latest first, at most `limit`."""
 
     n: int
     limit: int
 
 
-@attrs.frozen
-class OldestIn(Query[tuple[tuple[int, int], ...]]):
+class OldestIn(Query[tuple[tuple[int, int], ...]], frozen=True):
     """Numbers and times of the oldest messages that a topic still has, at most `limit`."""
 
     topic: str
     limit: int
 
 
-@attrs.frozen
-class RetentionOf(Query[int | None]):
+class RetentionOf(Query[int | None], frozen=True):
     """How many days a topic keeps its messages; None: nothing is said for it."""
 
     topic: str
 
 
-@attrs.frozen
-class RetentionsAfter(Query[tuple[tuple[str, int], ...]]):
+class RetentionsAfter(Query[tuple[tuple[str, int], ...]], frozen=True):
     """Topics for which something is said, in order, after `after`, each with its days."""
 
     after: str
     limit: int
 
 
-@attrs.frozen
-class StoredSettings(Query[tuple[tuple[str, bytes], ...]]):
+class StoredSettings(Query[tuple[tuple[str, bytes], ...]], frozen=True):
     """The settings made at run time: keys in order, each with its value as JSON."""
 
 
-@attrs.frozen
-class SecretNamed(Query[bytes | None]):
+class SecretNamed(Query[bytes | None], frozen=True):
     name: str

@@ -22,6 +22,7 @@ from .people import Person
 
 PAUSE = 1.0  # before who was refused comes again
 TOGETHER = 64  # at a time, where nobody is in a hurry
+_LOGIN = 1  # the step that gives a token
 _IN_PROGRESS = (0, errno.EINPROGRESS)
 _PATIENCE = 120.0
 
@@ -57,6 +58,7 @@ class Arrivals:
     seconds: list[float]
     refused: int
     errors: tuple[str, ...]
+    tokens: tuple[str, ...]  # with which each comes back, in the order of clients
 
 
 def come(port: int, wanted: Iterable[Wanted]) -> list[Client]:
@@ -70,8 +72,10 @@ def arrive(port: int, wanted: Sequence[Wanted], together: int) -> Arrivals:
     """So many at a time; who is there makes room for the next one."""
     crowd = _Crowd(port, wanted)
     crowd.run(together)
-    clients = [crowd.there[n] for n in sorted(crowd.there)]
-    return Arrivals(clients, crowd.seconds, crowd.refused, tuple(crowd.errors))
+    order = sorted(crowd.there)
+    clients = [crowd.there[n] for n in order]
+    tokens = tuple(crowd.tokens[n] for n in order)
+    return Arrivals(clients, crowd.seconds, crowd.refused, tuple(crowd.errors), tokens)
 
 
 @attrs.define(eq=False)
@@ -94,6 +98,7 @@ class _Crowd:
         self._epoll = select.epoll()
         self._left = len(wanted)
         self.there: dict[int, Client] = {}
+        self.tokens: dict[int, str] = {}
         self.seconds: list[float] = []
         self.refused = 0
         self.errors: list[str] = []
@@ -167,6 +172,8 @@ class _Crowd:
         if code >= 400:
             self._refused(fd, comer, code, payload)
             return False
+        if comer.at == _LOGIN:
+            self.tokens[comer.number] = ctrl["params"]["token"]
         last = comer.at + 1 == len(comer.steps)
         if last and comer.wanted.page and code != 208:  # the page is still to come
             return True

@@ -39,7 +39,7 @@ def held(setup: Setup) -> Iterator[Row]:
             before = [resident(server.pid) for server in servers]
             came = [Meter.of(server.pid) for server in servers]
             for server in servers:
-                stack.enter_context(holding(_comers(server.port, server.people.everybody[2:])))
+                stack.enter_context(holding(comers(server.port, server.people.everybody[2:])))
             login = sum(meter.spent() for meter in came) / count / processes
             rss = [resident(server.pid) for server in servers]
             each = (sum(rss) - sum(before)) / count / processes
@@ -83,7 +83,7 @@ def _serving(stack: ExitStack, setup: Setup, count: int) -> Server:
     return Server(pid, port, people, folder)
 
 
-def _comers(port: int, persons: Sequence[Person]) -> Callable[[], list[Client]]:
+def comers(port: int, persons: Sequence[Person]) -> Callable[[], list[Client]]:
     return lambda: come(port, [Wanted(person, ("me",)) for person in persons])
 
 
@@ -106,8 +106,8 @@ def idle(setup: Setup) -> Iterator[Row]:
     with ExitStack() as stack:
         pid, port = stack.enter_context(serving(folder, *settings))
         bare, bare_port = stack.enter_context(raw("websocket", str(pause)))
-        stack.enter_context(holding(_comers(port, people.everybody[:count])))
-        stack.enter_context(holding(_bare_comers(bare_port, count)))
+        stack.enter_context(holding(comers(port, people.everybody[:count])))
+        stack.enter_context(holding(bare_comers(bare_port, count)))
         ours, theirs = _idle((pid, bare), pause)
     yield row(
         f"{count:,} sessions, pings every {pause:g} s",
@@ -117,7 +117,7 @@ def idle(setup: Setup) -> Iterator[Row]:
     )
 
 
-def _bare_comers(port: int, count: int) -> Callable[[], list[Client]]:
+def bare_comers(port: int, count: int) -> Callable[[], list[Client]]:
     def comers() -> list[Client]:
         clients = []
         for _ in range(count):

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from . import channels, crowds, held, publishing, sending, visiting
+from . import (
+    bursts,
+    channels,
+    crowds,
+    growing,
+    held,
+    mixed,
+    polling,
+    publishing,
+    receiving,
+    sending,
+    storms,
+    tails,
+    visiting,
+)
 from .figures import Row
 from .setup import Setup
 
@@ -17,11 +31,20 @@ KINDS: Mapping[str, Kind] = {
     "history": visiting.history,
     "coming": visiting.coming,
     "memory": visiting.memory,
+    "receiving": receiving.receiving,
     "idle": held.idle,
+    "storms": storms.storms,
+    "bursts": bursts.bursts,
+    "mixed": mixed.mixed,
     "channels": channels.channels,
     "presence": crowds.presence,
     "dead": crowds.dead,
     "group": crowds.group,
+    "polling": polling.polling,
     "sends": sending.sends,
+    "collector": tails.collector,
+    "commits": tails.commits,
+    "growth": growing.growth,
+    "start": growing.start,
     "held": held.held,
 }

@@ -31,7 +31,7 @@ from tinode_py.store.sqlite import open_sqlite
 
 FIRST = 100_000  # numbers of messages begin here, so that frames of one run are of one length
 PRIVATE = access.p2p_mask(delete_enabled=True)
-HISTORY = 200  # messages in each conversation
+HISTORY = 200  # messages in each conversation, if nothing else is said
 
 
 @attrs.frozen
@@ -52,8 +52,8 @@ class People:
     pairs: tuple[tuple[Person, Person], ...]
 
 
-def settle(folder: Path, count: int, pairs: int, rooms: int) -> People:
-    """Fill the store of a data folder."""
+def settle(folder: Path, count: int, pairs: int, rooms: int, history: int = HISTORY) -> People:
+    """Fill the store of a data folder; `history`: messages in each conversation."""
     make_folder(folder)
     now = time.time_ns() // 1_000_000
     defaults = Settings().auth.token
@@ -69,15 +69,15 @@ def settle(folder: Path, count: int, pairs: int, rooms: int) -> People:
     halls = tuple("grp" + ids.new_body(os.urandom) for _ in range(rooms))
     couples = tuple((everybody[2 * i], everybody[2 * i + 1]) for i in range(pairs))
     people = People(everybody, hall, halls, couples)
-    trio.run(_write, folder / "tinode.db", people, now)
+    trio.run(_write, folder / "tinode.db", people, now, history)
     return people
 
 
-async def _write(path: Path, people: People, now: int) -> None:
+async def _write(path: Path, people: People, now: int, history: int) -> None:
     async with open_sqlite(path, inline=True) as store:
         await store.commit(Batch(tuple(_accounts(people, now))))
         await store.commit(Batch(tuple(_groups(people, now))))
-        await store.commit(Batch(tuple(_conversations(people, now))))
+        await store.commit(Batch(tuple(_conversations(people, now, history))))
 
 
 def _accounts(people: People, now: int) -> Iterator[Change]:
@@ -87,26 +87,26 @@ def _accounts(people: People, now: int) -> Iterator[Change]:
 
 def _groups(people: People, now: int) -> Iterator[Change]:
     users = [person.user for person in people.everybody]
-    yield from _group(people.hall, users, now)
+    yield from group_of(people.hall, users, now)
     for r, room in enumerate(people.rooms):
-        yield from _group(room, users[5 * r : 5 * r + 5], now)
+        yield from group_of(room, users[5 * r : 5 * r + 5], now)
 
 
-def _group(name: str, users: list[str], now: int) -> Iterator[Change]:
+def group_of(name: str, users: list[str], now: int) -> Iterator[Change]:
     yield PutTopic(Topic(name, now, now, now, owner=users[0], auth=access.GROUP_AUTH, seq=FIRST))
     for user in users:
         mode = access.FULL if user == users[0] else access.GROUP_AUTH
         yield PutSubscription(Subscription(name, user, now, now, mode, mode))
 
 
-def _conversations(people: People, now: int) -> Iterator[Change]:
+def _conversations(people: People, now: int, history: int) -> Iterator[Change]:
     for one, other in people.pairs:
         name = ids.p2p_name(one.user, other.user)
         yield PutTopic(Topic(name, now, now, now, seq=FIRST))
         for person in (one, other):
             sub = Subscription(name, person.user, now, now, PRIVATE, PRIVATE)
             yield PutSubscription(sub)
-        for seq in range(FIRST + 1, FIRST + 1 + HISTORY):
+        for seq in range(FIRST + 1, FIRST + 1 + history):
             text = b'"%064d"' % seq
             yield AppendMessage(Message(name, seq, one.user, now, None, text))
-        yield SetMarks(name, one.user, FIRST + HISTORY, FIRST + HISTORY)
+        yield SetMarks(name, one.user, FIRST + history, FIRST + history)

@@ -1,7 +1,7 @@
 """What receiving a {pub} costs: stock trio-websocket with json, and our own way to a packet.
 
-`python -m tests.benchmarks.receiving [MESSAGES]`. Processor time of the receiving thread alone,
-both ways in turn in one run; the sender is another process. Figures are ratios first.
+Processor time of the receiving thread alone, both ways in turn in one run; the sender is another
+process. This module runs as a process of its own, on the server's core.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import multiprocessing
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketRequest, wrap_server_stream
@@ -20,6 +22,12 @@ from trio_websocket import ConnectionClosed, WebSocketRequest, wrap_server_strea
 from tests.web.parts import frame, handshake, make_world
 from tinode_py.live.outbox import ConnectionInfo, Outlet
 from tinode_py.wire.codec import WireLimits, decode_json
+
+from .figures import Row, row
+from .machine import LOAD_CORE, SERVER_CORE, pin
+from .setup import Setup
+
+WRITES = (1, 10, 100)  # messages in one write
 
 PUB = (
     b'{"pub":{"id":"99999","topic":"grpAbCdEfGhIjK","noecho":true,"head":{"mime":"text/x-drafty"},'
@@ -31,6 +39,7 @@ ANSWER = b"\x81\x01a"
 
 def send(port: int, messages: int, joined: int) -> None:
     """A client that writes `joined` messages at once, and waits for an answer now and then."""
+    pin(LOAD_CORE)
     masked = bytearray(frame(1, PUB))
     start = len(masked) - len(PUB)
     mask = b"\x12\x34\x56\x78"
@@ -125,18 +134,23 @@ async def measure(way: Callable[..., Awaitable[None]], messages: int, joined: in
 
 
 async def main(messages: int) -> None:
-    for joined in (1, 10, 100):
-        pairs = [
-            (await measure(stock, messages, joined), await measure(ours, messages, joined))
-            for _ in range(3)
-        ]
-        shares = sorted(own / library for library, own in pairs)
-        library, own = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
-        print(
-            f"{joined:4} in a write: get_message + json.loads {library:.1f} us, "
-            f"ours to a packet {own:.1f} us, {shares[1]:.0%} (median of 3)"
-        )
+    for joined in WRITES:
+        library, own = await measure(stock, messages, joined), await measure(ours, messages, joined)
+        print(joined, library, own, flush=True)
+
+
+def receiving(setup: Setup) -> Iterator[Row]:
+    """From the socket to a decoded packet; a unit is a message."""
+    command = [sys.executable, "-m", "tests.benchmarks.receiving", str(setup.sized(20_000, 400))]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, preexec_fn=partial(pin, SERVER_CORE)
+    )
+    for line in done.stdout.splitlines():
+        joined, library, own = line.split()
+        figures = {"cost": float(own), "naive_cost": float(library)}
+        work = f"{joined} in a write" + (", each answered" if joined == "1" else "")
+        yield row(work, share=float(own) / float(library), **figures)
 
 
 if __name__ == "__main__":
-    trio.run(main, int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    trio.run(main, int(sys.argv[1]))

@@ -12,13 +12,12 @@ run, the server on one core:
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from .business import add_key, request
+from .business import Asked, add_key, request
 from .figures import Row, row
 from .load import KEY, TEXT, Client, Sockets, publication, session
 from .people import People
@@ -40,7 +39,7 @@ def sends(setup: Setup) -> Iterator[Row]:
 class Asking:
     """One request after the other on one connection. A unit is a request, or `units` in it."""
 
-    sock: socket.socket
+    connection: Asked
     data: bytes
     status: bytes
     units: int = 1
@@ -48,28 +47,12 @@ class Asking:
     def __call__(self, deadline: float) -> int:
         done = 0
         while time.perf_counter() < deadline:
-            self.sock.sendall(self.data)
-            head, body = self._answer()
+            self.connection.sock.sendall(self.data)
+            head, body = self.connection.answer()
             assert head.split()[1] == self.status, (head, body)
             assert self.status == b"400" or b'"status":4' not in body, body
             done += self.units
         return done
-
-    def _answer(self) -> tuple[bytes, bytes]:
-        came = b""
-        while b"\r\n\r\n" not in came:
-            came += self._received()
-        head, _, body = came.partition(b"\r\n\r\n")
-        size = int(head.lower().partition(b"content-length:")[2].split()[0])
-        while len(body) < size:
-            body += self._received()
-        return head, body
-
-    def _received(self) -> bytes:
-        data = self.sock.recv(262_144)
-        if not data:
-            raise ConnectionError("the server has closed")
-        return data
 
 
 @attrs.frozen
@@ -111,7 +94,7 @@ class Sending:
 
     def _asking(self, data: bytes, status: bytes, units: int = 1) -> Asking:
         client = Client.connect(self.port)
-        return Asking(client.socket, data, status, units)
+        return Asking(Asked(client.socket), data, status, units)
 
 
 @attrs.frozen

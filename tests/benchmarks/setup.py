@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
 
 from .machine import start, stop
-from .people import People, settle
+from .people import HISTORY, People, settle
 
 # The load answers no pings, unless it says so.
 SILENT = ("server.ping_seconds=3600", "server.read_timeout=3600")
@@ -42,10 +42,12 @@ class Setup:
     def sized(self, count: int, least: int = 4) -> int:
         return max(least, int(count * self.size))
 
-    def settled(self, count: int, pairs: int = 0, rooms: int = 0) -> tuple[Path, People]:
+    def settled(
+        self, count: int, pairs: int = 0, rooms: int = 0, history: int = HISTORY
+    ) -> tuple[Path, People]:
         """A new data folder with so many people."""
-        folder = self.scratch / f"data-{next(self._folders)}"
-        return folder, settle(folder, max(count, 2 * pairs, 5 * rooms), pairs, rooms)
+        folder = self.path("data")
+        return folder, settle(folder, max(count, 2 * pairs, 5 * rooms), pairs, rooms, history)
 
     @contextmanager
     def serving(
@@ -62,9 +64,11 @@ class Setup:
 
 
 @contextmanager
-def serving(folder: Path, *settings: str, module: str = "tinode_py") -> Iterator[tuple[int, int]]:
+def serving(
+    folder: Path, *settings: str, program: Sequence[str] = ("tinode_py",)
+) -> Iterator[tuple[int, int]]:
     """A server on a data folder: its process and its port."""
-    command = [sys.executable, "-m", module, "serve", "--data", str(folder)]
+    command = [sys.executable, "-m", *program, "serve", "--data", str(folder)]
     command += ["--listen", "127.0.0.1:0"]
     for setting in ("log.level=warning", _LARGE, *settings):
         command += ["--set", setting]

@@ -39,8 +39,7 @@ _MESSAGES = """
 WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?)
 INSERT INTO message (topic, seq, sender, ts, content)
 SELECT topic, n, 'usrAAAAAAAAAAA', 0, printf('"%064d"', n) FROM filled CROSS JOIN number
-ORDER BY topic, n
-"""
+"""  # in the order of the table, which is that of its key
 
 
 @attrs.frozen

@@ -92,16 +92,18 @@ def markdown(taken: Mapping[str, Taken]) -> str:
 
 
 def filled(page: str, taken: Mapping[str, Taken]) -> str:
-    """The page with what stands between its marks made anew. KeyError: a mark of a kind that was
-    never taken.
-    """
+    """The page with what stands between its marks made anew."""
 
     def made(match: re.Match[str]) -> str:
-        kind = match[2]
-        table = _goals(taken) if kind == "goals" else _table(kind, taken[kind])
-        return f"{match[1]}{table}{match[4]}"
+        return f"{match[1]}{_between(match[2], taken)}{match[4]}"
 
     return _MARKED.sub(made, page)
+
+
+def _between(kind: str, taken: Mapping[str, Taken]) -> str:
+    if kind == "goals":
+        return _goals(taken)
+    return _table(kind, taken[kind]) if kind in taken else f"`{kind}`: not measured yet.\n"
 
 
 def marks(page: str) -> list[str]:

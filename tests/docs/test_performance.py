@@ -13,11 +13,15 @@ import pytest
 from tests.benchmarks import report
 from tests.benchmarks.figures import FIGURES, Row, row, tail, together
 from tests.benchmarks.goals import GOALS, Goal
+from tests.benchmarks.kinds import KINDS
 from tests.benchmarks.load import Client, Sockets, close, publication
 from tests.benchmarks.publishing import sizes
 from tests.benchmarks.report import Taken
 from tests.benchmarks.setup import naive, raw
 from tests.benchmarks.work import Exchange, Figures, Part, Sum, beside
+from tests.docs.pages import DOCS
+
+PAGE = DOCS / "performance.md"
 
 GOAL = Goal("few errors", "storms", "some", "errors", at_most=2)
 
@@ -78,7 +82,8 @@ def test_a_goal_that_was_not_measured():
     assert GOAL.met({"storms": [row("some", rate=1.0), row("others", errors=1.0)]}) is None
 
 
-def test_every_goal_is_about_a_figure_that_exists():
+def test_every_goal_is_about_a_kind_and_a_figure_that_exist():
+    assert {goal.kind for goal in GOALS} <= set(KINDS)
     assert {goal.figure for goal in GOALS} <= set(FIGURES)
     assert len({goal.text for goal in GOALS}) == len(GOALS)
 
@@ -110,9 +115,22 @@ def test_a_table():
     assert report.filled(filled, {"pairs": taken(*rows, elsewhere=0.5)}) == filled
 
 
-def test_a_mark_of_what_was_never_measured():
-    with pytest.raises(KeyError, match="pairs"):
-        report.filled("<!-- measured: pairs -->\n<!-- end -->\n", {})
+def test_what_was_never_measured_is_said():
+    page = "<!-- measured: pairs -->\n<!-- end -->\n"
+    assert report.filled(page, {}) == (
+        "<!-- measured: pairs -->\n`pairs`: not measured yet.\n<!-- end -->\n"
+    )
+
+
+def test_the_page_shows_what_the_json_holds():
+    page = PAGE.read_text("utf-8")
+    assert report.filled(page, report.read(PAGE.with_suffix(".json"))) == page, (
+        "python -m tests.benchmarks report"
+    )
+
+
+def test_the_page_has_a_place_for_every_kind():
+    assert sorted(report.marks(PAGE.read_text("utf-8"))) == sorted(["goals", *KINDS])
 
 
 # --- the servers that ours is beside -----------------------------------------------------

@@ -78,6 +78,9 @@ class Guests:
     def frames(self, topic: str, sids: Collection[str], frames: bytes, seq: int | None) -> None:
         self.send(protocol.Frames(topic, tuple(sids), frames, seq))
 
+    def shows(self, topic: str, contact: str, *, online: bool) -> None:
+        self.send(protocol.Shown(topic, contact, online))
+
 
 class _Way(NoConnection):
     """The outlet of a session on another node."""
@@ -120,10 +123,12 @@ class GuestLink(Link):
         if isinstance(asked, Asked) and not asked.quiet:
             self.send(ctrl(hub.env(), UNAVAILABLE, asked))
 
-    def attach(self, topic: str, inbox: Inbox[Any], seq: int = 0) -> None:
-        super().attach(topic, inbox, seq)
+    def attach(
+        self, topic: str, inbox: Inbox[Any], seq: int = 0, shown: tuple[str, ...] = ()
+    ) -> None:
+        super().attach(topic, inbox, seq, shown)
         self.guests.links.setdefault(topic, {})[self.sid] = self
-        self.guests.send(protocol.Joined(topic, self.sid, seq))
+        self.guests.send(protocol.Joined(topic, self.sid, seq, shown))
 
     def detach(self, topic: str) -> None:
         super().detach(topic)

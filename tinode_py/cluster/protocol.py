@@ -135,11 +135,22 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 class Joined(msgspec.Struct, frozen=True):
-    """The session is in the topic's table; it knows messages up to `seq`."""
+    """The session is in the topic's table; it knows messages up to `seq`. `shown`: on `me`, the
+    contacts that the sessions there take for online.
+    """
 
     topic: str
     sid: str
     seq: int = 0
+    shown: tuple[str, ...] = ()
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """On `me`: the sessions there are told that a contact is online, or no longer."""
+
+    topic: str
+    contact: str
+    online: bool
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -244,6 +255,7 @@ Message = (
     | Answered
     | Asking
     | Joined
+    | Shown
     | Left
     | Following
     | Ended

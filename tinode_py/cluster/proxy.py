@@ -66,10 +66,12 @@ class _Group:
 @attrs.define
 class _Return:
     """A session on its way back to a topic that has moved. `had`: the last message that it got;
-    `joined`: that of the topic when it was attached again, None before that.
+    `shown`: contacts that it takes for online; `joined`: the topic's last message when it was
+    attached again, None before that.
     """
 
     had: int
+    shown: frozenset[str] = frozenset()
     joined: int | None = None
 
 
@@ -92,6 +94,7 @@ class Proxy:
     _groups: dict[int, _Group] = attrs.field(factory=dict)
     _had: dict[str, int] = attrs.field(factory=dict)  # messages that a session got by itself
     _follows: dict[str, int] = attrs.field(factory=dict)
+    _shown: frozenset[str] = frozenset()  # contacts that sessions on `me` take for online
     delivered: int = 0
 
     # --- the task ------------------------------------------------------------------------
@@ -164,8 +167,11 @@ class Proxy:
                 self._forget(sid)
                 continue
             caller, named = self._callers[sid]
-            event = Asked(caller, Sub(topic=named, get=self._missed(sid)), named, quiet=True)
-            self._returning[sid] = _Return(self._had[sid])
+            back = self._returning.get(sid)
+            shown = self._shown if back is None or back.joined is not None else back.shown
+            sub = Sub(topic=named, get=self._missed(sid))
+            event = Asked(caller, sub, named, quiet=True, shown=tuple(sorted(shown)))
+            self._returning[sid] = _Return(self._had[sid], shown)
             link.asked()
             found.append(Item(event, link))
         return found
@@ -252,6 +258,9 @@ class Proxy:
                 self._asking(message.sid)
             case protocol.Joined():
                 self._joined(message)
+            case protocol.Shown(contact=contact, online=online):
+                one = frozenset({contact})
+                self._shown = self._shown | one if online else self._shown - one
             case protocol.Left():
                 self._left(message.sid)
             case protocol.Following():
@@ -336,6 +345,7 @@ class Proxy:
             return
         self.links[sid] = link
         link.attach(self.topic, self.inbox, message.seq)
+        self._shown = frozenset(message.shown)
         returning = self._returning.get(sid)
         if returning is None:
             self._had[sid] = message.seq

@@ -95,6 +95,7 @@ class Asked(msgspec.Struct, frozen=True):
     inside: bool = False  # asked with a {sub} that was granted, though nobody attached
     unseated: Literal["", "user", "system"] = ""  # by a back end, where nobody attaches: `seats`
     quiet: bool = False  # a session comes back to a topic that has moved: it is told no code
+    shown: tuple[str, ...] = ()  # to `me`: of these contacts it was told that they are online
 
 
 class Gone(msgspec.Struct, frozen=True):

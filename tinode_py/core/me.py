@@ -79,7 +79,7 @@ class MeState:
 
     def load(self, user: User | None, contacts: Iterable[Contact]) -> None:
         """Take the rows of the store; attached sessions and what they were told stay."""
-        told = {line.topic for line in self.lines.values() if line.told}
+        told = set(shown(self))
         self.user = user
         self.lines = {}
         for contact in contacts:
@@ -135,6 +135,11 @@ class MeState:
                 self.lines[effect.topic] = line
             case _:
                 pass  # the rest concerns others
+
+
+def shown(state: MeState) -> tuple[str, ...]:
+    """The contacts that the sessions here were told are online."""
+    return tuple(line.topic for line in state.lines.values() if line.told)
 
 
 def rows(name: str) -> tuple[Query[Any], Query[Any]]:

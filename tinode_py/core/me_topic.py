@@ -9,7 +9,7 @@ import attrs
 from msgspec import structs
 
 from .. import access, ids
-from ..access import JOIN, OWNER, PRES, READ
+from ..access import JOIN, OWNER, PRES
 from ..changes import Change, PutUser
 from ..errors import (
     ALREADY_SUBSCRIBED,
@@ -25,7 +25,7 @@ from ..errors import (
 from ..queries import ContactsOf, CredentialsOf, Query
 from ..records import User
 from ..wire.packets import Acc, Del, Get, Leave, Note, Pres, Pub, Set, SetQuery, Sub
-from . import account, credentials, describe, inbox, me, me_get, me_set
+from . import account, credentials, describe, inbox, me, me_get, me_set, meeting
 from .decision import (
     NOTHING,
     Active,
@@ -60,7 +60,7 @@ from .decision import (
     ctrl,
     reply,
 )
-from .me import MeState, to_sessions
+from .me import MeState
 from .merge import merge
 from .meta import asks
 from .modes import parse_mode, show
@@ -121,7 +121,7 @@ def decide(state: MeState, event: Event, facts: Facts, env: Env) -> Decision:
         case InboxGrew():
             return inbox.grew(state, facts, env)
         case Recheck():
-            found = (*_recheck(state, facts), *_meet_again(state, env))
+            found = (*meeting.recheck(state, facts), *meeting.meet_again(state, env))
             return inbox.grew(state, facts, env) + Decision(effects=found)
         case NewLogin():
             return account.relogin(state, event, env)
@@ -182,6 +182,8 @@ def _sub(state: MeState, asked: Asked, env: Env) -> Decision:
         effects.append(Attach(item))
         if not caller.background and not state.online and mode & PRES:
             effects.extend(_coming_online(state, caller.user_agent))
+        if asked.quiet:
+            effects.extend(meeting.returned(state, caller.sid, asked.shown, env))
     then = None
     if request.get is not None and asks(request.get, me_get.KNOWN) and mode & JOIN:
         query = attrs.asdict(request.get, recurse=False)
@@ -380,35 +382,3 @@ def _woken(state: MeState, env: Env) -> Decision:
     if not len(state.attached):
         off.append(Retire())
     return Decision(effects=tuple(off))
-
-
-def _meet_again(state: MeState, env: Env) -> Iterator[Effect]:
-    """Contacts whose coming or going may not have been heard here, and groups."""
-    for line in state.lines.values():
-        is_group = me.is_group(line)
-        if line.told and not env.online(line.topic if is_group else line.peer):
-            yield from me.contact_off(state, line)
-        elif is_group and not line.address.startswith("chn") and env.online(line.topic):
-            yield from me.contact_on(state, line)
-    if state.online:
-        for line in state.peers():
-            if not line.told and env.online(line.peer):
-                yield Tell(line.peer, Presence(state.name, "on", state.user_agent, ask=True))
-
-
-def _recheck(state: MeState, facts: Facts) -> list[Effect]:
-    """Tell the sessions again of every conversation with something that was not received. Who
-    has heard of it already takes no harm.
-    """
-    effects: list[Effect] = []
-    if state.user is None or not state.mode & PRES:
-        return effects
-    for contact in facts[ContactsOf(state.name)]:
-        sub = contact.subscription
-        line = state.lines.get(contact.topic.name)
-        if line is None or sub.mode & (READ | PRES) != READ | PRES:
-            continue
-        if contact.topic.seq > max(sub.recv, sub.read):
-            pres = Pres(topic="me", what="msg", src=line.address, seq=contact.topic.seq)
-            effects += to_sessions(state, pres)
-    return effects

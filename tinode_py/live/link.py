@@ -46,8 +46,12 @@ class Link:
         """Send one packet after those before it; never blocks, dropped after the end."""
         self.outlet.push(encode(packet, self.form))
 
-    def attach(self, topic: str, inbox: Inbox[Any], seq: int = 0) -> None:
-        """The session is in a topic's table; `seq` is the number of its last message."""
+    def attach(
+        self, topic: str, inbox: Inbox[Any], seq: int = 0, shown: tuple[str, ...] = ()
+    ) -> None:
+        """The session is in a topic's table; `seq` is the number of its last message. `shown`: on
+        `me`, the contacts that its sessions take for online.
+        """
         self.attached[topic] = inbox
 
     def detach(self, topic: str) -> None:

@@ -33,6 +33,9 @@ class Station(Protocol):
         `me`: how far they have the inbox with these.
         """
 
+    def shows(self, topic: str, contact: str, *, online: bool) -> None:
+        """On `me`: the sessions are told that a contact is online, or no longer."""
+
 
 @attrs.define(eq=False)
 class Outpost:

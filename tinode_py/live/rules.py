@@ -68,6 +68,10 @@ def _never(event: Event) -> bool:
     return False
 
 
+def _nobody(state: Any) -> tuple[str, ...]:
+    return ()
+
+
 def _as_they_came(items: list[Item]) -> list[Item]:
     return items
 
@@ -99,6 +103,7 @@ class Rules:
     is_plain: Callable[[Event], bool] = _never  # may share a commit with its neighbours
     gathered: Callable[[list[Item]], list[Item]] = _as_they_came
     stored: bool = True  # else changes are of the state alone
+    shown: Callable[[Any], tuple[str, ...]] = _nobody  # contacts that sessions take for online
 
 
 class Surroundings(Protocol):

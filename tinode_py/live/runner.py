@@ -43,6 +43,7 @@ from ..core.decision import (
     Retire,
     SendCode,
     Tell,
+    Told,
     Woken,
     ctrl,
 )
@@ -333,6 +334,11 @@ class Runner:
             case CallIs():
                 self.state.follow(effect)
                 self._keep_guest(effect, item)
+            case Told():
+                self.state.follow(effect)
+                for station in {link.station for link in self.links.values()}:
+                    if station is not None:
+                        station.shows(self.state.name, effect.topic, online=effect.online)
             case Follows():
                 self.state.follow(effect)
                 if effect.sid in self.links:
@@ -361,7 +367,8 @@ class Runner:
                 link = self._link(sid, item)
                 assert link is not None  # a session attaches itself, or is here already
                 self.links[sid] = link
-                link.attach(name, self.inbox, self.state.last_seq)
+                shown = self.rules.shown(self.state)
+                link.attach(name, self.inbox, self.state.last_seq, shown)
                 self.hub.attached(name, sid)
                 if link.ended:
                     self.inbox.mark(("gone", sid), Item(Gone(sid)))

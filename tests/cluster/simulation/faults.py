@@ -154,8 +154,8 @@ class Faults:
             machine.start()
             self._busy.discard(machine.name)
 
-    async def crashed(self) -> None:
-        machine = self._some()
+    async def crashed(self, machine: Machine | None = None) -> None:
+        machine = machine or self._some()
         if machine.name not in self._busy:
             self._busy.add(machine.name)
             silent = self.rng.random() < 0.5

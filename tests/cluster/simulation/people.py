@@ -30,6 +30,7 @@ class Program:
     rng: random.Random
     history: History
     is_calm: Callable[[], bool]  # no more is to go wrong, or to be done
+    has_left: Callable[[], bool] = lambda: False  # it will not come back
     last: dict[str, int] = attrs.field(factory=dict)
     n: int | None = None
     device: Device | None = None
@@ -37,8 +38,8 @@ class Program:
     sent: int = 0
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
+        """Until cancelled, or until it leaves for good."""
+        while not self.has_left():
             machine = self.home if self.rng.random() < 0.8 else self.rng.choice(self.machines)
             if machine.is_up:
                 await self._connected(machine)
@@ -72,7 +73,7 @@ class Program:
                 return
         while not self.is_calm():
             await trio.sleep(self.rng.expovariate(2.0))
-            if not await self._act(device):
+            if self.has_left() or not await self._act(device):
                 return
         await self._settle(device)
 

@@ -74,6 +74,8 @@ class _Schedule:
     machines: list[Machine] = attrs.field(factory=list)
     programs: list[Program] = attrs.field(factory=list)
     calm: bool = False
+    left: str = ""  # who has gone for good
+    users: dict[str, str] = attrs.field(factory=dict)  # by name
 
     async def run(self) -> None:
         network = Network(self.rng.random)
@@ -88,7 +90,9 @@ class _Schedule:
                 await trio.sleep(LEASE + 1)
                 await self._people(nursery)
                 await trio.sleep(1)
-                await Faults(self.machines, network, self.rng, history).run(self.trouble)
+                faults = Faults(self.machines, network, self.rng, history)
+                nursery.start_soon(self._leaving, faults)
+                await faults.run(self.trouble)
                 self.history.note("all faults are over")
                 await self._check()
                 for machine in self.machines:
@@ -98,7 +102,7 @@ class _Schedule:
             self.history.complain("it does not come to an end")
 
     async def _people(self, nursery: trio.Nursery) -> None:
-        users, groups = {}, []
+        users, groups = self.users, []
         for name in USERS:
             device = self._device(name, self.rng.choice(self.machines))
             await device.log_in(name, new=True)
@@ -118,9 +122,25 @@ class _Schedule:
                 self.rng,
                 self.history,
                 lambda: self.calm,
+                lambda name=name: self.left == name,  # type: ignore[misc]
             )
             self.programs.append(program)
             nursery.start_soon(program.run)
+
+    async def _leaving(self, faults: Faults) -> None:
+        """Now and then somebody goes, and does not come back: in good order, or as the machine
+        crashes that has his `me`.
+        """
+        await trio.sleep(self.rng.random() * self.trouble)
+        if self.rng.random() < 0.3:
+            return
+        self.left = self.rng.choice(USERS)
+        self.history.note(self.left, "leaves for good")
+        owner = self.coordination._claims.get(self.users[self.left])
+        for machine in self.machines:
+            if machine.current and machine.current.cable.node == owner and self.rng.random() < 0.7:
+                await faults.crashed(machine)
+                return
 
     def _newest_group(self) -> str:
         return max(
@@ -142,7 +162,7 @@ class _Schedule:
         self.calm = True
         await trio.sleep(COMING)
         for program in self.programs:
-            if not program.settled:
+            if not program.settled and program.name != self.left:
                 self.history.complain(program.label, "has not come back")
         for machine in self.machines:
             with trio.CancelScope() as scope:
@@ -222,6 +242,8 @@ class _Schedule:
                 is_on = device.online.get(topic, False)
                 self.history.complain(device.label, "takes", topic, "for", "on" if is_on else "off")
             return
+        if not device.online.get(topic, False):
+            self.history.complain(device.label, "takes the group", topic, "for off")
         await device.ask("get", topic, what="sub")
         await trio.sleep(0.1)
         found = device.members.get(topic)

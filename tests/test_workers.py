@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +14,7 @@ import httpx
 import pytest
 import trio
 
-from tests.process import PATIENCE, Packet, ServerProcess, Talker, connected, serving
+from tests.process import KEY, PATIENCE, Packet, ServerProcess, Talker, connected, secret, serving
 from tests.test_serve import ended
 from tinode_py.worker import Worker
 
@@ -55,6 +56,22 @@ class Processes:
                 os.kill(other, signal.SIGCONT)
             yield talker
 
+    @asynccontextmanager
+    async def web(self, number: int) -> AsyncIterator[httpx.AsyncClient]:
+        """A connection to this worker over HTTP, which is kept."""
+        other = self[3 - number]
+        key = {"X-Tinode-APIKey": KEY}
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=PATIENCE)
+        async with httpx.AsyncClient(
+            base_url=self.server.url, headers=key, limits=limits, timeout=PATIENCE
+        ) as client:
+            os.kill(other, signal.SIGSTOP)
+            try:
+                assert (await client.get("/health/live")).status_code == 200
+            finally:
+                os.kill(other, signal.SIGCONT)
+            yield client
+
 
 async def heard(talker: Talker, content: object) -> list[object]:
     """All messages that came, once this one is among them."""
@@ -95,6 +112,9 @@ async def test_one_chat_by_two_workers(tmp_path: Path, postgres_url: str) -> Non
         code, said = await ended("serve", "--data", str(data), "--listen", "127.0.0.1:0")
         assert (code, f"in use by process {server.process.pid}" in said) == (2, True)
 
+        async with processes.web(1) as one, processes.web(2) as two:
+            await a_session_polls_at_any_worker(one, two, bob, group)
+            await figures_are_of_all(one, two, data, postgres_url)
         await one_worker_is_killed(server, processes, group, alice, bob)
 
         assert await server.terminate() == 0
@@ -102,6 +122,57 @@ async def test_one_chat_by_two_workers(tmp_path: Path, postgres_url: str) -> Non
         assert bob.socket.closed is not None
         assert bob.socket.closed.code == 1001
         assert list((data / "workers").glob("link-*")) == []
+
+
+async def a_session_polls_at_any_worker(
+    one: httpx.AsyncClient, two: httpx.AsyncClient, bob: Talker, group: str
+) -> None:
+    """It is made at one worker, and goes on at both; and so with an upload."""
+    path = "/v0/channels/lp"
+    sid = (await one.post(path)).json()["ctrl"]["params"]["sid"]
+    account = {"user": "new", "scheme": "basic", "secret": secret("carol", "secret-of-tests")}
+    packets: list[Packet] = [
+        {"hi": {"id": "1", "ver": "0.25", "ua": "test/1"}},
+        {"acc": {"id": "2", **account, "login": True}},
+        {"sub": {"id": "3", "topic": group}},
+        {"pub": {"id": "4", "topic": group, "content": "from carol"}},
+    ]
+    for number, packet in enumerate(packets):
+        here, there = (one, two)[number % 2], (one, two)[(number + 1) % 2]
+        posted = await here.post(path, params={"sid": sid}, json=packet)
+        assert posted.status_code == 200, posted.text
+        while True:
+            told = (await there.get(path, params={"sid": sid})).json()
+            if told.get("ctrl", {}).get("id") == str(number + 1):
+                assert told["ctrl"]["code"] < 300
+                break
+    await heard(bob, "from carol")
+    body = os.urandom(300_000)
+    for here, there in ((one, two), (two, one)):
+        sent = await here.post("/v0/file/u/", data={"sid": sid}, files={"file": ("a.bin", body)})
+        assert sent.status_code == 200, sent.text
+        found = await there.get(
+            sent.json()["ctrl"]["params"]["url"], headers={"X-Tinode-Auth": f"Token {bob.token}"}
+        )
+        assert found.content == body
+    gone = await two.get(path, params={"sid": sid[:-1] + "x"})
+    assert gone.status_code == 403
+
+
+async def figures_are_of_all(
+    one: httpx.AsyncClient, two: httpx.AsyncClient, data: Path, url: str
+) -> None:
+    for web in (one, two):
+        text = (await web.get("/metrics")).text
+        for number in (1, 2):
+            assert f'tinode_worker_up{{worker="{number}"}} 1.0' in text
+            assert f'tinode_sessions{{transport="websocket",worker="{number}"}} 1.0' in text
+        assert 'tinode_sessions{transport="longpoll",worker="1"} 1.0' in text
+    code, said = await ended("stats", "--json", "--data", str(data), "--store", url)
+    figures = json.loads(said)["server"]
+    assert code == 0
+    assert figures["workers"] == {"count": 2, "answering": 2}
+    assert figures["front"]["sockets"] == 2
 
 
 async def one_worker_is_killed(

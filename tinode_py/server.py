@@ -14,9 +14,11 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import attrs
 import trio
+from starlette.routing import BaseRoute
 
 from .auth.made import authenticator
 from .auth.rest import Rest
@@ -45,14 +47,17 @@ from .web.gate import Gate
 from .web.handshake import Doors
 from .web.keep import retention_routes
 from .web.listen import AddressError, inherited, open_listeners, url_of
-from .web.longpoll import longpoll_route
-from .web.metrics import Sources, metrics_routes
+from .web.longpoll import longpoll_route, near_longpoll_route
+from .web.metrics import Sources, metrics_registry, metrics_routes
+from .web.neighbour_door import Told, at_door
+from .web.neighbours import Neighbours, figures_of_all
 from .web.polled import PolledSessions
 from .web.set_settings import settings_routes
-from .web.tls import TlsContext
+from .web.tls import TlsContext, tls_of
 from .web.v1.backend import Backend
 from .web.v1.due import send_when_due
 from .web.v1.routes import business_routes
+from .web.worker_metrics import near_metrics_route
 from .wire.codec import WireLimits
 from .wire.packets import Ctrl, Time
 from .worker import Worker
@@ -83,6 +88,7 @@ class Server:
     tls: TlsContext | None = None
     on_session: Callable[[Session], None] = lambda session: None
     companions: Companions | None = None
+    near_routes: tuple[BaseRoute, ...] = ()  # for other workers
     wire: WireLimits = attrs.field(init=False)  # one for all: its reader is looked up by it
 
     @wire.default
@@ -120,6 +126,10 @@ class Server:
             "front": attrs.asdict(self.front.statistics()),
             "store": attrs.asdict(self.store.statistics()),
         }
+
+    async def all_figures(self) -> dict[str, Any]:
+        """The same of all workers, if this is one of several."""
+        return await figures_of_all(self.figures(), self.polled.neighbours)
 
     async def drain(self) -> None:
         """Stop in good order: at most `server.drain_seconds`, then what is left is broken off.
@@ -190,7 +200,12 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
         if worker is not None and ground.companions is not None:
             with trio.move_on_after(_FIRST_LINKS):
                 await ground.companions.wait_linked()
-        async with _sending_later(server), _controlled(server, worker), _listening(server, worker):
+        async with (
+            _sending_later(server),
+            _beside_others(server, worker),
+            _controlled(server, worker),
+            _listening(server, worker),
+        ):
             server.ready = True
             try:
                 yield server
@@ -226,7 +241,8 @@ async def serve(
 async def _watch_hangups(server: Server, reread: Callable[[], Settings] | None) -> None:
     with trio.open_signal_receiver(signal.SIGHUP) as signals:
         async for _ in signals:
-            _reload_tls(server)
+            if server.tls is not None:
+                server.tls.read_again()
             await _read_again(server.standing, reread)
 
 
@@ -241,16 +257,6 @@ async def _read_again(standing: Standing, reread: Callable[[], Settings] | None)
         log.warning("settings that changed and need a restart: %s", ", ".join(late))
 
 
-def _reload_tls(server: Server) -> None:
-    if server.tls is None:
-        return
-    try:
-        server.tls.reload()
-        log.info("the TLS files were read again")
-    except OSError:  # also ssl.SSLError
-        log.exception("the TLS files cannot be used, the old ones stay")
-
-
 def _assembled(
     standing: Standing,
     parts: Parts,
@@ -262,7 +268,7 @@ def _assembled(
 ) -> Server:
     settings, store = standing.settings, ground.store
     entrance = entrance_of(standing, parts, store, ground.secrets, hub, rest)
-    tls = _tls(settings)
+    tls = tls_of(settings.web.tls)
 
     def new_session(outlet: Outlet, info: ConnectionInfo) -> Session:
         return server.new_session(outlet, info)
@@ -278,22 +284,25 @@ def _assembled(
         draining=lambda: server.front.draining,
         now=parts.now,
     )
+    neighbours = Neighbours(parts.worker) if parts.worker else None
     polled = PolledSessions(
-        *(settings, new_session, parts.now, parts.random_bytes, ground.companions)
+        *(settings, new_session, parts.now, parts.random_bytes, ground.companions, neighbours)
     )
-    gate = Gate(doors.keys, Visitors(entrance), _users_by_sid(polled))
+    gate = Gate(doors.keys, Visitors(entrance), polled.user_of)
     sources = Sources(hub, store, lambda: front.statistics(), polled.statistics, build())
+    registry = metrics_registry(sources)
     routes = [
         longpoll_route(site, polled),
         *Files.of(settings, gate, uploads).routes(),
         *business_routes(Backend.over(hub, entrance, events)),
-        *metrics_routes(settings.web.metrics, sources, parts.now),
+        *metrics_routes(settings.web.metrics, registry, parts.now, neighbours),
         *admin_routes(admin),
     ]
     front = Front(settings, new_session, make_app(site, pages, routes), doors, tls)
     server = Server(
         settings, standing, hub, store, front, polled, entrance, events, uploads, doors, tls=tls
     )
+    server.near_routes = (near_longpoll_route(site, polled), near_metrics_route(registry))
     standing.follow(server.ready_for, doors.ready_for, front.ready_for, polled.ready_for)
     standing.follow(*(page.ready_for for page in (pages, admin) if isinstance(page, ChatPage)))
     return server
@@ -314,29 +323,6 @@ def _before_follower(asking: Befores, hub: Hub) -> Follower:
     return ready
 
 
-def _users_by_sid(polled: PolledSessions) -> Callable[[str], str | None]:
-    """Who a long-polling session is: None if there is none, empty if it is not logged in."""
-
-    def user_of(sid: str) -> str | None:
-        found = polled.get(sid)
-        session = found.session if found else None
-        if not isinstance(session, Session) or session.link.ended:
-            return None
-        return session.person.user
-
-    return user_of
-
-
-def _tls(settings: Settings) -> TlsContext | None:
-    files = settings.web.tls
-    if not files.cert:
-        return None
-    try:
-        return TlsContext(files.cert, files.key)
-    except OSError as error:
-        raise ConfigError("web.tls.cert", str(error)) from None
-
-
 @contextlib.asynccontextmanager
 async def _sending_later(server: Server) -> AsyncIterator[None]:
     """What back ends want sent later is sent at its time, while the block runs."""
@@ -351,6 +337,17 @@ async def _sending_later(server: Server) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
+async def _beside_others(server: Server, worker: Worker | None) -> AsyncIterator[None]:
+    """Other workers are answered what they ask for their clients, also while this one drains."""
+    if worker is None:
+        yield
+        return
+    told = Told(server.polled, server.figures, server.near_routes)
+    async with at_door(worker, server.settings, told, server.new_session):
+        yield
+
+
+@contextlib.asynccontextmanager
 async def _controlled(server: Server, worker: Worker | None) -> AsyncIterator[None]:
     """The operator's door, where there is a data folder for it."""
     if not is_lasting(server.settings):
@@ -359,7 +356,7 @@ async def _controlled(server: Server, worker: Worker | None) -> AsyncIterator[No
     business = business_routes(Backend.of_operator(server.hub, server.entrance, server.events))
     changing = settings_routes(server.standing, server.hub.now, server.hub.random_bytes)
     routes = (*business, *changing, *retention_routes(server.hub))
-    desk = Desk(server.hub, server.store, server.figures, routes)
+    desk = Desk(server.hub, server.store, server.all_figures, routes)
     folder = Path(server.settings.server.data)
     given = worker.control if worker else ()
     async with controlled(folder, server.settings, desk, server.new_session, given):

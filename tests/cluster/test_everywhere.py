@@ -40,6 +40,19 @@ async def test_who_is_online(autojump_clock):
         assert not (await api("GET", f"/users/{phone.user}"))["online"]
 
 
+async def test_what_the_server_counts(autojump_clock):
+    async with nodes("a", "b") as (_, (one, two)):
+        phone, laptop, bob = await one.user("alice"), await two.user("alice"), await two.user("bob")
+        for client in (phone, laptop, bob):
+            await client.sub("me")
+        await phone.sub(bob.user)
+        await bob.sub(phone.user)
+        await trio.sleep(0.1)
+        for server in (one, two):
+            found = await (await api_of(server))("GET", "/server")
+            assert (found["sessions"], found["users"], found["topics"]) == (3, 2, 3)
+
+
 async def test_a_node_that_does_not_answer_is_named(autojump_clock):
     async with nodes("a", "b") as (machines, (one, two)):
         alice, bob = await one.user("alice"), await two.user("bob")
@@ -50,6 +63,7 @@ async def test_a_node_that_does_not_answer_is_named(autojump_clock):
         assert (got.status, got["detail"]) == (502, "no answer from a")
         assert (await api("GET", f"/users/{bob.user}/online"))["online"]
         assert (await api("GET", "/rooms")).status == 502
+        assert (await api("GET", "/server")).status == 502
         machines.network.free(machines.number("a"), machines.number("b"))
         await trio.sleep(1)
         assert (await api("GET", f"/users/{alice.user}/online"))["online"]

@@ -15,7 +15,7 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class Desk:
 
     hub: Hub
     store: Store
-    figures: Callable[[], Mapping[str, Any]]
+    figures: Callable[[], Awaitable[Mapping[str, Any]]]
     more: Sequence[BaseRoute] = ()  # the business API, without a key, and the settings
 
     @property
@@ -68,7 +68,7 @@ class Desk:
         return command_door(self.hub.settings.server.listen)
 
     async def statistics(self, request: Request) -> Response:
-        return JSONResponse({**self.figures(), "process": os.getpid()})
+        return JSONResponse(await self.figures())
 
     async def sessions(self, request: Request) -> Response:
         """Live sessions of all nodes, as far as they have logged in."""

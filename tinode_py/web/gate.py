@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 from starlette.requests import Request
@@ -26,7 +26,7 @@ class Gate:
 
     keys: ApiKeys
     visitors: Visitors
-    user_of: Callable[[str], str | None]
+    user_of: Callable[[str], Awaitable[str | None]]
 
     def check_key(self, head: RequestHead, form: Mapping[str, str] = _NO_FORM) -> None:
         """Refused without a valid API key."""
@@ -37,7 +37,7 @@ class Gate:
         """Who sends a request, empty if it does not say; Refused if what it says is not true."""
         if found is not None:
             return (await self.visitors.admit(found.scheme, found.decoded(), address)).user
-        return (self.user_of(sid) or "") if sid else ""
+        return (await self.user_of(sid) or "") if sid else ""
 
     def address(self, request: Request) -> str:
         """The client's, empty if unknown."""

@@ -10,10 +10,11 @@ The order of refusals: the API key, the origin, the method, the session, the siz
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from urllib.parse import parse_qs
 
 import attrs
+import trio
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -27,7 +28,8 @@ from .app import Site, form_of
 from .handshake import key_of
 from .head import RequestHead
 from .http import Message, Receive, Scope, Send
-from .polled import PolledSession, PolledSessions, TooMany
+from .neighbours import Answered, Away
+from .polled import PolledSession, PolledSessions, TooMany, cancelled_when
 
 PATH = "/v0/channels/lp"
 _TEXT = "text/plain"
@@ -37,6 +39,7 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _EXPECTATION_FAILED = 417  # what the reference answers to a length that is too much
 _COMPRESSED = 1024  # bytes from which compression is worth it
 _LEVEL = 5
+_ANSWERING = 10.0  # seconds for another worker, beyond those of a poll
 _LONGEST_ID = 256  # characters, as in packets
 
 
@@ -44,6 +47,11 @@ def longpoll_route(site: Site, sessions: PolledSessions) -> Route:
     """The route; `sessions` must be running when it is asked."""
     app = GZipMiddleware(_LongPoll(site, sessions), _COMPRESSED, _LEVEL)
     return Route(PATH, app)
+
+
+def near_longpoll_route(site: Site, sessions: PolledSessions) -> Route:
+    """The same for requests that another worker hands on: they go no further."""
+    return Route(PATH, _LongPoll(site, sessions, is_last=True))
 
 
 class _TooLong(Exception):
@@ -78,6 +86,11 @@ class _Asked:
         found = parse_qs(self.head.query, errors="replace").get(name, [""])
         return found[0] or self.form.get(name, "")
 
+    def left(self) -> trio.Event:
+        """Set when the client is seen to have gone. Once the body was read."""
+        event: trio.Event = self.request.scope["state"]["watch"]()
+        return event
+
     async def read(self, most: int) -> bytes:
         """The body, once and for all. _TooLong as soon as it is; ClientDisconnect."""
         if self.body is None:
@@ -97,6 +110,7 @@ class _Asked:
 class _LongPoll:
     site: Site
     sessions: PolledSessions
+    is_last: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = _Asked(Request(scope, receive), scope["state"]["head"])
@@ -128,7 +142,7 @@ class _LongPoll:
             return self._open(asked)
         session = self.sessions.get(sid)
         if session is None:
-            return self._lost(asked, self.sessions.where(sid))
+            return await self._elsewhere(asked, sid)
         return await (self._post if asked.has_body else self._poll)(asked, session)
 
     async def _form(self, asked: _Asked) -> Mapping[str, str]:
@@ -169,7 +183,7 @@ class _LongPoll:
         return Response(None, errors.OK.code, self._headers(asked))
 
     async def _poll(self, asked: _Asked, session: PolledSession) -> Response:
-        packet = await session.poll(asked.request.scope["state"]["watch"]())
+        packet = await session.poll(asked.left())
         if packet is None:
             return self._ctrl(asked, errors.BAD_SESSION)
         if packet.startswith(b"{"):  # not the answer to a probe
@@ -189,6 +203,25 @@ class _LongPoll:
         if answer is errors.NOT_ALLOWED:
             headers["allow"] = ", ".join((*_METHODS, "OPTIONS"))
         return Response(ctrl_body(answer, self.site.now()), status or answer.code, headers)
+
+    async def _elsewhere(self, asked: _Asked, sid: str) -> Response:
+        """There is no such session here: another worker of this server may have it. If that does
+        not answer, neither does the session.
+        """
+        neighbours, number = self.sessions.neighbours, self.sessions.neighbour(sid)
+        if neighbours is None or not number or self.is_last:
+            return self._lost(asked, self.sessions.where(sid))
+        body = await asked.read(self.sessions.message_size) if asked.has_body else b""
+        patience = self.sessions.poll_seconds + _ANSWERING
+        answers: list[Answered] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cancelled_when, asked.left(), nursery.cancel_scope)
+            with suppress(Away):
+                answers.append(await neighbours.hand_on(number, asked.head, body, patience))
+            nursery.cancel_scope.cancel()
+        if not answers:
+            return self._ctrl(asked, errors.BAD_SESSION)
+        return Response(answers[0].body, answers[0].status, self._headers(asked))
 
     def _lost(self, asked: _Asked, node: str) -> Response:
         """There is no such session here; it may be on another node."""

@@ -32,7 +32,9 @@ from ..store.base import Store
 from .answers import ctrl_response
 from .front import FrontStatistics
 from .head import RequestHead
+from .neighbours import Neighbours
 from .polled import PolledStatistics
+from .worker_metrics import registry_of_all
 
 PATH = "/metrics"
 _NO_ADDRESS = frozenset({"unix", "memory"})
@@ -202,6 +204,7 @@ class _Door:
     settings: Metrics
     registry: CollectorRegistry
     now: Callable[[], int]
+    neighbours: Neighbours | None
 
     async def answer(self, request: Request) -> Response:
         head: RequestHead = request.scope["state"]["head"]
@@ -212,7 +215,10 @@ class _Door:
         elif not _is_near(head, request.scope["client"][0]):
             return ctrl_response(errors.NOT_FOUND, self.now())
         encoder, kind = choose_encoder(head.header("accept"))
-        return Response(encoder(self.registry), headers={"content-type": kind})
+        registry = self.registry
+        if self.neighbours is not None:
+            registry = await registry_of_all(self.registry, self.neighbours)
+        return Response(encoder(registry), headers={"content-type": kind})
 
     def _knows_token(self, header: str) -> bool:
         scheme, _, given = header.partition(" ")
@@ -234,11 +240,20 @@ def _is_near(head: RequestHead, address: str) -> bool:
     return bool((mapped or found).is_loopback)
 
 
-def metrics_routes(settings: Metrics, sources: Sources, now: Callable[[], int]) -> Iterable[Route]:
-    """The route, if there is to be one."""
-    if not settings.enabled:
-        return
+def metrics_registry(sources: Sources) -> CollectorRegistry:
+    """The figures of this process."""
     registry = CollectorRegistry()
     registry.register(_Server(sources))
     ProcessCollector(registry=registry)
-    yield Route(PATH, _Door(settings, registry, now).answer)
+    return registry
+
+
+def metrics_routes(
+    settings: Metrics,
+    registry: CollectorRegistry,
+    now: Callable[[], int],
+    neighbours: Neighbours | None = None,
+) -> Iterable[Route]:
+    """The route, if there is to be one; with `neighbours` it answers for all workers."""
+    if settings.enabled:
+        yield Route(PATH, _Door(settings, registry, now, neighbours).answer)

@@ -11,7 +11,8 @@ it at the same time. So a session whose first packet is another waits a little f
 A sid opens the session to whoever knows it. It is not the id that topics and logs use. Of several
 nodes one has a session, and its sid begins with that node's number. A request at another node is
 told so, and not handed on: a poll waits for long, and each packet would take two ways. Proxies keep
-a client with its node (docs/cluster.md).
+a client with its node (docs/cluster.md). Several workers have one port, so among them a request
+comes in anywhere: the sid has the worker's number, too, and the request is handed on (`longpoll`).
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ from ..errors import EVICTED
 from ..live.outbox import ConnectionInfo
 from ..live.placement import Companions
 from ..live.pollbox import PollOutbox, PollTerms
+from ..live.session import Session as ChatSession
 from ..wire.frames import text_frame
 from .answers import ctrl_body
+from .neighbours import Neighbours
 from .silence import Silences
 from .websocket import NewSession, Session
 
@@ -120,7 +123,7 @@ class PolledSession:
     async def _next(self, left: trio.Event) -> bytes | None:
         while True:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_cancelled_when, left, nursery.cancel_scope)
+                nursery.start_soon(cancelled_when, left, nursery.cancel_scope)
                 await self.outbox.ready()
                 for _ in range(_NOTICED):
                     await trio.lowlevel.checkpoint()
@@ -189,7 +192,8 @@ class PolledSession:
         return now + 1.0
 
 
-async def _cancelled_when(event: trio.Event, scope: trio.CancelScope) -> None:
+async def cancelled_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    """End a scope as soon as something has happened."""
     await event.wait()
     scope.cancel()
 
@@ -204,8 +208,10 @@ class PolledSessions:
         now: Callable[[], int],
         random_bytes: Callable[[int], bytes],
         companions: Companions | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._companions = companions
+        self.neighbours = neighbours
         chosen = settings.web.longpoll
         self.new_session = new_session
         self.life_seconds = chosen.life_seconds
@@ -264,6 +270,8 @@ class PolledSessions:
 
     def _new_sid(self) -> str:
         sid = ids.new_body(self._random_bytes)
+        if self.neighbours is not None:
+            sid = f"{self.neighbours.worker.number}.{sid}"
         return sid if self._companions is None else f"{self._companions.number}.{sid}"
 
     def where(self, sid: str) -> str:
@@ -272,6 +280,32 @@ class PolledSessions:
         if others is None or not _is_number(node):
             return ""
         return others.name_of(int(node)) if int(node) in others.nodes() else ""
+
+    def neighbour(self, sid: str) -> int:
+        """The number of the other worker of this server that has a session, as its sid says; 0 if
+        none has.
+        """
+        parts = sid.split(".")
+        if self.neighbours is None or len(parts) != 3 or not _is_number(parts[1]):
+            return 0
+        return int(parts[1]) if int(parts[1]) in self.neighbours.numbers() else 0
+
+    async def user_of(self, sid: str) -> str | None:
+        """Who a session is, also one of another worker: None if there is none, empty if it is not
+        logged in.
+        """
+        number = self.neighbour(sid)
+        if not number or self.neighbours is None:
+            return self.user_here(sid)
+        return await self.neighbours.user_of(number, sid)
+
+    def user_here(self, sid: str) -> str | None:
+        """The same, of a session that is here."""
+        found = self.get(sid)
+        session = found.session if found else None
+        if not isinstance(session, ChatSession) or session.link.ended:
+            return None
+        return session.person.user
 
     def get(self, sid: str) -> PolledSession | None:
         """The session with this sid, which somebody has asked for; None if it is over."""

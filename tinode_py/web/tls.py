@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 
 import trio
+
+from ..config import ConfigError
+from ..settings import Tls
+
+log = logging.getLogger(__name__)
 
 
 class TlsContext:
@@ -21,6 +27,14 @@ class TlsContext:
         """Read the files again, for new connections. If that fails, all stays as it was."""
         self._context = self._read()
 
+    def read_again(self) -> None:
+        """The same, and say in the log how it went."""
+        try:
+            self.reload()
+            log.info("the TLS files were read again")
+        except OSError:  # also ssl.SSLError
+            log.exception("the TLS files cannot be used, the old ones stay")
+
     def wrap(self, stream: trio.abc.Stream) -> trio.SSLStream[trio.abc.Stream]:
         """The server's side of TLS over `stream`; the handshake is still to come."""
         return trio.SSLStream(stream, self._context, server_side=True, https_compatible=True)
@@ -30,3 +44,13 @@ class TlsContext:
         context.set_alpn_protocols(["http/1.1"])
         context.load_cert_chain(*self._files)
         return context
+
+
+def tls_of(files: Tls) -> TlsContext | None:
+    """That of the settings `web.tls`, if there is to be one. ConfigError if it cannot be used."""
+    if not files.cert:
+        return None
+    try:
+        return TlsContext(files.cert, files.key)
+    except OSError as error:
+        raise ConfigError("web.tls.cert", str(error)) from None

@@ -42,7 +42,7 @@ class ServerLimits:
 
 @attrs.frozen
 class ServerState:
-    """The server, as of now.
+    """The server, as of now; of several nodes all together.
 
     - `build`: what it is.
     - `protocol`: the version of the protocol.

@@ -81,16 +81,16 @@ def shown(row: ApiKey, text: str = "") -> OneKey:
 
 async def read_server(call: Call) -> ServerState:
     backend = call.backend
-    limits, found = backend.settings.limits, backend.hub.statistics()
+    limits, found = backend.settings.limits, await backend.hub.everywhere.counts()
     return ServerState(
         backend.entrance.build,
         VERSION,
         time_text(backend.now()),
-        found.topics,
-        found.sessions,
-        found.users,
-        found.rooms,
-        found.dropped,
+        found["topics"],
+        found["sessions"],
+        found["users"],
+        found["rooms"],
+        found["dropped"],
         ServerLimits(
             limits.message_size,
             limits.topic_subscribers,

@@ -40,6 +40,7 @@ from .kinds import runner_of
 from .link import Link
 from .placement import Companions, Placement
 from .pushing import Pushing
+from .resting import Tasks
 from .rooms import Rooms, rooms_in
 from .rules import Item
 from .runner import Runner
@@ -85,6 +86,9 @@ class Hub:
     companions: Companions | None = None
     everywhere: Everywhere = attrs.field(
         init=False, default=attrs.Factory(Everywhere, takes_self=True)
+    )
+    tasks: Tasks = attrs.field(
+        init=False, default=attrs.Factory(lambda hub: Tasks(hub.nursery), takes_self=True)
     )
     _runners: dict[str, Runner | Seat] = attrs.field(factory=dict)
     _online: set[str] = attrs.field(factory=set)
@@ -153,7 +157,7 @@ class Hub:
         inbox: Inbox[Item] = Inbox(self.settings.limits.inbox)
         if self.placement is None:
             runner = self._own(name, inbox)
-            self.nursery.start_soon(runner.run, name=f"topic {name}")
+            self.tasks.begin(runner)
             return runner
         seat = self._runners[name] = Seat(inbox)
         self.nursery.start_soon(self.placement.serve, name, inbox, self._own, name=f"topic {name}")
@@ -182,6 +186,7 @@ class Hub:
 
     def forget(self, topic: str) -> None:
         self._runners.pop(topic, None)
+        self.tasks.ended(topic)
         self._ended.set()
 
     def went(self, topic: str, *, online: bool) -> None:
@@ -318,7 +323,7 @@ class Hub:
                     link.send(effect.packet)
                     link.outlet.hang_up()
                 else:
-                    _end(link, effect.packet, 1000)
+                    link.end(effect.packet, 1000)
 
     def sessions_of(self, user: str) -> list[Link]:
         """The live sessions of a user."""
@@ -359,7 +364,7 @@ class Hub:
         """Every session ends at once: nothing that was here may be relied on any more."""
         self._online.clear()
         for link in list(self._sessions.values()):
-            _end(link, packet, 1012)
+            link.end(packet, 1012)
 
     def users_in(self, topic: str) -> frozenset[str]:
         """Users who are attached to a topic now, in the foreground or not."""
@@ -370,7 +375,7 @@ class Hub:
     def shut_down(self, packet: Ctrl) -> None:
         """Tell every session that the server stops, and close it."""
         for link in list(self._sessions.values()):
-            _end(link, packet, 1001)
+            link.end(packet, 1001)
 
     async def wait_idle(self) -> None:
         """Wait until nothing that a session asked is unanswered."""
@@ -389,8 +394,3 @@ class Hub:
     def runners(self) -> Iterator[Runner]:
         """The tasks of all topics that are here, for tests that look inside."""
         return iter([it for it in self._runners.values() if isinstance(it, Runner)])
-
-
-def _end(link: Link, packet: Ctrl, code: int) -> None:
-    link.send(packet)
-    link.outlet.finish(code)

@@ -46,6 +46,11 @@ class Link:
         """Send one packet after those before it; never blocks, dropped after the end."""
         self.outlet.push(encode(packet, self.form))
 
+    def end(self, packet: ServerPacket, code: int) -> None:
+        """Send a last packet, then close the connection with `code`."""
+        self.send(packet)
+        self.outlet.finish(code)
+
     def attach(
         self, topic: str, inbox: Inbox[Any], seq: int = 0, shown: tuple[str, ...] = ()
     ) -> None:

@@ -39,3 +39,11 @@ def part(effect: Reply, link: Link) -> None:
     """
     if isinstance(effect.packet, Ctrl) and effect.packet.code >= 500:
         link.outlet.finish(1012, MISSING)
+
+
+def say(effect: Reply, event: Event, link: Link) -> None:
+    """Send an answer to the session that has asked, or act upon it."""
+    if is_unsaid(effect, event):
+        part(effect, link)
+    else:
+        link.send(effect.packet)

@@ -9,7 +9,7 @@ import attrs
 import msgspec
 from msgspec import structs
 
-from ..changes import Change
+from ..changes import Change, Conflict, Stale
 from ..core.decision import (
     Decision,
     Effect,
@@ -24,10 +24,12 @@ from ..core.decision import (
     SendCode,
 )
 from ..core.state import Attachments
+from ..errors import DUPLICATE_CREDENTIAL, EXISTS, UNAVAILABLE, Answer
 from ..queries import Query
 from .complaints import Complaints
 from .fanout import FanOut
 from .link import Link
+from .resting import Tasks
 from .tally import Tally
 
 
@@ -106,6 +108,17 @@ class Rules:
     shown: Callable[[Any], tuple[str, ...]] = _nobody  # contacts that sessions take for online
 
 
+def refusal_of(outcome: Conflict | Stale) -> tuple[Answer, Any]:
+    """What is answered where a batch was not written."""
+    match outcome:
+        case Conflict(what="auth"):
+            return DUPLICATE_CREDENTIAL, {"what": "auth"}
+        case Conflict():
+            return EXISTS, None
+        case _:
+            return UNAVAILABLE, None
+
+
 class Surroundings(Protocol):
     """What a topic's task asks of the hub."""
 
@@ -115,6 +128,10 @@ class Surroundings(Protocol):
 
     now: Callable[[], int]
     tally: Tally
+
+    @property
+    def tasks(self) -> Tasks: ...
+
     complaints: Complaints
 
     def tell(self, topic: str, item: Item) -> None: ...

@@ -8,19 +8,22 @@ emitted by itself, before the next one's facts are fetched.
 What it guarantees. Nothing is emitted that was not committed. If a commit fails, the items of
 that batch are answered with an error, the state is thrown away and loaded again before the
 next item. The task ends when its topic has been unused for a while, or at once when it was
-deleted; nothing that was accepted into the inbox is lost by that.
+deleted; nothing that was accepted into the inbox is lost by that. It also ends when there is
+nothing to do (`rest`), and another one begins with the next item.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
+from functools import partial
+from math import inf
 from typing import Any
 
 import attrs
 import trio
 
-from ..changes import Batch, Change, Committed, Conflict, PutAudit
+from ..changes import Batch, Change, Committed, PutAudit, Stale
 from ..core.decision import (
     Asked,
     Attach,
@@ -49,8 +52,6 @@ from ..core.decision import (
 )
 from ..core.deeds import deed
 from ..errors import (
-    DUPLICATE_CREDENTIAL,
-    EXISTS,
     INTERNAL,
     UNAVAILABLE,
     Answer,
@@ -62,8 +63,8 @@ from ..wire.packets import Ctrl, Note
 from .fanout import Emission, FanOut
 from .inbox import Inbox
 from .link import Link
-from .quietly import after, in_order, is_unsaid, part
-from .rules import Item, Rules, State, Surroundings
+from .quietly import after, in_order, is_unsaid, part, say
+from .rules import Item, Rules, State, Surroundings, refusal_of
 
 log = logging.getLogger(__name__)
 
@@ -87,18 +88,24 @@ class Runner:
     _loaded: bool = False
     _retired: bool = False
     _failed: bool = False  # since the inbox was last read
-    _taken_at: float = 0.0
+    busy_at: float = 0.0  # when something was taken last
+    _over: bool = False  # the topic is gone, or somebody else's
+    _alarm: int = 0  # for what is due then (`State.wake_at`) an alarm is set
     _open: dict[int, Item] = attrs.field(factory=dict)  # taken, not answered yet; by identity
 
     async def run(self) -> None:
-        """Serve the inbox until the topic is unused or gone."""
+        """Serve the inbox until the topic is unused or gone, or may rest: nudged for nothing."""
         while not self._may_end():
-            patience = self._patience()
+            self._set_alarm()
             self._failed = False
-            items = await self.inbox.take(self.batch_size, patience) or [Item(Woken())]
+            items = await self.inbox.take(self.batch_size, inf)
+            if not items:
+                self.hub.tasks.ended(self.state.name)
+                self.inbox.rest(self._begin)
+                return
             items = self.rules.gathered(items)
             self._open = {id(item): item for item in items}
-            self._taken_at = trio.current_time()
+            self.busy_at = trio.current_time()
             try:
                 await self._process(deque(items))
             except Exception:  # a bug must cost some requests, not the topic or the server
@@ -106,7 +113,11 @@ class Runner:
                 self._give_up()
             del items  # an idle topic keeps nothing of its last batch
             self._open.clear()
+        self._over = True
         self.hub.forget(self.state.name)
+
+    def _begin(self) -> None:
+        self.hub.tasks.begin(self)
 
     def _give_up(self) -> None:
         """Answer what is unanswered with an error; start again from the store."""
@@ -116,10 +127,7 @@ class Runner:
                 if isinstance(effect, Detach):
                     self._change_table(effect, item)
                 elif item.link is not None and isinstance(effect, Reply):
-                    if is_unsaid(effect, item.event):
-                        part(effect, item.link)
-                    else:
-                        item.link.send(effect.packet)
+                    say(effect, item.event, item.link)
             if item.link is not None:
                 item.link.answered()
 
@@ -128,6 +136,7 @@ class Runner:
         unanswered, and know nobody any more. Sessions of other nodes keep their place: those
         see the link end, and return them to where the topic is then.
         """
+        self._over = True
         for item in self._open.values():
             for effect in self._refusal(item, UNAVAILABLE).effects:
                 if isinstance(effect, Reply) and item.link is not None:
@@ -146,14 +155,29 @@ class Runner:
             return False
         return self.hub.closing or (self._retired and not self.links)
 
-    def _patience(self) -> float:
-        """Seconds until something is due."""
-        if self._retired:
-            return 0.0
+    def _set_alarm(self) -> None:
+        """See to it that the task is woken when something is due."""
         at = self.state.wake_at
-        if not at:
-            return float("inf")
-        return max((at - self.hub.now()) / 1000, PAUSE if self._failed else 0.0)
+        if self._retired:
+            self._wake()
+        elif at and (at != self._alarm or self._failed):
+            self._alarm = at
+            wait = max((at - self.hub.now()) / 1000, PAUSE if self._failed else 0.0)
+            ring = partial(self._ring, at)
+            self.hub.tasks.alarms.at(trio.current_time() + wait, ring)
+
+    def _ring(self, at: int) -> None:
+        """What was due may have been put off meanwhile, or given up."""
+        if self._over or at != self._alarm:
+            return
+        self._alarm = 0
+        if 0 < self.state.wake_at <= self.hub.now():
+            self._wake()
+        else:
+            self._set_alarm()
+
+    def _wake(self) -> None:
+        self.inbox.mark("due", Item(Woken()))
 
     async def _process(self, queue: deque[Item]) -> None:
         self._retired = False
@@ -269,17 +293,12 @@ class Runner:
         except StoreError as error:
             self.hub.complaints.failed("a commit failed", error, topic=self.state.name)
             return error.answer, None
-        match outcome:
-            case Committed():
-                self.hub.tally.commits.add(trio.current_time() - began)
-                return None
-            case Conflict(what="auth"):
-                return DUPLICATE_CREDENTIAL, {"what": "auth"}
-            case Conflict():
-                return EXISTS, None
-            case _:
-                log.warning("the topic has another owner", extra={"topic": self.state.name})
-                return UNAVAILABLE, None
+        if isinstance(outcome, Committed):
+            self.hub.tally.commits.add(trio.current_time() - began)
+            return None
+        if isinstance(outcome, Stale):
+            log.warning("the topic has another owner", extra={"topic": self.state.name})
+        return refusal_of(outcome)
 
     async def _emit(self, settled: list[tuple[Item, Decision]]) -> None:
         emission = Emission(self.fanout)
@@ -292,7 +311,7 @@ class Runner:
         tally = self.hub.tally
         tally.deliveries += emission.delivered
         if emission.delivered:
-            tally.delivered.add(trio.current_time() - self._taken_at)
+            tally.delivered.add(trio.current_time() - self.busy_at)
         for item, _ in settled:
             self._open.pop(id(item), None)
             if item.link is not None:

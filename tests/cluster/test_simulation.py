@@ -6,34 +6,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.cluster.simulation.plants import PLANTS
+from tests.cluster.simulation.playing import played
 
 SECONDS = 8  # of processor time, unless a number is asked for
 MANY = int(os.environ.get("TINODE_SIMULATE", "0"))
 FIRST = int(os.environ.get("TINODE_SIMULATE_FROM", "0"))
-
-
-def played(*arguments: str) -> list[dict[str, Any]]:
-    """Play schedules in a process of their own: in what order Trio runs tasks is the seed's."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.cluster.simulation", "--json", *arguments],
-        env={**os.environ, "PYTHONHASHSEED": "0"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode in (0, 1), done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.mark.slow
@@ -51,3 +33,20 @@ def test_a_schedule_is_replayed_exactly():
     (first,), (again,) = played("7", "1", "--trouble", "5"), played("7", "1", "--trouble", "5")
     assert first == again
     assert first["committed"] > 50
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_short_schedule_is_replayed_alone_and_with_other_hashes():
+    first = played("100", "3", "--scale", "short")
+    again = played("102", "1", "--scale", "short", hash_seed=5)
+    assert again == first[2:]
+    assert len({one["digest"] for one in first}) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("plant", PLANTS)
+def test_a_server_that_is_broken_on_purpose_is_noticed(plant: str):
+    results = played("30", "150", "--scale", "short", "--stop", "--plant", plant)
+    assert results[-1]["wrong"], PLANTS[plant]

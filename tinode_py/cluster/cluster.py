@@ -26,7 +26,7 @@ from ..store.watched import News
 from . import protocol
 from .assigning import Assigning, Candidate
 from .claims import Claims
-from .membership import Membership
+from .membership import BEATS, Membership
 from .node import Node
 from .questions import Answerer, Questions
 
@@ -70,6 +70,7 @@ class Cluster:
     on_news: Callable[[], None] = lambda: None
     commits: News = attrs.field(factory=News)  # of this node: the others are told
     is_first: bool = False
+    beats: int = BEATS  # in a lease
     answerers: dict[str, Answerer] = attrs.field(factory=dict)
     assigning: Assigning = attrs.field(factory=lambda: Assigning("round_robin", os.urandom))
     is_past: Callable[[str], bool] | None = None  # who is dead, by his address, at the start
@@ -89,7 +90,8 @@ class Cluster:
         await self._end_past(number)
         self.serve_as(number)
         self.membership = Membership(
-            self.coordination, number, self.lease, lambda: 0, lambda members: None
+            *(self.coordination, number, self.lease, lambda: 0, lambda members: None),
+            beats=self.beats,
         )
         log.info("joined the cluster as node %s (%s)", number, self.place.name)
         if not await self.membership.beat():

@@ -60,8 +60,9 @@ class Links:
     """The links of node `me`, a number of one run of it: the next run has links of its own.
 
     `connect` opens a stream to the address of a member; OSError or BrokenResourceError if it
-    cannot. `secret` is the cluster's, `lease` in seconds, `queue` in bytes for each peer. `bury`
-    is asked to see to a node that seems to have ended; whether it is no member now.
+    cannot. `secret` is the cluster's, `lease` in seconds, `queue` in bytes for each peer. `signs`
+    are those of life in a lease. `bury` is asked to see to a node that seems to have ended;
+    whether it is no member now.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Links:
         random_bytes: Callable[[int], bytes],
         lease: float = 5.0,
         queue: int = 16_777_216,
+        signs: int = 5,
         bury: Callable[[int], Awaitable[bool]] | None = None,
     ) -> None:
         self.me = me
@@ -81,7 +83,7 @@ class Links:
         self._connect = connect
         self._bury = bury
         self._table = _Table(handler)
-        self._terms = Terms(ping=lease / 5, silence=lease, queue=queue)
+        self._terms = Terms(ping=lease / signs, silence=lease, queue=queue)
         self._members: dict[int, Member] = {}
         self._keepers: dict[int, trio.CancelScope] = {}
         self._strangers: dict[int, trio.CancelScope] = {}  # in the order in which they came

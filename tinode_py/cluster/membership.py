@@ -36,6 +36,7 @@ class Membership:
     load: Callable[[], int]
     seen: Callable[[tuple[Member, ...]], None]
     draining: bool = False
+    beats: int = BEATS  # in a lease
     held_until: float = float("-inf")  # of the clock of this loop
     _in_touch_since: float = float("inf")
     _due: float = float("inf")  # when the silence of some node will be over
@@ -52,7 +53,7 @@ class Membership:
             began = trio.current_time()
             self._wanted = trio.Event()
             await self.beat()
-            with trio.move_on_at(min(began + self.lease / BEATS, self._due)):
+            with trio.move_on_at(min(began + self.lease / self.beats, self._due)):
                 await self._wanted.wait()
 
     def look(self) -> None:

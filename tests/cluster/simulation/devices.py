@@ -16,7 +16,7 @@ from tinode_py.live.session import Session
 from tinode_py.wire.frames import payload_of
 
 from .history import History
-from .machine import Run
+from .machine import Machine, Run
 
 PATIENCE = 20.0  # seconds for an answer
 
@@ -269,3 +269,11 @@ class Device:
         if pres["what"] in ("on", "off") and pres["topic"] == "me":
             self.history.note(self.label, "is told of", pres["src"], pres["what"])
             self.online[pres["src"]] = pres["what"] == "on"
+
+
+def connected(label: str, machine: Machine, history: History) -> Device:
+    """A device that has just connected to a machine that runs."""
+    assert machine.current is not None
+    device = Device(label, machine.current, history, trio.CancelScope())
+    device.open()
+    return device

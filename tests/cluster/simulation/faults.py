@@ -11,6 +11,21 @@ import trio
 from .history import History
 from .machine import Machine
 from .network import Network
+from .scale import Scale
+
+KINDS = {  # how often, one beside the others
+    "broken_links": 4,
+    "blocked_way": 3,
+    "blocked_link": 3,
+    "slow_machine": 2,
+    "lost_store": 3,
+    "isolated": 3,
+    "frozen": 2,
+    "drained": 2,
+    "crashed": 3,
+    "wrong_clock": 1,
+    "slow_store": 2,
+}
 
 
 @attrs.define(eq=False)
@@ -21,29 +36,26 @@ class Faults:
     network: Network
     rng: random.Random
     history: History
+    scale: Scale
     _busy: set[str] = attrs.field(factory=set)  # machines that stop or start
     _going: int = 0
     _idle: trio.Event = attrs.field(factory=trio.Event)
 
-    async def run(self, seconds: float) -> None:
-        """Let things go wrong for so long; return when all is well again."""
-        kinds: list[Callable[[], Awaitable[None]]] = [
-            *(self.broken_links, self.blocked_way, self.blocked_link, self.slow_machine),
-            *(self.lost_store, self.isolated, self.frozen, self.drained, self.crashed),
-            *(self.wrong_clock, self.slow_store),
-        ]
-        weights = [4, 3, 3, 2, 3, 3, 2, 2, 3, 1, 2]
+    async def run(self) -> None:
+        """Let things go wrong for a while; return when all is well again."""
+        kinds = [getattr(self, kind) for kind in KINDS]
         async with trio.open_nursery() as nursery:
-            with trio.move_on_after(seconds):
+            with trio.move_on_after(self.scale.trouble):
                 while True:
-                    await trio.sleep(self.rng.expovariate(0.5))
+                    await trio.sleep(self.rng.expovariate(1 / self.scale.every))
                     if self._going < 3:
-                        (kind,) = self.rng.choices(kinds, weights)
+                        (kind,) = self.rng.choices(kinds, tuple(KINDS.values()))
                         nursery.start_soon(self._one, kind)
 
-    async def _one(self, kind: Callable[[], Awaitable[None]]) -> None:
+    async def _one(self, kind: Callable[[], Awaitable[bool]]) -> None:
         self._going += 1
-        await kind()
+        if await kind():
+            self.history.count(kind.__name__)
         self._going -= 1
 
     def _some(self) -> Machine:
@@ -55,39 +67,43 @@ class Faults:
 
     async def _for(self, *words: object) -> None:
         """A while: mostly shorter than a lease, and some longer."""
-        seconds = self.rng.choice((0.1, 0.5, 2.0, 4.0, 6.0, 9.0)) * (0.5 + self.rng.random())
+        seconds = self.rng.choice(self.scale.lengths) * (0.5 + self.rng.random())
         self.history.note("FAULT", *words, f"for {seconds:.2f} s")
         await trio.sleep(seconds)
         self.history.note("FAULT OVER", *words)
 
     # --- the network ---------------------------------------------------------------------
 
-    async def broken_links(self) -> None:
+    async def broken_links(self) -> bool:
         one, other = self._pair()
         for _ in range(self.rng.randrange(1, 4)):
             self.history.note("FAULT the link breaks between", one, other)
             self.network.cut(one, other)
             await trio.sleep(self.rng.random())
+        return True
 
-    async def blocked_way(self) -> None:
+    async def blocked_way(self) -> bool:
         one, other = self._pair()
         self.network.block(one, other)
         await self._for("nothing comes from", one, "to", other)
         self.network.free(one, other)
+        return True
 
-    async def blocked_link(self) -> None:
+    async def blocked_link(self) -> bool:
         one, other = self._pair()
         self.network.block(one, other)
         self.network.block(other, one)
         await self._for("nothing goes between", one, other)
         self.network.free(one, other)
         self.network.free(other, one)
+        return True
 
-    async def slow_machine(self) -> None:
+    async def slow_machine(self) -> bool:
         name = self._some().name
         self.network.slow[name] = self.rng.random()
         await self._for("all is slow to and from", name, self.network.slow[name])
         self.network.slow.pop(name, None)
+        return True
 
     def _others(self, name: str) -> list[str]:
         return [machine.name for machine in self.machines if machine.name != name]
@@ -104,24 +120,26 @@ class Faults:
 
     # --- the store -----------------------------------------------------------------------
 
-    async def lost_store(self) -> None:
+    async def lost_store(self) -> bool:
         run = self._some().current
         if run is not None:
             run.cable.cut = True
             await self._for(run.name, "has no store")
             run.cable.cut = run.crashed
             run.cable.bell.ring()
+        return run is not None
 
-    async def slow_store(self) -> None:
+    async def slow_store(self) -> bool:
         run = self._some().current
         if run is not None:
             run.cable.slow = self.rng.random()
             await self._for(run.name, "has a slow store", run.cable.slow)
             run.cable.slow = 0.0
+        return run is not None
 
     # --- machines ------------------------------------------------------------------------
 
-    async def isolated(self) -> None:
+    async def isolated(self) -> bool:
         """It refuses to be alone: the store is out of reach, too."""
         machine = self._some()
         run = machine.current
@@ -132,8 +150,9 @@ class Faults:
             run.cable.cut = run.crashed
             run.cable.bell.ring()
             self._back(run.name)
+        return run is not None
 
-    async def frozen(self) -> None:
+    async def frozen(self) -> bool:
         """It gets nothing and says nothing, and does not know it."""
         run = self._some().current
         if run is not None:
@@ -143,29 +162,35 @@ class Faults:
             run.cable.held = False
             run.cable.bell.ring()
             self._back(run.name)
+        return run is not None
 
-    async def drained(self) -> None:
+    async def drained(self) -> bool:
         machine = self._some()
-        if machine.name not in self._busy:
-            self._busy.add(machine.name)
-            self.history.note("FAULT", machine.name, "is told to stop")
-            await machine.drain()
-            await self._for(machine.name, "has stopped")
-            machine.start()
-            self._busy.discard(machine.name)
+        if machine.name in self._busy:
+            return False
+        self._busy.add(machine.name)
+        self.history.note("FAULT", machine.name, "is told to stop")
+        await machine.drain()
+        await self._for(machine.name, "has stopped")
+        machine.start()
+        self._busy.discard(machine.name)
+        return True
 
-    async def crashed(self, machine: Machine | None = None) -> None:
+    async def crashed(self, machine: Machine | None = None) -> bool:
         machine = machine or self._some()
-        if machine.name not in self._busy:
-            self._busy.add(machine.name)
-            silent = self.rng.random() < 0.5
-            machine.crash(silent=silent)
-            await self._for(machine.name, "has crashed", "silently" if silent else "")
-            machine.start()
-            self._busy.discard(machine.name)
+        if machine.name in self._busy:
+            return False
+        self._busy.add(machine.name)
+        silent = self.rng.random() < 0.5
+        machine.crash(silent=silent)
+        await self._for(machine.name, "has crashed", "silently" if silent else "")
+        machine.start()
+        self._busy.discard(machine.name)
+        return True
 
-    async def wrong_clock(self) -> None:
+    async def wrong_clock(self) -> bool:
         machine = self._some()
         machine.ahead = self.rng.choice((-3_600_000, -2000, 1500, 60_000, 3_600_000))
         await self._for("the clock of", machine.name, "is wrong by", machine.ahead)
         machine.ahead = 0
+        return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from hashlib import sha256
+from typing import Any
 
 import attrs
 import trio
@@ -20,7 +21,7 @@ from tinode_py.store.memory import MemoryStore
 
 @attrs.define(eq=False)
 class History:
-    """Of one schedule."""
+    """Of one schedule. `counts`: faults, by kind, and how often a node was fenced."""
 
     store: MemoryStore
     coordination: MemoryCoordination
@@ -29,15 +30,24 @@ class History:
     committed: int = 0
     seen: int = 0
     answers: dict[int, int] = attrs.field(factory=lambda: defaultdict(int))
-    digest: str = ""
+    _hash: Any = attrs.field(factory=sha256)
+    counts: dict[str, int] = attrs.field(factory=lambda: defaultdict(int))
     story: list[str] | None = None
 
     def note(self, *words: object) -> None:
         """What happened: a part of the digest that tells two runs apart."""
         line = f"{trio.current_time():9.4f} {' '.join(map(str, words))}"
-        self.digest = sha256(f"{self.digest}{line}".encode()).hexdigest()[:16]
+        self._hash.update(line.encode())
         if self.story is not None:
             self.story.append(line)
+
+    @property
+    def digest(self) -> str:
+        return str(self._hash.hexdigest()[:16])
+
+    def count(self, what: str) -> None:
+        """Something has happened that should happen in some schedules."""
+        self.counts[what] += 1
 
     def complain(self, *words: object) -> None:
         self.note("WRONG:", *words)

@@ -24,17 +24,19 @@ from tinode_py.store.memory import MemoryStore
 from tinode_py.store.watched import News
 from tinode_py.testing.running import SEEDED_START, CheapHasher
 
+from . import plants
+from .core import Core, running_core
+from .history import History
 from .network import Bell, Network
+from .scale import Scale
 
 T = TypeVar("T")
-LEASE = 5.0
 SECRET = b"the secret of this cluster"
 SETTINGS: dict[str, Any] = {
     "server": {"listen": ["127.0.0.1:0"], "store": "memory:", "drain_seconds": 1.0},
     "auth": {"basic": {"min_login": 1}},
     "limits": {"packets_per_second": 10_000},
 }
-OnCommit = Callable[[int, Batch], None]
 
 
 @attrs.define(eq=False)
@@ -45,8 +47,9 @@ class World:
     store: MemoryStore
     coordination: MemoryCoordination
     network: Network
-    on_commit: OnCommit
-    note: Callable[..., None]
+    scale: Scale
+    history: History
+    plant: str = ""  # what is broken on purpose, of `plants.PLANTS`
 
 
 @attrs.define(eq=False)
@@ -83,8 +86,10 @@ class Cable:
         await self._way()
         self._check()
         found = await getattr(self.world.coordination, name)(*arguments, **more)
+        if name == "fence" and found:
+            self.world.history.count("fenced")
         if name != "beat":
-            self.world.note(name, *arguments, "gives", found)
+            self.world.history.note(name, *arguments, "gives", found)
         await self._way()
         self._check()
         return found
@@ -128,7 +133,7 @@ class Cable:
         await self._way()
         self._check()
         self.world.coordination.check(node)
-        self.world.on_commit(node, batch)
+        self.world.history.on_commit(node, batch)
         outcome = self.world.store.write(batch)
         await self._way()
         while self.cut:
@@ -152,7 +157,7 @@ class Run:
     ended: trio.Event = attrs.field(factory=trio.Event)
     is_up: bool = False
     crashed: bool = False
-    server: Server | None = None
+    server: Server | Core | None = None
     cluster: Cluster | None = None
     links: Links | None = None
     drops: dict[str, Callable[[], None]] = attrs.field(factory=dict)  # of connected clients
@@ -178,10 +183,11 @@ class Run:
             self.world.rng.randbytes,
             CheapHasher(),
             inline=True,
-            store=self.cable,
+            store=plants.store(self.world.plant, self.cable),
             cluster=self._joined,
         )
-        async with running(Settings.of(**SETTINGS), parts) as self.server:
+        serving = running if self.world.scale.whole else running_core
+        async with serving(Settings.of(**SETTINGS), parts) as self.server:
             self.world.network.open(self.name, self._accept, nursery)
             self.is_up = True
             await self.stop.wait()
@@ -189,25 +195,24 @@ class Run:
 
     def _joined(self, store: Store, news: News) -> Any:
         self.cluster = Cluster(
-            self.cable,
+            plants.coordination(self.world.plant, self.cable),
             Place(self.name, self.name, f"http://{self.name}"),
-            LEASE,
+            self.world.scale.lease,
             self._links,
             self.cable.serve_as,
             on_news=news.ring,
+            beats=self.world.scale.beats,
         )
         return joined(self.cluster)
 
     def _links(self, node: Node) -> Links:
         connect = partial(self.world.network.connect, self.name)
-        chance = self.world.rng.randbytes
+        scale = self.world.scale
         self.links = Links(
-            node.id,
-            SECRET,
-            connect,
-            node,
-            random_bytes=chance,
-            lease=LEASE,
+            *(node.id, SECRET, connect, plants.handler(self.world.plant, node)),
+            random_bytes=self.world.rng.randbytes,
+            lease=scale.lease,
+            signs=scale.signs,
             bury=node.membership.bury,
         )
         return self.links

@@ -28,6 +28,9 @@ class Bell:
         self._event = trio.Event()
 
     async def wait(self, until: float = inf) -> None:
+        if until == inf:
+            await self._event.wait()
+            return
         with trio.move_on_at(until):
             await self._event.wait()
 
@@ -44,37 +47,50 @@ class Way:
     dead: bool = False  # one side has stopped: nothing comes, nothing is answered
     _coming: deque[tuple[float, bytes]] = attrs.field(factory=deque)
     _size: int = 0
-    bell: Bell = attrs.field(factory=Bell)
+    _waiting: trio.CancelScope | None = None  # who takes
+    _room: Bell = attrs.field(factory=Bell)  # for who puts
+
+    def look(self, at: float = 0.0) -> None:
+        """Something has changed, or will have at a time: whoever takes is to look then."""
+        if self._waiting is not None:
+            self._waiting.deadline = min(self._waiting.deadline, at)
+        if not at:
+            self._room.ring()
 
     def _check(self) -> None:
         if self.broken:
             raise trio.BrokenResourceError("the connection broke")
 
     async def put(self, data: bytes) -> None:
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         while self._size > FULL and not self.broken:
-            await self.bell.wait()
+            await self._room.wait()
         self._check()
         last = self._coming[-1][0] if self._coming else 0.0
         at = trio.current_time() + self.network.delay(self.sender, self.receiver)
         self._coming.append((max(at, last), data))
         self._size += len(data)
-        self.bell.ring()
+        self.look(max(at, last))
 
     async def take(self, most: int) -> bytes:
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         while True:
             self._check()
             if self.dead or (self.sender, self.receiver) in self.network.blocked:
-                await self.bell.wait()
+                await self._wait()
             elif self._coming and self._coming[0][0] <= trio.current_time():
                 return self._pop(most)
             elif self._coming:
-                await self.bell.wait(self._coming[0][0])
+                await self._wait(self._coming[0][0])
             elif self.ended:
                 return b""
             else:
-                await self.bell.wait()
+                await self._wait()
+
+    async def _wait(self, until: float = inf) -> None:
+        with trio.CancelScope(deadline=until) as self._waiting:
+            await trio.sleep_forever()
+        self._waiting = None
 
     def _pop(self, most: int) -> bytes:
         at, data = self._coming.popleft()
@@ -82,7 +98,7 @@ class Way:
             self._coming.appendleft((at, data[most:]))
             data = data[:most]
         self._size -= len(data)
-        self.bell.ring()
+        self._room.ring()
         return data
 
 
@@ -112,8 +128,8 @@ class End(trio.abc.Stream):
         if not self.out.dead:
             self.out.ended = True
             self.into.broken = True  # whoever still sends is told so
-            self.out.bell.ring()
-            self.into.bell.ring()
+            self.out.look()
+            self.into.look()
         await trio.lowlevel.checkpoint()
 
 
@@ -168,7 +184,7 @@ class Network:
         """Connections between two machines, or all of one, break."""
         for way in self._of(*names):
             way.broken = True
-            way.bell.ring()
+            way.look()
 
     def kill(self, name: str) -> None:
         """A machine has no power any more: the others hear nothing, not even that."""
@@ -184,4 +200,4 @@ class Network:
         self.blocked.discard((sender, receiver))
         self._freed.ring()
         for way in self._of(sender, receiver):
-            way.bell.ring()
+            way.look()

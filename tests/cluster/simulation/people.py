@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -14,6 +13,7 @@ from tinode_py.ids import is_user
 from .devices import Device, Lost
 from .history import History
 from .machine import Machine
+from .scale import Scale
 
 AWAY = (502, 503)  # answers of a cluster in trouble
 
@@ -29,8 +29,9 @@ class Program:
     home: Machine
     rng: random.Random
     history: History
-    is_calm: Callable[[], bool]  # no more is to go wrong, or to be done
-    has_left: Callable[[], bool] = lambda: False  # it will not come back
+    scale: Scale
+    calm: trio.Event  # no more is to go wrong, or to be done
+    has_left: bool = False  # it will not come back
     last: dict[str, int] = attrs.field(factory=dict)
     n: int | None = None
     device: Device | None = None
@@ -39,7 +40,7 @@ class Program:
 
     async def run(self) -> None:
         """Until cancelled, or until it leaves for good."""
-        while not self.has_left():
+        while not self.has_left:
             machine = self.home if self.rng.random() < 0.8 else self.rng.choice(self.machines)
             if machine.is_up:
                 await self._connected(machine)
@@ -71,9 +72,10 @@ class Program:
         for topic in ("me", *self.topics):
             if not await self._attach(device, topic):
                 return
-        while not self.is_calm():
-            await trio.sleep(self.rng.expovariate(2.0))
-            if self.has_left() or not await self._act(device):
+        while not self.calm.is_set():
+            with trio.move_on_after(self.rng.expovariate(1 / self.scale.acting)) as pause:
+                await self.calm.wait()
+            if pause.cancelled_caught and (self.has_left or not await self._act(device)):
                 return
         await self._settle(device)
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import attrs
 import click
 
-from tinode_py.config import ConfigError, Settings, database, is_lasting, postgres
-from tinode_py.errors import StoreError
+from tinode_py.config import ConfigError, Settings, database, is_lasting, postgres, remote
+from tinode_py.errors import StoreAway, StoreError
 from tinode_py.runtime import is_live, leaves, overlaid
 from tinode_py.settings import MAX_NUMBER
 from tinode_py.store.migrate import SchemaError
@@ -213,6 +213,8 @@ def _with_stored(settings: Settings) -> tuple[Settings, list[str]]:
 
 
 def _stored(settings: Settings) -> dict[str, bytes]:
+    if (address := remote(settings)) is not None:
+        raise StoreAway(f"the node at {address} has the store")
     if postgres(settings) is None:
         path = database(settings)
         if path is None or not path.exists():

@@ -17,7 +17,7 @@ import attrs
 import click
 
 from tinode_py.auth.secrets import FILE as SECRETS
-from tinode_py.config import ConfigError, Settings, database, is_lasting, postgres
+from tinode_py.config import ConfigError, Settings, database, is_lasting, postgres, remote
 from tinode_py.errors import StoreError
 from tinode_py.media.base import MediaError
 from tinode_py.media.made import stock_of
@@ -30,6 +30,7 @@ from .look import looking, place_of
 from .options import json_option, with_settings
 from .output import show
 
+CLUSTER_SECRET = "cluster.secret"
 _FILES = 4096  # open files, below which a server is small
 _ROOM = 1 << 30  # bytes
 _LOOPBACK = ("127.", "localhost:", "[::1]", "unix:")
@@ -79,9 +80,9 @@ def _folder(settings: Settings) -> Iterator[Finding]:
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         yield Finding("data", "bad", f"{folder} cannot be written by this user")
         return
-    for path in (folder, folder / SECRETS):
+    for path in (folder, folder / SECRETS, folder / CLUSTER_SECRET):
         if path.exists() and path.stat().st_mode & 0o077:
-            result = "bad" if path.name == SECRETS else "note"
+            result = "note" if path is folder else "bad"
             yield Finding("access", result, f"{path} is not for its owner alone: chmod go-rwx")
     free = shutil.disk_usage(folder).free
     result, more = ("good", "") if free >= _ROOM else ("bad", ": make room")
@@ -89,6 +90,9 @@ def _folder(settings: Settings) -> Iterator[Finding]:
 
 
 def _stored(settings: Settings) -> Iterator[Finding]:
+    if (address := remote(settings)) is not None:
+        yield Finding("database", "note", f"the node at {address} has it: look there")
+        return
     in_postgres = postgres(settings) is not None
     path = None if in_postgres else database(settings)
     if not in_postgres and (path is None or not path.exists()):

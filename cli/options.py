@@ -15,7 +15,7 @@ from tinode_py.config import Settings, load
 _OPTIONS = (
     click.option("--data", metavar="DIR", help="Folder of the database, uploads and secrets."),
     click.option(
-        "--store", metavar="URL", help="sqlite:///path, postgresql://user@host/database, memory:."
+        "--store", metavar="URL", help="sqlite:///path, postgresql://…, peer://host:port, memory:."
     ),
     click.option(
         "--config", type=click.Path(path_type=Path), metavar="FILE", help="A TOML file of settings."

@@ -106,7 +106,6 @@ def test_values_given_as_text(item: str, path: str, value: object) -> None:
         ("web.public_url=chat.example", "web.public_url", "wants an address"),
         ("cluster.listen=7070", "cluster.listen", "wants host:port"),
         ("cluster.listen=10.0.0.1:70700", "cluster.listen", "wants host:port"),
-        ("cluster.listen=10.0.0.1:7070", "cluster.listen", "wants server.store in PostgreSQL"),
         ("cluster.listen=:7070", "cluster.advertise", "names no host"),
         ("cluster.listen=[::]:7070", "cluster.advertise", "names no host"),
         ("cluster.advertise=node.example", "cluster.advertise", "wants host:port"),

@@ -120,8 +120,10 @@ def _check_cluster(settings: Settings) -> None:
             raise ConfigError(f"cluster.{name}", "wants host:port, [v6]:port or unix:path")
         if found and not cluster.advertise and (found[1] or found[2]) in _ANYWHERE:
             raise ConfigError("cluster.advertise", "is wanted where cluster.listen names no host")
-    if cluster.listen and postgres(settings) is None:
-        raise ConfigError("cluster.listen", "wants server.store in PostgreSQL, which nodes share")
+    if cluster.listen and not is_lasting(settings):
+        raise ConfigError(
+            "cluster.listen", "wants a server.store that nodes can share: not memory:"
+        )
     if cluster.listen and cluster.queue < settings.limits.message_size:
         raise ConfigError("cluster.queue", "wants at least limits.message_size")
     files = attrs.asdict(cluster.tls)
@@ -140,7 +142,7 @@ class _Text:
 
 def database(settings: Settings) -> Path | None:
     """The SQLite file that `server.store` names; None for `memory:`. ConfigError otherwise: also
-    for PostgreSQL, so who works with that asks for it first.
+    for PostgreSQL and another node's store, so who works with those asks for them first.
     """
     store = settings.server.store
     if not store:
@@ -151,7 +153,12 @@ def database(settings: Settings) -> Path | None:
         return Path(store.removeprefix("sqlite:///"))
     if postgres(settings) is not None:
         raise ConfigError("server.store", "is PostgreSQL, and this works on an SQLite file only")
-    raise ConfigError("server.store", "wants sqlite:///path, postgresql://… or memory:")
+    if (address := remote(settings)) is not None:
+        raise ConfigError(
+            "server.store",
+            f"is that of the node at {address}: run this there, on its data folder",
+        )
+    raise ConfigError("server.store", "wants sqlite:///path, postgresql://…, peer://… or memory:")
 
 
 def postgres(settings: Settings) -> str | None:
@@ -160,9 +167,27 @@ def postgres(settings: Settings) -> str | None:
     return store if store.startswith(("postgresql://", "postgres://")) else None
 
 
+def remote(settings: Settings) -> str | None:
+    """The address of the node that has the store, if `server.store` names one: `host:port` or
+    `unix:path`. ConfigError for an address that is none.
+    """
+    store = settings.server.store
+    if store.startswith("peer+unix:") and store != "peer+unix:":
+        return store.removeprefix("peer+")
+    if not store.startswith("peer"):
+        return None
+    address = store.removeprefix("peer://")
+    found = _HOST_PORT.fullmatch(address)
+    if address == store or not found or not (found[1] or found[2]) or int(found[3]) > 65_535:
+        raise ConfigError("server.store", "wants peer://host:port or peer+unix:/path")
+    return address
+
+
 def is_lasting(settings: Settings) -> bool:
     """Whether anything is kept when the server ends. ConfigError for what names no store."""
-    return postgres(settings) is not None or database(settings) is not None
+    if postgres(settings) is not None or remote(settings) is not None:
+        return True
+    return database(settings) is not None
 
 
 def load(

@@ -58,12 +58,13 @@ from .store.memory import MemoryStore
 from .store.migrate import SchemaError
 from .store.postgres.address import Address, AddressFault
 from .store.secrets import TOKEN_KEY, shared_secret
-from .store.sqlite import open_sqlite
+from .store.sqlite import open_owned, open_sqlite
 from .store.watched import News, Watched
 from .worker import Worker
 
 # Joins the cluster that keeps itself in a store, for the time of a block.
 Cluster = Callable[[Any, News], AbstractAsyncContextManager[Companions]]
+Opening = Callable[[], AbstractAsyncContextManager[Store]]
 
 
 def wall_clock() -> int:
@@ -86,6 +87,7 @@ class Parts:
     bare: bool = False  # without the settings that the store holds
     store: Store | None = None  # in place of the one that the settings name
     cluster: Cluster | None = None  # in place of the one that the settings name
+    remote: Opening | None = None  # of a store that another node has, if the settings name one
     worker: Worker | None = None  # which one of several processes this is
 
 
@@ -140,11 +142,14 @@ def _kept_secrets(settings: Settings, parts: Parts) -> Iterator[Secrets]:
 
 def _database(settings: Settings, parts: Parts) -> AbstractAsyncContextManager[Store]:
     """The database that the settings name; PostgreSQL's library is needed for that alone."""
+    if parts.remote is not None:
+        return parts.remote()
     url = postgres(settings)
     if url is None:
         file = database(settings)
         assert file is not None
-        return open_sqlite(file, inline=parts.inline)
+        opening = open_owned if settings.cluster.listen else open_sqlite
+        return opening(file, inline=parts.inline)
     address = Address.of(url)
     from .store.postgres.store import open_postgres
 

@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute
 
 from .auth.made import authenticator
 from .auth.rest import Rest
-from .config import ConfigError, Settings, is_lasting
+from .config import ConfigError, Settings, is_lasting, remote
 from .errors import SHUTDOWN, StoreError
 from .foundation import Ground, Parts, build, entrance_of, make_sys, notifying, stored, topics
 from .hooks.before import Befores, befores
@@ -172,6 +172,10 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
 
         joins = partial(joining, settings, parts.random_bytes, parts.worker)
         parts = attrs.evolve(parts, cluster=joins)
+    if remote(settings) is not None and parts.store is None:
+        from .cluster.joining import opening_remote
+
+        parts = attrs.evolve(parts, remote=partial(opening_remote, settings, parts.random_bytes))
     news = News()
     async with (
         stored(settings, parts, news) as ground,

@@ -293,7 +293,8 @@ class Server:
     data: str = key("tinode-data", "Folder of the database, uploads and secrets.")
     store: str = key(
         "",
-        "`sqlite:///path`, `postgresql://user@host/database` or `memory:`; empty: SQLite in the"
+        "`sqlite:///path`, `postgresql://user@host/database`, `memory:`, or the store of another"
+        " node: `peer://host:port` (its `cluster.listen`), `peer+unix:/path`; empty: SQLite in the"
         " data folder.",
         shown=without_password,
     )

@@ -25,12 +25,20 @@ class Cluster:
     listen: str = key(
         "",
         "Where other nodes connect, `host:port`, `[v6]:port`, or `unix:path` on one machine; set:"
-        " this server is one node of the cluster that shares its store, which is in PostgreSQL."
+        " this server is one node of the cluster that shares its store: in PostgreSQL, in its own"
+        " SQLite file, which it serves to the others here, or on such a node (`peer://…`)."
         " Empty: it is alone.",
     )
     advertise: str = key(
         "",
         "Address at which other nodes reach this one, `host:port`; empty: that of `listen`.",
+    )
+    secret: str = key(
+        "",
+        "What nodes show each other that share an SQLite file, 16 characters at least; empty: it is"
+        " in the file `cluster.secret` of the data folder, which the node with the SQLite file"
+        " makes.",
+        secret=True,
     )
     name: str = key("", "What this node is called in logs and lists; empty: the machine's name.")
     assign: Literal["round_robin", "random", "least_loaded", "user_hash"] = key(

@@ -213,7 +213,7 @@ async def test_people_on_three_nodes_talk_through_nginx(tmp_path: Path, postgres
     """The commands of cluster.md as they stand, but for ports and folders. All come from one
     address here, so the proxy goes from node to node instead.
     """
-    (three, _) = blocks(DOCS / "cluster.md", "sh")
+    (three, *_) = blocks(DOCS / "cluster.md", "sh")
     lines = [line.split() for line in three.text.splitlines() if line.startswith("tinode-py serve")]
     assert len(lines) == 3
     site = (DEPLOY / "nginx-cluster.conf").read_text("utf-8")

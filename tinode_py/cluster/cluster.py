@@ -118,6 +118,7 @@ class Cluster:
     def begin_drain(self) -> None:
         """No new clients are sent to this node any more."""
         self.membership.draining = True
+        self.membership.look()  # and say so
         if self.node is not None:
             self.node.jobs.let_go()
 

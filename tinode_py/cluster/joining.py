@@ -1,4 +1,6 @@
-"""Joining the cluster whose nodes share a database of PostgreSQL, as the settings say."""
+"""Joining the cluster whose nodes share a store, as the settings say: a database of PostgreSQL, or
+a file that one of them has.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,8 @@ import trio
 from ..config import ConfigError, Settings, postgres
 from ..errors import StoreError
 from ..store.base import Store
+from ..store.coordination import Coordination, MemoryCoordination
+from ..store.fenced import OwnedStore
 from ..store.postgres.address import Address
 from ..store.secrets import CLUSTER_KEY, shared_secret
 from ..store.watched import News
@@ -25,8 +29,12 @@ from .cluster import Cluster, Place, joined
 from .link import Links
 from .node import Node
 from .reach import Reach, advertised, listening_at
+from .remote.opening import opened, owner_of, shared_by, wait_for_leavers
+from .remote.owner import Owner
+from .remote.store import RemoteStore
 
 KEY_LENGTH = 32  # bytes
+LEAVING = 10.0  # seconds for nodes that are told to stop at the same time, beyond one's own drain
 
 
 class SharedStore(Store, Protocol):
@@ -38,12 +46,15 @@ class SharedStore(Store, Protocol):
 
 @attrs.define(eq=False)
 class Door:
-    """Where other nodes connect. The links behind it are those of the member of now."""
+    """Where other nodes connect. The links behind it are those of the member of now; `owner`
+    serves this node's store, if it has it.
+    """
 
     settings: Settings
     reach: Reach
     random_bytes: Callable[[int], bytes]
     secret: bytes = b""
+    owner: Owner | None = None
     _links: Links | None = None
 
     def links(self, node: Node) -> Links:
@@ -63,10 +74,26 @@ class Door:
 
     async def accept(self, stream: trio.SocketStream) -> None:
         """Serve a connection that another node has made."""
+        taken = self.reach.take(stream)
+        if self.owner is not None:
+            await self.owner.accept(taken, self._link)
+        else:
+            await self._link(taken)
+
+    async def _link(self, stream: trio.abc.Stream) -> None:
         if self._links is None:
             await trio.aclose_forcefully(stream)
         else:
-            await self._links.accept(self.reach.take(stream))
+            await self._links.accept(stream)
+
+
+@contextlib.asynccontextmanager
+async def opening_remote(
+    settings: Settings, random_bytes: Callable[[int], bytes]
+) -> AsyncIterator[RemoteStore]:
+    """The store of another node, for the time of the block."""
+    async with opened(settings, _reach(settings), random_bytes) as store:
+        yield store
 
 
 @contextlib.asynccontextmanager
@@ -78,17 +105,13 @@ async def joining(
     news: News,
 ) -> AsyncIterator[Cluster]:
     """A node while the block runs. ConfigError for what the settings ask and cannot be."""
-    from ..store.postgres.coordination import open_coordination  # needs PostgreSQL's library
-
-    url = postgres(settings)
-    assert url is not None  # the settings were checked
     door = Door(settings, _reach(settings), random_bytes)
     listeners = await _listening(settings.cluster.listen)
     place = _place(settings, listeners[0], worker)
     async with contextlib.AsyncExitStack() as stack:
         for listener in listeners:
             stack.push_async_callback(listener.aclose)
-        coordination = await stack.enter_async_context(open_coordination(Address.of(url)))
+        coordination = await stack.enter_async_context(_coordination(settings, store))
         cluster = Cluster(
             coordination,
             place,
@@ -105,11 +128,38 @@ async def joining(
         except StoreError as error:
             raise ConfigError("cluster.listen", str(error)) from error
         nursery = await stack.enter_async_context(trio.open_nursery())
+        if isinstance(store, OwnedStore):
+            assert isinstance(coordination, MemoryCoordination)
+            door.owner = owner_of(store, coordination, settings, random_bytes)
+            await nursery.start(door.owner.run)
         nursery.start_soon(trio.serve_listeners, door.accept, listeners)
         try:
             yield cluster
         finally:
+            if isinstance(coordination, MemoryCoordination):
+                await _others_left(coordination, cluster)
             nursery.cancel_scope.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _coordination(settings: Settings, store: Store) -> AsyncIterator[Coordination]:
+    """What the nodes of a store agree upon."""
+    if isinstance(store, OwnedStore):
+        yield shared_by(store, settings.cluster.lease)
+    elif isinstance(store, RemoteStore):
+        yield store
+    else:
+        from ..store.postgres.coordination import open_coordination  # needs PostgreSQL's library
+
+        url = postgres(settings)
+        assert url is not None  # the settings were checked
+        async with open_coordination(Address.of(url)) as found:
+            yield found
+
+
+async def _others_left(coordination: MemoryCoordination, cluster: Cluster) -> None:
+    with trio.CancelScope(shield=True):
+        await wait_for_leavers(coordination, cluster.number, cluster.lease, LEAVING)
 
 
 def _reach(settings: Settings) -> Reach:

@@ -27,6 +27,7 @@ from tinode_py.changes import (
 )
 from tinode_py.config import Settings
 from tinode_py.records import Message, Subscription, Topic, User
+from tinode_py.store.base import Store
 from tinode_py.store.sqlite import open_sqlite
 
 FIRST = 100_000  # numbers of messages begin here, so that frames of one run are of one length
@@ -75,9 +76,15 @@ def settle(folder: Path, count: int, pairs: int, rooms: int, history: int = HIST
 
 async def _write(path: Path, people: People, now: int, history: int) -> None:
     async with open_sqlite(path, inline=True) as store:
-        await store.commit(Batch(tuple(_accounts(people, now))))
-        await store.commit(Batch(tuple(_groups(people, now))))
-        await store.commit(Batch(tuple(_conversations(people, now, history))))
+        await fill(store, people, now, history)
+
+
+async def fill(store: Store, people: People, now: int = 0, history: int = 0) -> None:
+    """Put people with their groups and conversations into a store; `now`: 0 for the clock's."""
+    now = now or time.time_ns() // 1_000_000
+    await store.commit(Batch(tuple(_accounts(people, now))))
+    await store.commit(Batch(tuple(_groups(people, now))))
+    await store.commit(Batch(tuple(_conversations(people, now, history))))
 
 
 def _accounts(people: People, now: int) -> Iterator[Change]:

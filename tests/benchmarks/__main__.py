@@ -68,7 +68,7 @@ def _taken(kind: str, options: argparse.Namespace) -> Taken:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each stretch of work")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each stretch of work")
     parser.add_argument("--rounds", type=int, default=1, help="of each stretch, within a run")
     parser.add_argument("--runs", type=int, default=3, help="each with a server of its own")
     parser.add_argument("--size", type=float, default=1.0, help="by what numbers are multiplied")

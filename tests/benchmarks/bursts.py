@@ -98,7 +98,7 @@ async def _write(path: Path, seats: Sequence[Seat]) -> None:
 
 
 @attrs.define(eq=False)
-class _Peer:
+class Peer:
     """One connection: what waits to be sent, and what has come."""
 
     client: Client
@@ -156,7 +156,7 @@ class _Peer:
 class Crowd:
     """Authors and readers of all topics."""
 
-    def __init__(self, peers: list[_Peer], fan: int) -> None:
+    def __init__(self, peers: list[Peer], fan: int) -> None:
         self.peers = peers
         self.authors = [peer for peer in peers if peer.frames]
         self.fan = fan  # how many read each message
@@ -180,7 +180,7 @@ class Crowd:
         wanted = [Wanted(person, tuple(topics[user])) for user, person in persons.items()]
         clients = come(port, wanted)
         peers = [
-            _Peer(client, written[it.person.user])
+            Peer(client, written[it.person.user])
             for client, it in zip(clients, wanted, strict=True)
         ]
         return cls(peers, len(seats[0].authors) + len(seats[0].readers) - 1)
@@ -281,7 +281,7 @@ def _burst(setup: Setup, server: Server, name: str, crowd: Crowd, seconds: float
         refused=refused,
         lost=sent - accepted - refused + missing,
         drained=drained,
-        recovered=_recovered(others, began, ended),
+        recovered=recovered_after(others, began, ended),
         p50=part(late, 0.5),
         p99=part(late, 0.99),
         grown=grown / (1 << 20),
@@ -289,7 +289,7 @@ def _burst(setup: Setup, server: Server, name: str, crowd: Crowd, seconds: float
     )
 
 
-def _recovered(others: Beside, began: float, ended: float) -> float:
+def recovered_after(others: Beside, began: float, ended: float) -> float:
     """Seconds after the end of the burst from which on 99 of 100 of them take what is normal."""
     before = sorted(it for when, it in others.times if when < began)
     bound = max(_LEAST, _NORMAL * part(before, 0.99))

@@ -146,7 +146,7 @@ def dead(setup: Setup) -> Iterator[Row]:
     """Fan-out with and without readers who have stopped reading, in turns of one server each."""
     honest = setup.sized(1000, 40)
     stalled = int(honest * STALLED)
-    seconds = 4 * setup.seconds
+    seconds = 5 * setup.seconds
     with setup.serving(honest + stalled + 1) as server:
         people, hall = server.people.everybody, server.people.hall
         author = session(server.port, people[0], hall)

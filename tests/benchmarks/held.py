@@ -43,7 +43,7 @@ def held(setup: Setup) -> Iterator[Row]:
             login = sum(meter.spent() for meter in came) / count / processes
             rss = [resident(server.pid) for server in servers]
             each = (sum(rss) - sum(before)) / count / processes
-            idle = _idle([server.pid for server in servers], setup.seconds * 10)
+            idle = _idle([server.pid for server in servers], setup.seconds * 20)
             spent = [
                 it
                 for server in servers

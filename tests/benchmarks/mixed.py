@@ -23,7 +23,7 @@ EACH = 4  # processes that do the same
 
 def mixed(setup: Setup) -> Iterator[Row]:
     """A private message and typing: until it has arrived. A page, and coming: until the answer."""
-    held, seconds = setup.sized(HELD), 7.5 * setup.seconds
+    held, seconds = setup.sized(HELD), 15 * setup.seconds
     kinds: dict[str, tuple[Callable[[int, Person, Person], Callable[[], Act]], float]] = {
         "a private message": (private_messages, 1 / 75),
         "a page of 24 messages": (_pages, 1 / 25),

@@ -34,7 +34,7 @@ class Setup:
 
     scratch: Path
     cache: Path  # what takes minutes to make is kept here
-    seconds: float = 2.0  # of each stretch of work
+    seconds: float = 1.0  # of each stretch of work
     rounds: int = 1  # in turns, within a run
     size: float = 1.0
     _folders: Iterator[int] = attrs.field(factory=itertools.count, init=False)

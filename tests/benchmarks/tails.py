@@ -34,7 +34,7 @@ def collector(setup: Setup) -> Iterator[Row]:
         with serving(folder, *SILENT, program=program) as (pid, port):
             server = Server(pid, port, people, folder)
             with holding(comers(port, people.everybody[2 * pairs :])):
-                figures, times = _timed(couples(server), 1, 4 * setup.seconds)
+                figures, times = _timed(couples(server), 1, 8 * setup.seconds)
         milliseconds = [it for _, it in times]
         yield row(
             f"{name}; {pairs} pairs beside {held:,} sessions",
@@ -71,9 +71,9 @@ def commits(setup: Setup) -> Iterator[Row]:
             with raw("durable", database, 2, frame, talk.ack, talk.out) as (pid, port):
                 theirs = raw_talk(pid, port, talk)
                 with _watched(database) as raw_moments:
-                    limit, raw_times = _timed(theirs, flight, 4 * setup.seconds)
+                    limit, raw_times = _timed(theirs, flight, 8 * setup.seconds)
             with _watched(server.folder / "tinode.db") as moments:
-                ours, times = _timed(talk, flight, 4 * setup.seconds)
+                ours, times = _timed(talk, flight, 8 * setup.seconds)
             batches, transactions = (
                 now - then for now, then in zip(_written(server.port), before, strict=True)
             )

@@ -6,11 +6,14 @@ How fast anything is, is not tested here.
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks import report
+from tests.benchmarks.beside import Beside
+from tests.benchmarks.bursts import Peer, recovered_after
 from tests.benchmarks.figures import FIGURES, Row, row, tail, together
 from tests.benchmarks.goals import GOALS, Goal
 from tests.benchmarks.kinds import KINDS
@@ -131,6 +134,46 @@ def test_the_page_shows_what_the_json_holds():
 
 def test_the_page_has_a_place_for_every_kind():
     assert sorted(report.marks(PAGE.read_text("utf-8"))) == sorted(["goals", *KINDS])
+
+
+# --- the load ----------------------------------------------------------------------------
+
+
+def test_a_burst_sends_whole_frames_however_little_is_taken_at_a_time():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        frames = [b"<first>" * 900, b"<second>" * 700]
+        peer = Peer(Client(ours), frames, waiting=20)
+        came = b""
+        while peer.waiting or peer.cut:
+            peer.send(7)
+            came += theirs.recv(3000)
+        ours.close()
+        while more := theirs.recv(65_536):
+            came += more
+    assert came == b"".join(frames) * 10
+    assert peer.sent == 20
+
+
+def test_a_burst_counts_answers_that_come_in_parts():
+    peer = Peer(Client(socket.socket()), [])
+    text = b'{"ctrl":{"code":202,"ts":""}}{"data":{"content":"@x"}}{"ctrl":{"code":503}}' * 3
+    for at in range(len(text)):
+        peer.take(text[at : at + 1])
+    peer.client.close()
+    assert (peer.accepted, peer.refused, peer.delivered) == (3, 3, 3)
+
+
+def test_a_burst_is_over_when_99_of_100_take_what_they_did_before():
+    def recovered(late: int) -> float:
+        before = [(n / 50, 5.0) for n in range(100)]
+        after = [(2.0 + n / 50, 50.0 if n < late else 5.0) for n in range(200)]
+        return recovered_after(Beside([*before, *after]), 2.0, 2.0)
+
+    assert recovered(0) == 0.0
+    assert recovered(101) == pytest.approx(2.0, abs=0.1)
 
 
 # --- the servers that ours is beside -----------------------------------------------------

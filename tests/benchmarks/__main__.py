@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 import gc
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from . import report
-from .figures import together
+from .figures import Row, together
 from .kinds import KINDS
 from .machine import LOAD_CORE, Neighbours, pin
 from .report import Taken
@@ -62,8 +63,13 @@ def _taken(kind: str, options: argparse.Namespace) -> Taken:
             )
             gc.collect()
             gc.freeze()
-            runs.append(list(KINDS[kind](setup)))
+            runs.append([_told(kind, row) for row in KINDS[kind](setup)])
     return Taken.now(together(runs), neighbours.share())
+
+
+def _told(kind: str, row: Row) -> Row:
+    print(f"{kind}: {row.work}: taken", file=sys.stderr, flush=True)
+    return row
 
 
 def _options() -> argparse.Namespace:

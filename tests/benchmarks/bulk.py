@@ -55,10 +55,12 @@ class Amount:
 def filled(cache: Path, amount: Amount) -> tuple[Path, People]:
     """A data folder with so much in it; people of whom each pair has a conversation."""
     schema = len(list(_SCHEMA.glob("*.sql")))
-    folder = cache / f"bulk-{amount.users}-{amount.topics}-{amount.messages}-{schema}"
+    name = f"bulk-{amount.users}-{amount.topics}-{amount.messages}"
+    folder = cache / f"{name}-{schema}"
     kept = folder / "people.json"
     if not kept.exists():
-        shutil.rmtree(folder, ignore_errors=True)
+        for former in cache.glob(f"{name}-*"):
+            shutil.rmtree(former)
         folder.parent.mkdir(parents=True, exist_ok=True)
         people = settle(folder, 2 * PAIRS, PAIRS, 0, EACH)
         _fill(folder / "tinode.db", amount)

@@ -57,6 +57,7 @@ FIGURES: Mapping[str, Figure] = {
     "share": Figure("share", share),
     "times": Figure("ratio", times),
     "seconds": Figure("takes", _unit("s", 2)),
+    "answered": Figure("of that after `listening`", _ms),
     "cold": Figure("file not in memory", _unit("s", 2)),
     "offered": Figure("offered", number),
     "unsent": Figure("held back by TCP", number),

@@ -211,6 +211,7 @@ async def topics(
             pushing,
             attendance,
             before,
+            near=companions is None and postgres(settings) is None,
         )
         if companions is not None:
             companions.open(hub)

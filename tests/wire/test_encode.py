@@ -8,8 +8,18 @@ from typing import Any
 import cbor2
 import pytest
 
+from tinode_py.records import Message
 from tinode_py.wire import packets as p
-from tinode_py.wire.codec import Form, encode, encode_cbor, encode_json, parse_time, time_text
+from tinode_py.wire.codec import (
+    Form,
+    encode,
+    encode_cbor,
+    encode_json,
+    encode_message,
+    encode_messages,
+    parse_time,
+    time_text,
+)
 from tinode_py.wire.frames import binary_frame, text_frame
 
 TS = p.Time(1767323045678)
@@ -117,6 +127,38 @@ def test_params_may_hold_parts():
 
 def test_content_is_sent_as_it_came():
     assert b',"head":{"a":1},"content":{"txt" : "h\xc3\xa9",\n"n":1.0}}}' in encode_json(DATA)
+
+
+@pytest.mark.parametrize("reader", [False, True])
+def test_a_page_is_its_messages_one_by_one(reader: bool):
+    page = [
+        Message("grpA", seq, author, TS + seq, head, b'"' + b"x" * size + b'"')
+        for seq, (author, head, size) in enumerate(
+            [
+                ("usrA", None, 3),
+                ("usrB", b'{"mime":"text/x-drafty"}', 200),
+                ("usrA", b"{}", 70_000),
+                ("", None, 0),
+            ],
+            1,
+        )
+    ]
+    alone = [
+        encode(
+            p.Data(
+                'chn"A',
+                p.Time(it.ts),
+                p.Json(it.content),
+                it.seq,
+                "" if reader else it.sender,
+                None if it.head is None else p.Json(it.head),
+            ),
+            Form.JSON_FRAME,
+        )
+        for it in page
+    ]
+    assert encode_messages(page, 'chn"A', reader=reader) == b"".join(alone)
+    assert [encode_message(it, 'chn"A', reader=reader) for it in page] == alone
 
 
 def test_finished_forms():

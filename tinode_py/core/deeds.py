@@ -7,18 +7,27 @@ in his own name as a member of a topic is what anybody may do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from ..audit import Action, AuditEntry
-from ..changes import Change, DeleteTopic, PutTopic
+from ..changes import Change, DeleteTopic, PutAudit, PutTopic
 from ..wire.packets import Acc, Del, Leave, Pub, Set, SetDesc, Sub
 from . import heads
 from .decision import Asked, Event, NewLogin, PublishIs
 
 _Told = tuple[Action, dict[str, Any]]
 _DESCRIBED = ("public", "trusted", "private")
+
+
+def deeds(
+    topic: str, events: Iterable[tuple[Event, tuple[Change, ...]]], now: int
+) -> list[PutAudit]:
+    """What the audit is told of events in a topic, each with what it changed."""
+    found = [deed(topic, event, changes, now) for event, changes in events]
+    return [PutAudit(entry) for entry in found if entry is not None]
 
 
 def deed(topic: str, event: Event, changes: tuple[Change, ...], now: int) -> AuditEntry | None:

@@ -87,6 +87,11 @@ def is_plain(event: Event) -> bool:
             return False
 
 
+def is_brief(event: Event) -> bool:
+    """Whether the event changes nothing, and needs no facts but single rows and pages."""
+    return type(event) is Asked and type(event.request) is Get and "sub" not in event.request.what
+
+
 def needs(state: TopicState, event: Event, env: Env) -> tuple[Query[Any], ...]:
     """The facts that `decide` will look up."""
     if isinstance(event, Expire):

@@ -84,6 +84,7 @@ class Hub:
     before: Before | None = None
     placement: Placement | None = None  # None: all is here
     companions: Companions | None = None
+    near: bool = False  # the store answers what is bounded without a checkpoint
     everywhere: Everywhere = attrs.field(
         init=False, default=attrs.Factory(Everywhere, takes_self=True)
     )

@@ -17,7 +17,14 @@ from .runner import Runner
 if TYPE_CHECKING:
     from .hub import Hub
 
-_CONVERSATION = Rules(topic.rows, topic.needs, topic.decide, topic.is_plain, gone_together)
+_CONVERSATION = Rules(
+    topic.rows,
+    topic.needs,
+    topic.decide,
+    topic.is_plain,
+    gone_together,
+    is_brief=topic.is_brief,
+)
 _ME = Rules(me.rows, me_topic.needs, me_topic.decide, shown=me.shown)
 _FIND = Rules(find.rows, find.needs, find.decide)
 _ROOM = Rules(room.rows, room.needs, room.decide, room.is_plain, gone_together, stored=False)

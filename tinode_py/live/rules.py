@@ -104,6 +104,7 @@ class Rules:
     decide: Callable[[Any, Event, Facts, Env], Decision]
     is_plain: Callable[[Event], bool] = _never  # may share a commit with its neighbours
     gathered: Callable[[list[Item]], list[Item]] = _as_they_came
+    is_brief: Callable[[Event], bool] = _never  # changes nothing, and needs no long reads
     stored: bool = True  # else changes are of the state alone
     shown: Callable[[Any], tuple[str, ...]] = _nobody  # contacts that sessions take for online
 

@@ -23,7 +23,7 @@ from typing import Any
 import attrs
 import trio
 
-from ..changes import Batch, Change, Committed, PutAudit, Stale
+from ..changes import Batch, Change, Committed, Stale
 from ..core.decision import (
     Asked,
     Attach,
@@ -50,7 +50,7 @@ from ..core.decision import (
     Woken,
     ctrl,
 )
-from ..core.deeds import deed
+from ..core.deeds import deeds
 from ..errors import (
     INTERNAL,
     UNAVAILABLE,
@@ -89,6 +89,8 @@ class Runner:
     _retired: bool = False
     _failed: bool = False  # since the inbox was last read
     busy_at: float = 0.0  # when something was taken last
+    turn: int = 0  # grows with everything that is taken
+    _idle: bool = False  # nothing is undecided, uncommitted or unsent
     _over: bool = False  # the topic is gone, or somebody else's
     _alarm: int = 0  # for what is due then (`State.wake_at`) an alarm is set
     _open: dict[int, Item] = attrs.field(factory=dict)  # taken, not answered yet; by identity
@@ -98,11 +100,14 @@ class Runner:
         while not self._may_end():
             self._set_alarm()
             self._failed = False
+            self._idle = True
             items = await self.inbox.take(self.batch_size, inf)
             if not items:
                 self.hub.tasks.ended(self.state.name)
-                self.inbox.rest(self._begin)
+                self.inbox.rest(partial(self.hub.tasks.begin, self))
                 return
+            self._idle = False
+            self.turn += 1
             items = self.rules.gathered(items)
             self._open = {id(item): item for item in items}
             self.busy_at = trio.current_time()
@@ -116,8 +121,10 @@ class Runner:
         self._over = True
         self.hub.forget(self.state.name)
 
-    def _begin(self) -> None:
-        self.hub.tasks.begin(self)
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do, and the state is what the store holds."""
+        return self._idle and self._loaded and self.inbox.is_empty
 
     def _give_up(self) -> None:
         """Answer what is unanswered with an error; start again from the store."""
@@ -187,7 +194,7 @@ class Runner:
             plain = self.rules.is_plain(item.event)
             if not plain or not self._loaded:
                 await self._settle(batch)
-            decision = await self._decide(item)
+            decision = await self.decide(item)
             batch.append((item, decision))
             if not plain:
                 if decision.then is not None and item.link is not None:
@@ -220,7 +227,7 @@ class Runner:
         self.state.load(*[await self.store.fetch(query) for query in rows])
         self._loaded = True
 
-    async def _decide(self, item: Item) -> Decision:
+    async def decide(self, item: Item) -> Decision:
         """The decision, its changes applied; a refusal or failure becomes a reply."""
         try:
             if not self._loaded:
@@ -265,23 +272,19 @@ class Runner:
             return
         settled = list(batch)
         batch.clear()
-        changes = tuple(change for _, decision in settled for change in decision.changes)
+        made = [(item.event, decision.changes) for item, decision in settled]
+        changes = tuple([change for _, some in made for change in some])
         failure = None
         if not self.rules.stored:
             failure = None if self.hub.holds() else (UNAVAILABLE, None)
         elif changes:
             patient = all(isinstance(item.event, Gone) for item, _ in settled)
-            failure = await self._commit((*changes, *self._deeds(settled)), patient=patient)
+            told = deeds(self.state.name, made, self.hub.now())
+            failure = await self._commit((*changes, *told), patient=patient)
         if failure is not None:
             self._loaded, self._failed = False, True
             settled = [(item, self._refusal(item, *failure)) for item, _ in settled]
         await self._emit(settled)
-
-    def _deeds(self, settled: list[tuple[Item, Decision]]) -> list[PutAudit]:
-        """What the audit is told of a batch, in the same transaction."""
-        name, now = self.state.name, self.hub.now()
-        found = (deed(name, item.event, decision.changes, now) for item, decision in settled)
-        return [PutAudit(entry) for entry in found if entry is not None]
 
     async def _commit(
         self, changes: tuple[Change, ...], *, patient: bool
@@ -306,7 +309,7 @@ class Runner:
             for effect in decision.effects:
                 if emission.is_large or isinstance(effect, EndSessions):
                     await emission.flush()
-                self._carry_out(effect, item, emission)
+                self.carry_out(effect, item, emission)
         await emission.flush()
         tally = self.hub.tally
         tally.deliveries += emission.delivered
@@ -317,7 +320,7 @@ class Runner:
             if item.link is not None:
                 item.link.answered()
 
-    def _carry_out(self, effect: Effect, item: Item, emission: Emission) -> None:
+    def carry_out(self, effect: Effect, item: Item, emission: Emission) -> None:
         match effect:
             case Publish():
                 emission.publish(effect.message, effect.skip)

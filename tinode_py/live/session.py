@@ -67,7 +67,9 @@ from .link import Link
 from .outbox import ConnectionInfo, Outlet
 from .pace import Pace
 from .person import Person
+from .reading import answered_while_idle
 from .rules import Item
+from .runner import Runner
 from .tickets import Admission
 
 log = logging.getLogger(__name__)
@@ -382,7 +384,9 @@ class Session:
         if self.hub.before is not None and isinstance(request, Pub):
             request = await self.hub.vetted(caller.user, topic, request)
         attachments = extra.attachments if extra else ()
-        self._submit(topic, Asked(caller, request, named, attachments))
+        asked = Asked(caller, request, named, attachments)
+        if not (type(request) is Get and await self._answered_now(topic, asked)):
+            self._submit(topic, asked)
         self._note_activity(request, caller.user)
         if isinstance(request, Sub):
             self._barrier = topic
@@ -418,6 +422,13 @@ class Session:
                 return False
             case _:
                 return True
+
+    async def _answered_now(self, topic: str, asked: Asked) -> bool:
+        """Whether the answer was found without the topic's task."""
+        runner = self.hub.loaded(topic) if self.hub.near else None
+        return isinstance(runner, Runner) and await answered_while_idle(
+            runner, Item(asked, self.link)
+        )
 
     def _submit(self, topic: str, event: Any) -> None:
         if not self.hub.submit(topic, Item(event, self.link)):

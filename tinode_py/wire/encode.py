@@ -7,6 +7,7 @@ inside. {data} and {ctrl}, sent more often than all others together, have paths 
 from __future__ import annotations
 
 import enum
+import functools
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -65,19 +66,30 @@ def encode_messages(messages: Iterable[Message], address: str, *, reader: bool) 
 
     `address`: the topic as the receiver knows it; a channel's `reader` is not told who wrote.
     """
-    topic = _json_text(address)
-    return text_frames(
-        [
-            _message_text(topic, "" if reader else m.sender, m.ts, m.seq, m.head, m.content)
-            for m in messages
-        ]
-    )
+    opening = b'{"data":{"topic":' + _json_text(address)
+    openings: dict[str, bytes] = {}  # by author
+    texts = []
+    for m in messages:  # written out: a call for each costs a third of it
+        sender = "" if reader else m.sender
+        begun = openings.get(sender)
+        if begun is None:
+            author = b',"from":' + _json_text(sender) if sender else b""
+            begun = openings[sender] = opening + author
+        head = b"" if m.head is None else b',"head":' + m.head
+        rest = (begun, _time_text(m.ts), m.seq, head, m.content)
+        texts.append(b'%b,"ts":"%b","seq":%d%b,"content":%b}}' % rest)
+    return text_frames(texts)
 
 
 def encode_message(message: Message, address: str, *, reader: bool) -> bytes:
     """One message as a finished frame, as in `encode_messages`."""
     m, sender = message, "" if reader else message.sender
     return text_frame(_message_text(_json_text(address), sender, m.ts, m.seq, m.head, m.content))
+
+
+@functools.lru_cache(maxsize=1024)
+def _time_text(at: int) -> bytes:
+    return time_text(at).encode()
 
 
 def _data_text(data: packets.Data) -> bytes:
@@ -91,7 +103,7 @@ def _message_text(
     return b'{"data":{"topic":%b%b,"ts":"%b"%b%b,"content":%b}}' % (
         topic,
         b',"from":' + _json_text(sender) if sender else b"",
-        time_text(ts).encode(),
+        _time_text(ts),
         b',"seq":%d' % seq if seq else b"",
         b',"head":' + head if head is not None else b"",
         content,
@@ -107,7 +119,7 @@ def _ctrl_text(ctrl: packets.Ctrl) -> bytes:
     return b'{"ctrl":{"code":%d,"text":%b,"ts":"%b"%b%b%b}}' % (
         ctrl.code,
         _json_text(ctrl.text),
-        time_text(ctrl.ts).encode(),
+        _time_text(ctrl.ts),
         ident,
         topic,
         params,

@@ -25,7 +25,7 @@ import click
 import trio
 
 from tinode_py.auth.secrets import make_folder
-from tinode_py.config import ConfigError, Settings, postgres
+from tinode_py.config import ConfigError, Settings
 from tinode_py.store.lock import data_lock
 from tinode_py.web.listen import AddressError, open_listeners, paths_of, url_of
 from tinode_py.web.operator_socket import LONGEST, NO_DOOR, near_path, open_door
@@ -214,8 +214,6 @@ async def supervise(settings: Settings, count: int, command: Command) -> None:
     """Serve by `count` workers until told to stop. ConfigError for what the settings ask and
     cannot be; click.exceptions.Exit with the code of a worker that could not begin.
     """
-    if postgres(settings) is None:
-        raise ConfigError("--workers", "wants server.store in PostgreSQL, if more than 1")
     Worker(count, count, "", 0, ()).settings(settings)  # that of the highest number is possible
     async with prepared(settings) as ground:
         log.info("starting %d workers", count)

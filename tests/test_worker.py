@@ -39,6 +39,27 @@ def test_each_is_a_node(cluster: dict[str, str], listen: str, advertise: str) ->
     assert made.cluster.advertise == advertise
 
 
+@pytest.mark.parametrize(
+    ("store", "cluster", "first", "second"),
+    [
+        ("", {}, "", "peer+unix:/data/workers/link-1"),
+        ("sqlite:///a.db", {}, "sqlite:///a.db", "peer+unix:/data/workers/link-1"),
+        ("", {"listen": "10.0.0.1:7000"}, "", "peer://10.0.0.1:7000"),
+        (
+            *("", {"listen": "0.0.0.0:7000", "advertise": "10.0.0.2:8000"}),
+            *("", "peer://10.0.0.2:8000"),
+        ),
+        ("peer://10.0.0.1:7", {}, "peer://10.0.0.1:7", "peer://10.0.0.1:7"),
+        (STORE["store"], {}, STORE["store"], STORE["store"]),
+    ],
+)
+def test_a_file_is_the_first_ones(
+    store: str, cluster: dict[str, str], first: str, second: str
+) -> None:
+    given = Settings.of(server={"store": store}, cluster=cluster)
+    assert [worker(n).settings(given).server.store for n in (1, 2)] == [first, second]
+
+
 @pytest.mark.parametrize("listen", ["unix:/somewhere", "127.0.0.1:65535"])
 def test_an_address_that_cannot_be_many(listen: str) -> None:
     with pytest.raises(ConfigError, match=r"cluster\.listen"):

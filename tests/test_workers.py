@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -16,15 +15,15 @@ import trio
 
 from tests.process import KEY, PATIENCE, Packet, ServerProcess, Talker, connected, secret, serving
 from tests.test_serve import ended
+from tinode_py.store.lock import LockedError, data_lock
 from tinode_py.worker import Worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 LEASE = 15.0  # seconds: nothing here waits until one has run out
 
 
-def workers(data: Path, url: str, *more: str) -> AbstractAsyncContextManager[ServerProcess]:
-    few = ("--workers", "2", "--set", f"cluster.lease={LEASE}")
-    return serving(data, "--store", url, *few, *more)
+def workers(data: Path, *more: str) -> AbstractAsyncContextManager[ServerProcess]:
+    return serving(data, "--workers", "2", "--set", f"cluster.lease={LEASE}", *more)
 
 
 @attrs.define
@@ -94,7 +93,7 @@ async def group_of(*people: Talker) -> str:
 
 async def test_one_chat_by_two_workers(tmp_path: Path, postgres_url: str) -> None:
     data = tmp_path / "data"
-    async with workers(data, postgres_url) as server, AsyncExitStack() as stack:
+    async with workers(data, "--store", postgres_url) as server, AsyncExitStack() as stack:
         assert server.said[-1] == f"listening on {server.url}"
         processes = Processes(server)
         alice, bob = [await stack.enter_async_context(processes.person(n)) for n in (1, 2)]
@@ -109,12 +108,12 @@ async def test_one_chat_by_two_workers(tmp_path: Path, postgres_url: str) -> Non
         server.process.send_signal(signal.SIGHUP)
         for number in (1, 2):
             await server.wait_said(f"the settings were read again, changed: none worker={number}")
-        code, said = await ended("serve", "--data", str(data), "--listen", "127.0.0.1:0")
-        assert (code, f"in use by process {server.process.pid}" in said) == (2, True)
+        with pytest.raises(LockedError, match=f"in use by process {server.process.pid}"):
+            data_lock(data).__enter__()
 
         async with processes.web(1) as one, processes.web(2) as two:
             await a_session_polls_at_any_worker(one, two, bob, group)
-            await figures_are_of_all(one, two, data, postgres_url)
+            await figures_are_of_all(one, two, data)
         await one_worker_is_killed(server, processes, group, alice, bob)
 
         assert await server.terminate() == 0
@@ -159,18 +158,16 @@ async def a_session_polls_at_any_worker(
     assert gone.status_code == 403
 
 
-async def figures_are_of_all(
-    one: httpx.AsyncClient, two: httpx.AsyncClient, data: Path, url: str
-) -> None:
+async def figures_are_of_all(one: httpx.AsyncClient, two: httpx.AsyncClient, data: Path) -> None:
     for web in (one, two):
         text = (await web.get("/metrics")).text
         for number in (1, 2):
             assert f'tinode_worker_up{{worker="{number}"}} 1.0' in text
             assert f'tinode_sessions{{transport="websocket",worker="{number}"}} 1.0' in text
         assert 'tinode_sessions{transport="longpoll",worker="1"} 1.0' in text
-    code, said = await ended("stats", "--json", "--data", str(data), "--store", url)
-    figures = json.loads(said)["server"]
-    assert code == 0
+    door = httpx.AsyncHTTPTransport(uds=str(data / "control"))
+    async with httpx.AsyncClient(transport=door, timeout=PATIENCE) as command:
+        figures = (await command.get("http://control/statistics")).json()
     assert figures["workers"] == {"count": 2, "answering": 2}
     assert figures["front"]["sockets"] == 2
 
@@ -211,33 +208,68 @@ async def one_worker_is_killed(
     print(f"{len(acknowledged)} acknowledged, all there")
 
 
-async def test_workers_end_by_themselves_where_their_parent_is_killed(
-    tmp_path: Path, postgres_url: str
-) -> None:
+async def test_one_file_for_two_workers(tmp_path: Path) -> None:
+    """The first has it. Where the second is killed, another comes; where the first is, all come
+    back to the next one, and nothing that was acknowledged is lost.
+    """
     data = tmp_path / "data"
-    async with workers(data, postgres_url) as server:
+    async with workers(data) as server, AsyncExitStack() as stack:
         processes = Processes(server)
-        pids = [processes[1], processes[2]]
-        async with processes.person(2) as alice:
-            await alice.register("alice")
-            await server.kill()
-            await alice.ended.wait()
-            assert alice.socket.closed is not None
-            assert alice.socket.closed.code == 1001
+        alice, bob = [await stack.enter_async_context(processes.person(n)) for n in (1, 2)]
+        await alice.register("alice")
+        await bob.register("bobby")
+        group = await group_of(alice, bob)
+        async with processes.web(1) as one, processes.web(2) as two:
+            await a_session_polls_at_any_worker(one, two, bob, group)
+        for number in range(20):
+            said = await bob.ask(pub={"topic": group, "content": number})
+            assert said["code"] == 202
+        await heard(alice, 19)
+        os.kill(processes[1], signal.SIGKILL)
+        for person in (alice, bob):
+            with trio.fail_after(PATIENCE):
+                await person.ended.wait()
+        await server.wait_said("worker 1 serves again")
+        async with back(processes, 2, "bobby") as again:
+            await again.ask(sub={"topic": group})
+            there = [message["content"] for message in await again.history(group)]
+            assert there == ["from carol", *range(20)]
+            await the_first_process_is_killed(server, processes, again)
+
+
+async def the_first_process_is_killed(
+    server: ServerProcess, processes: Processes, somebody: Talker
+) -> None:
+    """The workers notice, and drain."""
+    pids = [processes[1], processes[2]]
+    await server.kill()
+    with trio.fail_after(PATIENCE):
+        await somebody.ended.wait()
+        assert somebody.socket.closed is not None
+        assert somebody.socket.closed.code == 1001
+        while any(map(lives, pids)):  # noqa: ASYNC110
+            await trio.sleep(0.02)
+
+
+@asynccontextmanager
+async def back(processes: Processes, number: int, name: str) -> AsyncIterator[Talker]:
+    """A person who comes back as soon as it is possible."""
+    async with processes.person(number) as talker:
         with trio.fail_after(PATIENCE):
-            while any(map(lives, pids)):  # noqa: ASYNC110
-                await trio.sleep(0.02)
+            while True:
+                try:
+                    await talker.login(name)
+                    break
+                except AssertionError:  # 503
+                    await trio.sleep(0.1)
+        yield talker
 
 
 def lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-async def test_what_a_worker_finds_wrong_ends_with_2_and_is_said_once(
-    tmp_path: Path, postgres_url: str
-) -> None:
+async def test_what_a_worker_finds_wrong_ends_with_2_and_is_said_once(tmp_path: Path) -> None:
     start = ("serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0")
-    code, told = await ended(
-        *start, "--store", postgres_url, "--workers", "2", "--set", "web.tls.cert=/nowhere"
-    )
+    code, told = await ended(*start, "--workers", "2", "--set", "web.tls.cert=/nowhere")
     assert (code, told.count("web.tls.cert"), "Traceback" in told) == (2, 1, False)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import attrs
 import msgspec
 
-from .config import ConfigError, Settings
+from .config import ConfigError, Settings, database, postgres, remote
+from .settings_cluster import Cluster
 
 
 @attrs.frozen
@@ -66,13 +67,40 @@ class Worker:
 
     def settings(self, settings: Settings) -> Settings:
         """The settings of this worker: it is a node. With addresses for other machines each one
-        has its own port, counted up from that of the first.
+        has its own port, counted up from that of the first. An SQLite file is the first worker's,
+        which serves it to the others.
         """
-        cluster, step = settings.cluster, self.number - 1
+        is_file = _is_file(settings)
+        made = attrs.evolve(settings, cluster=self._cluster(settings.cluster))
+        if self.number == 1 or not is_file:
+            return made
+        owner = attrs.evolve(self, number=1)._cluster(settings.cluster)
+        store = _store_at(owner.advertise or owner.listen)
+        return attrs.evolve(made, server=attrs.evolve(made.server, store=store))
+
+    def _cluster(self, cluster: Cluster) -> Cluster:
+        step = self.number - 1
         listen = _moved("cluster.listen", cluster.listen, step) or self.link
         advertise = _moved("cluster.advertise", cluster.advertise, step)
-        changed = attrs.evolve(cluster, listen=listen, advertise=advertise)
-        return attrs.evolve(settings, cluster=changed)
+        return attrs.evolve(cluster, listen=listen, advertise=advertise)
+
+
+def _is_file(settings: Settings) -> bool:
+    """Whether the store is an SQLite file. ConfigError for one that several cannot share."""
+    if postgres(settings) is not None or remote(settings) is not None:
+        return False
+    if database(settings) is None:
+        raise ConfigError("--workers", "wants a server.store that several can share: not memory:")
+    return True
+
+
+def _store_at(address: str) -> str:
+    """The setting for the store of the node at an address."""
+    if address.startswith("unix:"):
+        return f"peer+{address}"
+    if address.endswith(":0"):
+        raise ConfigError("cluster.listen", "wants a port, with --workers on an SQLite file")
+    return f"peer://{address}"
 
 
 def _moved(key: str, address: str, step: int) -> str:

@@ -24,8 +24,11 @@ MANY = ("--workers", "2", "--store", "postgresql://nobody@127.0.0.1:1/none")
         (["--config", "/nowhere.toml"], "/nowhere.toml: No such file"),
         (["--workers", "0"], "--workers: wants a number from 1 to 64"),
         (["--workers", "65"], "--workers: wants a number from 1 to 64"),
-        (["--workers", "2", "--store", "memory:"], "--workers: wants server.store in PostgreSQL"),
-        (["--workers", "2"], "--workers: wants server.store in PostgreSQL"),
+        (["--workers", "2", "--store", "memory:"], "--workers: wants a server.store that several"),
+        (
+            ["--workers", "2", "--set", "cluster.listen=127.0.0.1:0"],
+            "cluster.listen: wants a port, with --workers on an SQLite file",
+        ),
         (
             [*MANY, "--set", "cluster.listen=127.0.0.1:65535"],
             "cluster.listen: leaves no port for worker 2",

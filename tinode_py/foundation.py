@@ -30,6 +30,7 @@ from .errors import StoreError
 from .hooks.before import Before
 from .live.asking import settle
 from .live.attendance import Attendance
+from .live.calls import see_to_calls
 from .live.collecting import Collector
 from .live.couriers import Couriers
 from .live.devices import Devices
@@ -215,6 +216,8 @@ async def topics(
         )
         if companions is not None:
             companions.open(hub)
+        if companions is None or companions.is_first:
+            nursery.start_soon(see_to_calls, hub, lambda topic: False)
         collector = Collector(settings, store, parts.now, hub.everywhere.has_session, hub.submit)
         retention = Retention(settings, store, parts.now, functools.partial(settle, hub))
         standing.follow(looking(hub), looking(collector), looking(retention))

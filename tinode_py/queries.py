@@ -221,6 +221,13 @@ class OnlineAfter(Query[tuple[str, ...]], frozen=True):
     limit: int
 
 
+class CallsAfter(Query[tuple[str, ...]], frozen=True):
+    """Conversations in which a call rings or runs, in order of their names, after `after`."""
+
+    after: str
+    limit: int
+
+
 class WebhooksAfter(Query[tuple[Webhook, ...]], frozen=True):
     """Webhooks in order of their numbers, after `after`, at most `limit`."""
 

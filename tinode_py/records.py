@@ -111,6 +111,7 @@ class Topic(msgspec.Struct, frozen=True):
     delid: int = 0  # number of the last deletion, hard or soft
     readers: int = 0  # subscriptions to the channel address
     publish: bool = True  # whether clients may; else messages come from a back end
+    call: bytes | None = None  # that rings or runs, as JSON
 
     def with_message(self, seq: int, ts: int) -> Topic:
         """The topic after a message. Written out: every publication comes here, and
@@ -119,7 +120,7 @@ class Topic(msgspec.Struct, frozen=True):
         return Topic(
             self.name, self.created, self.updated, ts, self.owner, self.state, self.channel,
             self.auth, self.anon, self.public, self.trusted, self.aux, self.tags, seq,
-            self.delid, self.readers, self.publish,
+            self.delid, self.readers, self.publish, self.call,
         )  # fmt: skip
 
 

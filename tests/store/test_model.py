@@ -91,6 +91,7 @@ put_topic = st.builds(
     aux=json,
     tags=tags.map(tuple),
     readers=times,
+    call=json,
 ).map(c.PutTopic)
 put_subscription = st.builds(
     lambda at, **fields: Subscription(*at, **fields),
@@ -267,6 +268,7 @@ QUERIES: list[q.Query[Any]] = [
     q.EventsAfter(0, 100, messages=False),
     q.EventsAfter(0, 100, size=300),
     q.OnlineAfter("", 2),
+    *(q.CallsAfter(after, limit) for after in ("", GROUP) for limit in (1, 9)),
     q.WebhooksAfter(0, 9),
     q.WebhooksAfter(1, 1),
     q.DeadLettersOf(1, 0, 9),

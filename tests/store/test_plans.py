@@ -68,6 +68,7 @@ QUERIES = [
     q.EventsAfter(0, 100),
     q.EventsAfter(3, 1, messages=False),
     q.OnlineAfter("", 100),
+    q.CallsAfter("", 100),
     q.WebhooksAfter(0, 10),
     q.DeadLettersOf(1, 0, 10),
     q.DeadCount(1),

@@ -9,11 +9,14 @@ import attrs
 from ..core.decision import Presence
 from ..core.me import MeState
 from ..ids import Kind, kind_of
+from ..live.calls import see_to_calls
 from ..live.hub import Hub
 from ..live.rules import Item
 from . import protocol
 from .directory import Directory, Told
 from .protocol import Message
+
+OTHERS_FIRST = 1.0  # seconds in which those load a topic who have sessions in it
 
 
 @attrs.define(eq=False)
@@ -55,6 +58,11 @@ class Book:
         self._announce_lost(told)
         if is_first:
             self._say_who_is_gone(told.users, "node lost")
+            if not self.hub.closing:
+                self.hub.nursery.start_soon(see_to_calls, self.hub, self._is_loaded, OTHERS_FIRST)
+
+    def _is_loaded(self, topic: str) -> bool:
+        return self.directory.where(topic) is not None
 
     def _forget(self, node: int, topics: Iterable[str]) -> None:
         """Topics that tell members on `me` of messages must know who is there."""

@@ -1,12 +1,16 @@
 """Voice and video calls between the two users of a p2p conversation (protocol notes, 11).
 
 The server carries signals and writes down what became of the call, as replacements of the
-invitation. A call lives in the memory of its topic: a restart ends it, and clients time out.
+invitation. What is known of a call is in the topic's row: whoever loads the topic next, after a
+restart or on another node, waits a little for the sessions of the call, and ends it if they do
+not come.
 
     started --accept--> accepted --hang-up--> finished
             --hang-up of the callee--> declined
             --hang-up of the caller, or time--> missed
     any     --a party's session ends--> disconnected
+
+A call is opened, accepted and ended in the row and in the state at once (`_is`).
 """
 
 from __future__ import annotations
@@ -19,10 +23,10 @@ import msgspec
 from msgspec import structs
 
 from .. import ids
-from ..changes import AppendMessage, Change, SetMarks
+from ..changes import AppendMessage, Change, PutTopic, SetMarks
 from ..errors import BUSY, DENIED, NOT_IMPLEMENTED, Refused
 from ..ids import Kind
-from ..records import Message
+from ..records import Message, Topic
 from ..wire.packets import Info, Note, Pub
 from . import heads, inbox
 from .decision import (
@@ -42,6 +46,7 @@ from .decision import (
 from .state import TopicState
 
 SIGNALS = frozenset({"offer", "answer", "ice-candidate"})
+RETURNING = 2000  # ms for sessions to come back to a topic that was loaded anew
 
 
 def head_of(head: bytes | None) -> dict[str, Any]:
@@ -66,18 +71,25 @@ def check(state: TopicState, request: Pub, env: Env) -> dict[str, Any]:
     return head if head["webrtc"] else {}  # nothing opens nothing
 
 
-def opened(message: Message, head: dict[str, Any], sid: str, env: Env) -> CallIs:
+def opened(
+    state: TopicState, message: Message, head: dict[str, Any], sid: str, env: Env
+) -> Decision:
     """The invitation is out: it rings for `calls.timeout`."""
-    return CallIs(
-        Call(
-            seq=message.seq,
-            caller=message.sender,
-            caller_sid=sid,
-            content=message.content,
-            mime=str(head.get("mime", "")),
-            ends_at=env.now + env.settings.calls.timeout * 1000,
-        )
+    call = Call(
+        seq=message.seq,
+        caller=message.sender,
+        caller_sid=sid,
+        content=message.content,
+        mime=str(head.get("mime", "")),
+        ends_at=env.now + env.settings.calls.timeout * 1000,
     )
+    return _is(call, state.record.with_message(message.seq, message.ts))
+
+
+def _is(call: Call | None, topic: Topic) -> Decision:
+    """From now on this is the call; `topic` is the row as it is by then."""
+    row = structs.replace(topic, call=msgspec.json.encode(call) if call else None)
+    return Decision((PutTopic(row),), (CallIs(call),))
 
 
 def note(state: TopicState, asked: Asked, env: Env) -> Decision:
@@ -126,12 +138,11 @@ def _accepted(state: TopicState, asked: Asked, call: Call, env: Env) -> Decision
     user, sid = asked.caller.user, asked.caller.sid
     assert isinstance(asked.request, Note)
     now = structs.replace(call, callee_sid=sid, accepted_at=env.now, ends_at=0)
-    decision = _replaced(state, call, "accepted", user, env)
+    decision = _replaced(state, call, "accepted", user, env, now)
     info = Info(
         topic="me", src=state.address(user), what="call", from_=user, seq=call.seq, event="accept"
     )
     effects: tuple[Effect, ...] = (
-        CallIs(now),
         Tell(user, Deliver(info, frozenset({sid}))),
         *_signal(state, asked, asked.request, call.caller_sid),
     )
@@ -139,9 +150,9 @@ def _accepted(state: TopicState, asked: Asked, call: Call, env: Env) -> Decision
 
 
 def _replaced(
-    state: TopicState, call: Call, what: str, actor: str, env: Env, **more: Any
+    state: TopicState, call: Call, what: str, actor: str, env: Env, now: Call | None, **more: Any
 ) -> Decision:
-    """The invitation's new state, as a message of the caller."""
+    """The invitation's new state, as a message of the caller; and what the call is `now`."""
     head: dict[str, Any] = {"replace": f":{call.seq}", "webrtc": what, **more}
     if call.mime:
         head["mime"] = call.mime
@@ -154,7 +165,8 @@ def _replaced(
     changes: tuple[Change, ...] = (AppendMessage(message, owners),)
     if state.member(call.caller):
         changes += (SetMarks(state.name, call.caller, seq, seq),)
-    return Decision(changes, (Publish(message), *inbox.grown(owners)))
+    stored = Decision(changes, (Publish(message), *inbox.grown(owners)))
+    return stored + _is(now, state.record.with_message(seq, env.now))
 
 
 def end(state: TopicState, how: str, actor: str, env: Env) -> Decision:
@@ -163,10 +175,10 @@ def end(state: TopicState, how: str, actor: str, env: Env) -> Decision:
     if call is None:
         return NOTHING
     more = {"webrtc-duration": env.now - call.accepted_at} if how == "finished" else {}
-    decision = _replaced(state, call, how, actor, env, **more)
+    decision = _replaced(state, call, how, actor, env, None, **more)
     info = Info(topic=state.name, what="call", seq=call.seq, event="hang-up")
     here = tuple(item.sid for item in state.attached)
-    effects: list[Effect] = [CallIs(None)]
+    effects: list[Effect] = []
     if here:
         effects.append(Broadcast(info, here))
     for sub in state.members():
@@ -182,9 +194,24 @@ def left(state: TopicState, sid: str, user: str, env: Env) -> Decision:
     return end(state, "disconnected", "", env)
 
 
-def overdue(state: TopicState, env: Env) -> Decision:
-    """Nobody answered in time."""
+def found(state: TopicState, env: Env) -> Decision:
+    """A call of before, in a topic that was loaded anew: its sessions have a moment to return."""
     call = state.call
-    if call is None or not call.ends_at or env.now < call.ends_at:
+    if call is None or call.look_at >= 0:
         return NOTHING
-    return end(state, "missed", "", env)
+    return Decision(effects=(CallIs(structs.replace(call, look_at=env.now + RETURNING)),))
+
+
+def overdue(state: TopicState, env: Env) -> Decision:
+    """Nobody answered in time, or a session has not come back."""
+    call = state.call
+    if call is None:
+        return NOTHING
+    if call.ends_at and env.now >= call.ends_at:
+        return end(state, "missed", "", env)
+    if call.look_at <= 0 or env.now < call.look_at:
+        return NOTHING
+    sids = (call.caller_sid, call.callee_sid) if call.accepted_at else (call.caller_sid,)
+    if all(state.attached.get(sid) for sid in sids):
+        return Decision(effects=(CallIs(structs.replace(call, look_at=0)),))
+    return end(state, "disconnected", "", env)

@@ -352,7 +352,11 @@ class EndSessions(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A call that rings (`accepted_at` 0) or runs. `ends_at`: when it has rung long enough."""
+    """A call that rings (`accepted_at` 0) or runs. `ends_at`: when it has rung long enough.
+
+    `look_at`: when to see whether its sessions have come back to a topic that was loaded anew; 0:
+    there is no need, -1: soon.
+    """
 
     seq: int  # of the invitation
     caller: str
@@ -362,6 +366,7 @@ class Call(msgspec.Struct, frozen=True):
     ends_at: int
     callee_sid: str = ""
     accepted_at: int = 0
+    look_at: int = 0
 
     def has(self, sid: str) -> bool:
         """Whether the session takes part."""

@@ -90,14 +90,13 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
         *publications.accepted(asked, env, message.seq),
         publications.to_readers(asked, message),
     ]
-    if call:
-        effects.append(calls.opened(message, call, caller.sid, env))
     owners = inbox.owners(state)
     effects.extend(inbox.grown(owners))
     changes = _stored(state, message, owners, key)
     if asked.attachments:
         changes += uploads.linked(state.name, message.seq, asked.attachments)
-    return Decision(changes, tuple(effects))
+    decision = Decision(changes, tuple(effects))
+    return decision + calls.opened(state, message, call, caller.sid, env) if call else decision
 
 
 def _is_open(state: TopicState, asked: Asked) -> bool:

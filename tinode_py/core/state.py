@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import attrs
+import msgspec
 from msgspec import structs
 
 from .. import ids
@@ -118,6 +119,9 @@ class Promise:
         return structs.replace(sub, want=self.want, given=self.given)
 
 
+_CALL = msgspec.json.Decoder(Call)
+
+
 @attrs.define
 class TopicState:
     """A topic and its subscriptions. `topic` None: it does not exist (yet, or any more).
@@ -161,9 +165,10 @@ class TopicState:
     @property
     def wake_at(self) -> int:
         """When something is due here; 0: nothing is."""
-        rings_until = self.call.ends_at if self.call else 0
+        rings_until, look_at = (self.call.ends_at, self.call.look_at) if self.call else (0, 0)
         kept = min((promise.until for promise in self.promises.values()), default=0)
-        return min((at for at in (self.off_at, rings_until, kept) if at), default=0)
+        found = (self.off_at, rings_until, look_at, kept)
+        return min((at for at in found if at > 0), default=0)
 
     @property
     def is_silent(self) -> bool:
@@ -177,6 +182,7 @@ class TopicState:
     ) -> None:
         """Take the rows of the store; attached sessions stay."""
         self.topic = topic
+        self._take_call(look_at=-1)
         self.silenced = frozenset(silenced)
         self.subs = {sub.user: sub for sub in subs}
         self.promises.clear()
@@ -321,6 +327,7 @@ class TopicState:
             case PutTopic():
                 if change.topic.name == self.name:
                     self.topic = change.topic
+                    self._take_call(look_at=0)
             case DeleteMessages():
                 self._forget(change)
             case DeleteTopic():
@@ -328,6 +335,14 @@ class TopicState:
                     self.load(None, ())
             case _:
                 pass  # users, logins and secrets are not mirrored here
+
+    def _take_call(self, *, look_at: int) -> None:
+        """The call of the topic's row. One that was known before goes on as it was."""
+        kept = self.topic.call if self.topic else None
+        call = structs.replace(_CALL.decode(kept), look_at=look_at) if kept else None
+        known = self.call and structs.replace(self.call, look_at=look_at)
+        if call != known:
+            self.call = call
 
     def _append(self, change: AppendMessage) -> None:
         message = change.message

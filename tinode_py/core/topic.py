@@ -119,6 +119,11 @@ def needs(state: TopicState, event: Event, env: Env) -> tuple[Query[Any], ...]:
 
 def decide(state: TopicState, event: Event, facts: Facts, env: Env) -> Decision:
     """What an event changes and causes; Refused if a request breaks a rule."""
+    decision = _decided(state, event, facts, env)
+    return decision if state.call is None else calls.found(state, env) + decision
+
+
+def _decided(state: TopicState, event: Event, facts: Facts, env: Env) -> Decision:
     match event:
         case Asked():
             return _asked(state, event, facts, env)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..queries import EditsOf, TopicsAfter, UsersAfter
+from ..queries import CallsAfter, EditsOf, TopicsAfter, UsersAfter
 from ..records import Message, Topic, User
 from . import rows
 from .statements import Statements
@@ -16,6 +16,7 @@ SELECT {_TOPIC}, coalesce(c.members, 0) FROM topic AS t
 CROSS JOIN topic_tail AS n ON n.topic = t.name
 LEFT JOIN membership AS c ON c.topic = t.name
 WHERE t.name > ?1 AND t.name < 'p2q' ORDER BY t.name LIMIT ?2"""
+_CALLS = "SELECT name FROM topic WHERE call IS NOT NULL AND name > ? ORDER BY name LIMIT ?"
 _EDITS = f"""
 SELECT {rows.selected("m", rows.MESSAGE_COLUMNS)}
 FROM json_each(?2) AS r CROSS JOIN message AS m
@@ -32,6 +33,10 @@ def users_after(db: Statements, query: UsersAfter) -> tuple[User, ...]:
 def topics_after(db: Statements, query: TopicsAfter) -> tuple[tuple[Topic, int], ...]:
     found = db.rows(_TOPICS, (max(query.after, FIRST), query.limit))
     return tuple((rows.topic_of(row[:-1]), row[-1]) for row in found)
+
+
+def calls_after(db: Statements, query: CallsAfter) -> tuple[str, ...]:
+    return tuple(name for (name,) in db.rows(_CALLS, (query.after, query.limit)))
 
 
 def edits_of(db: Statements, query: EditsOf) -> tuple[Message, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ..ids import channel_of
-from ..queries import EditsOf, TopicsAfter, UsersAfter
+from ..queries import CallsAfter, EditsOf, TopicsAfter, UsersAfter
 from ..records import Message, State, Topic, User
 from .tables import Tables
 
@@ -30,6 +30,11 @@ def _members(tables: Tables, name: str) -> int:
     places = (name, channel_of(name))
     return sum(1 for row in tables.subscriptions.rows.values()
                if row.topic in places and not row.deleted)  # fmt: skip
+
+
+def calls_after(tables: Tables, query: CallsAfter) -> tuple[str, ...]:
+    names = sorted(name for name, row in tables.topics.rows.items() if row.call is not None)
+    return tuple([name for name in names if name > query.after][: query.limit])
 
 
 def edits_of(tables: Tables, query: EditsOf) -> tuple[Message, ...]:

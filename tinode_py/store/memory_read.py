@@ -12,6 +12,7 @@ from ..queries import (
     AccountsAfter,
     AnswerTo,
     AuditBefore,
+    CallsAfter,
     ChannelsOf,
     ConfirmedBy,
     ContactsOf,
@@ -84,7 +85,7 @@ from .memory_audit import audit_before
 from .memory_devices import channels_of, device_by_id, devices_of, unread_of
 from .memory_events import events_after, online_after
 from .memory_keys import key_by_id, keys_after
-from .memory_lists import edits_of, topics_after, users_after
+from .memory_lists import calls_after, edits_of, topics_after, users_after
 from .memory_retention import oldest_in, retention_of, retentions_after
 from .memory_scheduled import due_scheduled, scheduled_after
 from .memory_settings import stored_settings
@@ -356,6 +357,7 @@ ARMS: Mapping[type[Query[Any]], Callable[[Tables, Any], Any]] = {
     DeadLettersOf: dead_letters_of,
     DeadCount: dead_count,
     OnlineAfter: online_after,
+    CallsAfter: calls_after,
     MembersOf: _members,
     SubscriptionOf: _subscription,
     ContactsOf: _contacts,

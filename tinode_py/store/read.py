@@ -14,6 +14,7 @@ from ..queries import (
     AccountsAfter,
     AnswerTo,
     AuditBefore,
+    CallsAfter,
     ChannelsOf,
     ConfirmedBy,
     ContactsOf,
@@ -73,7 +74,7 @@ from .find import found_by_tags
 from .history import deletions_in, message_at, messages_in, seq_since
 from .inbox import inbox_of, inbox_users
 from .keys import key_by_id, keys_after
-from .lists import edits_of, topics_after, users_after
+from .lists import calls_after, edits_of, topics_after, users_after
 from .retention import oldest_in, retention_of, retentions_after
 from .scheduled import due_scheduled, scheduled_after
 from .sessions import session_at, sessions_of
@@ -278,6 +279,7 @@ ARMS: Mapping[type[Query[Any]], Callable[[Statements, Any], Any]] = {
     DeadLettersOf: dead_letters_of,
     DeadCount: dead_count,
     OnlineAfter: online_after,
+    CallsAfter: calls_after,
     DeviceById: device_by_id,
     DevicesOf: devices_of,
     UnreadOf: unread_of,

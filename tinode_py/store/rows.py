@@ -16,7 +16,7 @@ from ..records import Login, Message, State, Subscription, Topic, User
 
 Row = tuple[Any, ...]
 
-_JSON = frozenset({"public", "trusted", "private", "query", "aux", "head", "content"})
+_JSON = frozenset({"public", "trusted", "private", "query", "aux", "head", "content", "call"})
 _TAGS = msgspec.json.Decoder(tuple[str, ...])
 
 USER_COLUMNS = (
@@ -26,7 +26,7 @@ USER_COLUMNS = (
 LOGIN_COLUMNS = ("scheme", "name", "user", "secret", "level", "expires")
 TOPIC_COLUMNS = (
     *("name", "created", "updated", "owner", "state", "channel", "auth", "anon"),
-    *("public", "trusted", "aux", "tags", "readers", "publish"),
+    *("public", "trusted", "aux", "tags", "readers", "publish", "call"),
 )
 TAIL_COLUMNS = ("topic", "seq", "touched", "delid")
 SUBSCRIPTION_COLUMNS = (
@@ -109,6 +109,7 @@ def topic_row(topic: Topic) -> Row:
         *(topic.name, topic.created, topic.updated, topic.owner, topic.state.value),
         *(int(topic.channel), topic.auth, topic.anon, text(topic.public), text(topic.trusted)),
         *(text(topic.aux), encoded(topic.tags), topic.readers, int(topic.publish)),
+        text(topic.call),
     )
 
 
@@ -133,9 +134,10 @@ def topic_of(row: Row) -> Topic:
         tags=_TAGS.decode(row[11]),
         readers=row[12],
         publish=bool(row[13]),
-        seq=row[15],
-        touched=row[16],
-        delid=row[17],
+        call=row[14],
+        seq=row[16],
+        touched=row[17],
+        delid=row[18],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 import shutil
 import socket
@@ -32,10 +33,14 @@ OWNER, NODE = "node1", "node2"
 
 
 def free_port() -> int:
-    """One that is free now, and mostly in a moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that is free now, and none of those that the system gives to connections: whoever
+    connects to such a port again and again, where nobody listens, reaches himself one day.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @attrs.frozen

@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--scale", choices=SCALES, default="long")
     parser.add_argument("--trouble", type=float, help="seconds in which faults begin")
     parser.add_argument("--plant", choices=PLANTS, default="", help="what is broken on purpose")
+    parser.add_argument("--owned", action="store_true", help="one machine has the store")
     parser.add_argument("--stop", action="store_true", help="after one in which all is not well")
     parser.add_argument("--story", action="store_true", help="tell all that happened")
     parser.add_argument("--json", action="store_true", help="one line for each schedule")
@@ -46,7 +47,7 @@ def main() -> int:
             break
         if not (seed + 1) % 20:
             gc.collect()
-        result = play(seed, scale, story=given.story, plant=given.plant)
+        result = play(seed, scale, story=given.story, plant=given.plant, owned=given.owned)
         bad += bool(result.wrong)
         over = over or (given.stop and bool(result.wrong))
         if given.story:

@@ -50,6 +50,8 @@ class World:
     scale: Scale
     history: History
     plant: str = ""  # what is broken on purpose, of `plants.PLANTS`
+    owner: str = ""  # the machine that has the store; none: it is a database of its own
+    numbers: int = 0  # of nodes, given out by the owner
 
 
 @attrs.define(eq=False)
@@ -238,6 +240,7 @@ class Machine:
     name: str
     world: World
     nursery: trio.Nursery
+    kind: type[Run] = Run
     ahead: int = 0  # milliseconds by which its clock is wrong
     current: Run | None = None
 
@@ -245,7 +248,7 @@ class Machine:
         return SEEDED_START + self.ahead + round(trio.current_time() * 1000)
 
     def start(self) -> Run:
-        run = self.current = Run(self.name, self.world, Cable(self.world), self.now)
+        run = self.current = self.kind(self.name, self.world, Cable(self.world), self.now)
         self.nursery.start_soon(run.run)
         return run
 

@@ -16,8 +16,9 @@ from .devices import connected
 from .ending import USERS, Ending
 from .faults import Faults
 from .history import History
-from .machine import Machine, World
+from .machine import Machine, Run, World
 from .network import Network
+from .owned import OwnedRun
 from .people import Program
 from .scale import LONG, Scale
 
@@ -39,8 +40,17 @@ class Result:
     story: list[str]
 
 
-def play(seed: int, scale: Scale = LONG, *, story: bool = False, plant: str = "") -> Result:
-    """Play a schedule, the same whenever it is played if PYTHONHASHSEED is."""
+def play(
+    seed: int,
+    scale: Scale = LONG,
+    *,
+    story: bool = False,
+    plant: str = "",
+    owned: bool = False,
+) -> Result:
+    """Play a schedule, the same whenever it is played if PYTHONHASHSEED is. `owned`: without a
+    database, the first machine has the store.
+    """
     from trio._core import _run
 
     _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
@@ -50,7 +60,7 @@ def play(seed: int, scale: Scale = LONG, *, story: bool = False, plant: str = ""
     coordination = MemoryCoordination(trio.current_time)
     history = History(store, coordination, story=[] if story else None)
     trio.run(
-        _Schedule(rng, store, coordination, history, scale, plant).run,
+        _Schedule(rng, store, coordination, history, scale, plant, owned).run,
         clock=JumpingClock(scale.grain),
     )
     return Result(
@@ -73,6 +83,7 @@ class _Schedule:
     history: History
     scale: Scale
     plant: str
+    owned: bool
     machines: list[Machine] = attrs.field(factory=list)
     programs: list[Program] = attrs.field(factory=list)
     users: dict[str, str] = attrs.field(factory=dict)  # by name
@@ -81,13 +92,17 @@ class _Schedule:
     async def run(self) -> None:
         network = Network(self.rng.random)
         shared = self.store, self.coordination, network
-        world = World(self.rng, *shared, self.scale, self.history, self.plant)
+        owner = NAMES[0] if self.owned else ""
+        world = World(self.rng, *shared, self.scale, self.history, self.plant, owner)
+        kind = OwnedRun if self.owned else Run
         with trio.move_on_after(AT_MOST) as patience:
             async with trio.open_nursery() as nursery:
                 for name in NAMES:
-                    self.machines.append(Machine(name, world, nursery))
+                    self.machines.append(Machine(name, world, nursery, kind))
                     self.machines[-1].start()
                 await trio.sleep(self.scale.first)
+                while not all(machine.is_up for machine in self.machines):  # noqa: ASYNC110
+                    await trio.sleep(self.scale.first)
                 await self._people(nursery)
                 await trio.sleep(self.scale.talk)
                 faults = Faults(self.machines, network, self.rng, self.history, self.scale)

@@ -190,6 +190,7 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
             *(settings, ground.store, parts.now, parts.random_bytes),
             inline=parts.inline,
             worker=parts.worker,
+            companions=ground.companions,
         ) as uploads,
         topics(standing, ground.store, parts, pushing, before, ground.companions) as hub,
     ):

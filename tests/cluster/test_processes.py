@@ -7,10 +7,13 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 
 from tests.process import PATIENCE, ServerProcess, Talker, connected, serving
+from tests.web.files import MULTIPART, form
+from tests.web.parts import KEY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 LEASE = 2.0
@@ -66,6 +69,19 @@ async def heard(talker: Talker, content: object) -> list[object]:
             await trio.sleep(0.01)
 
 
+async def uploaded(person: Talker, here: str, there: str) -> None:
+    """A file that was sent to one node comes from the other."""
+    data = bytes(range(256)) * 1000
+    mine = {"X-Tinode-APIKey": KEY, "Authorization": f"Token {person.token}"}
+    async with httpx.AsyncClient(timeout=PATIENCE, headers=mine) as web:
+        sent = await web.post(
+            f"{here}/v0/file/u/", content=form(("file", "a", "x/y", data)), headers=MULTIPART
+        )
+        url = sent.json()["ctrl"]["params"]["url"]
+        got = await web.get(there + url)
+    assert (got.status_code, got.content) == (200, data)
+
+
 async def test_three_nodes_of_which_one_is_killed_and_one_stops(
     tmp_path: Path, postgres_url: str
 ) -> None:
@@ -88,6 +104,7 @@ async def test_three_nodes_of_which_one_is_killed_and_one_stops(
         for i in range(5):
             await published(bob, group, i)
         assert await heard(carol, 4) == [0, 1, 2, 3, 4]
+        await uploaded(alice, one.url, three.url)
         await one.kill()
         took = await published(bob, group, "after")
         assert await heard(carol, "after") == [0, 1, 2, 3, 4, "after"]

@@ -21,6 +21,7 @@ from ..config import ConfigError, Settings, is_lasting
 from ..errors import POLICY, UNAVAILABLE, Refused, StoreError
 from ..media import work
 from ..media.base import MediaError, Shelf
+from ..media.folder import Folder
 from ..media.kinds import HEAD, kind_of
 from ..media.made import media_of
 from ..media.transit import Draft, Transit
@@ -29,12 +30,16 @@ from ..queries import LooseUploads, UploadById, UploadedBy
 from ..records import Upload
 from ..store.base import Store
 from ..worker import Worker
+from .lending import Lending
+from .placement import Companions
 
 log = logging.getLogger(__name__)
 
 DAY = 86_400_000  # ms
 EVERY = 3600.0  # seconds from one round to the next
 PAGE = 100  # uploads let go of in one commit
+NOBODYS = 30 * DAY  # ms after which nobody can have an upload that has not been let go of
+MOST = 10_000  # loose uploads of other nodes that are looked past
 _OVER = {"what": "upload_per_day"}
 
 
@@ -61,6 +66,7 @@ class Uploads:
     shelf: Shelf
     now: Callable[[], int]
     random_bytes: Callable[[int], bytes]
+    lending: Lending | None = None  # to and from other nodes, each with a folder of its own
     _receiving: int = 0
 
     # --- coming in -----------------------------------------------------------------------
@@ -168,17 +174,36 @@ class Uploads:
     async def collect(self) -> None:
         """Let go of uploads to which nothing has referred for a while. StoreError, MediaError.
 
-        What cannot be removed stays marked, and is tried again at the next start.
+        What cannot be removed stays marked, and is tried again at the next start. A node lets go
+        of what is in its folder; what nobody has let go of for long is in nobody's.
         """
         now = self.now()
         before = now - self.settings.media.collect_after * 1000
+        if self.lending is not None:
+            await self._collect_here(before, self.lending.folder)
+            before -= NOBODYS
         while names := await self.store.fetch(LooseUploads(before, PAGE)):
-            await self.transit.mark(names)
-            await self.store.commit(Batch((DropUploads(names),)))
-            for name in names:
-                await self._agree(name)
-            log.info("uploads to which nothing refers are gone", extra={"count": len(names)})
+            await self._let_go(names)
         await self.store.commit(Batch((PurgeUploaded(now // DAY),)))
+
+    async def _collect_here(self, before: int, folder: Folder) -> None:
+        """What other nodes have stays, and is looked past."""
+        others = 0
+        while others <= MOST:
+            names = await self.store.fetch(LooseUploads(before, PAGE + others))
+            here = tuple([name for name in names if await folder.has(name)])
+            if not here and len(names) < PAGE + others:
+                return
+            if here:
+                await self._let_go(here)
+            others = len(names) - len(here)
+
+    async def _let_go(self, names: tuple[str, ...]) -> None:
+        await self.transit.mark(names)
+        await self.store.commit(Batch((DropUploads(names),)))
+        for name in names:
+            await self._agree(name)
+        log.info("uploads to which nothing refers are gone", extra={"count": len(names)})
 
 
 @contextlib.asynccontextmanager
@@ -190,6 +215,7 @@ async def uploads_of(
     *,
     inline: bool = False,
     worker: Worker | None = None,
+    companions: Companions | None = None,
 ) -> AsyncIterator[Uploads]:
     """The uploads of a server, with what a crash left of them put right, old ones let go of
     while the block runs. `inline`: all but S3 on the loop's thread. ConfigError if the data
@@ -198,7 +224,11 @@ async def uploads_of(
     lasting = is_lasting(settings)
     run: Run = work.inline if inline else work.in_thread
     with media_of(settings, run, lasting=lasting, worker=worker) as media:
-        uploads = Uploads(settings, store, media.transit, media.shelf, now, random_bytes)
+        lending = None
+        if companions is not None and isinstance(media.shelf, Folder):
+            lending = Lending(media.shelf, companions, run)
+            lending.open()
+        uploads = Uploads(settings, store, media.transit, media.shelf, now, random_bytes, lending)
         try:
             await uploads.settle()
         except MediaError as error:

@@ -33,28 +33,36 @@ class Folder:
         self._root = root
         self._run = run
 
-    def _path(self, name: str) -> Path:
+    @staticmethod
+    def is_name(text: str) -> bool:
+        """Whether it can be the id of an upload."""
+        return _ID.fullmatch(text) is not None
+
+    def path(self, name: str) -> Path:
+        """Where a file is, if it is here. ValueError if that is no id."""
         text = file_name(name)
         return self._root / text[:2] / text
 
     async def place(self, name: str, file: Path, kind: str) -> None:
         """A rename: `file` must be on the same file system."""
-        path = self._path(name)
+        path = self.path(name)
         try:
             await self._run(lambda: _move(file, path))
         except OSError as error:
             raise MediaError(f"a file could not be kept: {error}") from error
 
     async def remove(self, name: str) -> None:
-        path = self._path(name)
+        path = self.path(name)
         try:
             await self._run(lambda: path.unlink(missing_ok=True))
         except OSError as error:
             raise MediaError(f"a file could not be removed: {error}") from error
 
     async def locate(self, upload: Upload, *, attached: bool = False) -> Path | None:
-        path = self._path(upload.id)
-        return path if await self._run(path.is_file) else None
+        return self.path(upload.id) if await self.has(upload.id) else None
+
+    async def has(self, name: str) -> bool:
+        return await self._run(self.path(name).is_file)
 
 
 def _move(source: Path, target: Path) -> None:

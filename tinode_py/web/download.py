@@ -15,9 +15,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
+from ..live.lending import Loan
 from ..media.kinds import is_active
 from ..records import Upload
 from .head import RequestHead
+from .lent import LentResponse
 
 _AGE = "max-age=86400"  # seconds; the same file has the same address for ever
 # An opened file is no page of ours: it runs nothing, and reads nothing.
@@ -33,9 +35,12 @@ _LONGEST = 2000  # characters of a list of ranges
 
 
 def answer_of(
-    request: Request, head: RequestHead, upload: Upload, path: Path, *, attached: bool
+    request: Request, head: RequestHead, upload: Upload, place: Path | Loan, *, attached: bool
 ) -> Response:
-    """The answer to GET and HEAD. `attached`: it is to be saved, whatever it is."""
+    """The answer to GET and HEAD. `attached`: it is to be saved, whatever it is.
+
+    Of another node's file several ranges at once are answered with all of it.
+    """
     headers = _headers(upload, attached=attached)
     if (status := _unmet(head, upload)) == 304:
         return Response(status_code=304, headers=headers_without_content(headers))
@@ -48,7 +53,13 @@ def answer_of(
     elif any(_is_beyond(part, upload.size) for part in wanted) and _range_counts(head, upload):
         beyond = {"content-range": f"bytes */{upload.size}"}
         return PlainTextResponse("range not satisfiable", 416, beyond)
-    return FileResponse(path, headers=headers)
+    if isinstance(place, Path):
+        return FileResponse(place, headers=headers)
+    if wanted is None or len(wanted) > 1 or not _range_counts(head, upload):
+        return LentResponse(place, 0, upload.size, 200, headers)
+    first, end = _bytes_of(wanted[0], upload.size)
+    part = {"content-range": f"bytes {first}-{end - 1}/{upload.size}"}
+    return LentResponse(place, first, end, 206, {**headers, **part})
 
 
 def headers_without_content(headers: Mapping[str, str]) -> dict[str, str]:
@@ -106,6 +117,14 @@ def _ranges(text: str) -> list[tuple[str, str]] | None:
     parts = [part.strip().partition("-") for part in text.partition("=")[2].split(",")]
     found = [(first, last) for first, _, last in parts]
     return None if any(f and last and int(last) < int(f) for f, last in found) else found
+
+
+def _bytes_of(part: tuple[str, str], size: int) -> tuple[int, int]:
+    """Where a range that is not beyond all begins, and before which byte it ends."""
+    first, last = part
+    if not first:
+        return max(0, size - int(last)), size
+    return int(first), min(int(last) + 1, size) if last else size
 
 
 def _is_beyond(part: tuple[str, str], size: int) -> bool:

@@ -33,6 +33,7 @@ from .download import answer_of
 from .gate import Gate
 from .head import RequestHead
 from .http import Receive, Scope, Send
+from .lent import LentResponse
 from .upload import Bounds, Incoming
 
 log = logging.getLogger(__name__)
@@ -107,6 +108,12 @@ class Files:
             raise Refused(errors.NOT_FOUND)
         attached = query.get("asatt", "") in _TRUE
         place = await self.uploads.shelf.locate(upload, attached=attached)
+        if place is None and self.uploads.lending is not None:
+            loan = await self.uploads.lending.find(upload)
+            answer = answer_of(request, head, upload, loan, attached=attached)
+            if isinstance(answer, LentResponse) and head.method != "HEAD":
+                await answer.begin()
+            return answer
         if place is None:
             log.error("the bytes of an upload are missing", extra={"upload": upload.id})
             raise Refused(errors.NOT_FOUND)

@@ -151,6 +151,7 @@ def owner_of(routable: str) -> str:
     return "usr" + routable[3:]
 
 
+@functools.lru_cache(maxsize=CACHED)
 def seen_by(routable: str, user: str, *, reader: bool = False) -> str:
     """The name under which `user` knows a topic; `reader` if he reads it as a channel."""
     kind = kind_of(routable)

@@ -14,9 +14,9 @@ from tinode_py.wire.codec import (
     Form,
     encode,
     encode_cbor,
+    encode_each,
     encode_json,
-    encode_message,
-    encode_messages,
+    encode_page,
     parse_time,
     time_text,
 )
@@ -140,7 +140,6 @@ def test_a_page_is_its_messages_one_by_one(reader: bool):
                 ("usrA", b"{}", 70_000),
                 ("", None, 0),
             ],
-            1,
         )
     ]
     alone = [
@@ -157,8 +156,8 @@ def test_a_page_is_its_messages_one_by_one(reader: bool):
         )
         for it in page
     ]
-    assert encode_messages(page, 'chn"A', reader=reader) == b"".join(alone)
-    assert [encode_message(it, 'chn"A', reader=reader) for it in page] == alone
+    assert encode_page(page, 'chn"A', reader=reader) == b"".join(alone)
+    assert encode_each(page, 'chn"A', reader=reader) == alone
 
 
 def test_finished_forms():

@@ -56,8 +56,6 @@ def pub_needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
     """What an edit replaces, and what an earlier try of the same publication was answered."""
     request, user = asked.request, asked.caller.user
     assert isinstance(request, Pub)
-    if request.head is None:
-        return ()
     found: list[Query[Any]] = []
     if target := heads.replaced(request.head):
         found.append(MessageAt(state.name, target))
@@ -76,14 +74,15 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     asked = _as_known(state, asked, item)
     if not (_may_write(state, asked, item) and _is_open(state, asked)):
         return Decision(effects=(reply(env, DENIED, asked),))
-    key = heads.idem(request.head)
+    # Most messages have no head, and of those nothing that is in one need be asked.
+    key = heads.idem(request.head) if request.head else ""
     if key and (earlier := facts[AnswerTo(state.name, caller.user, key)]):
         return Decision(effects=publications.accepted(asked, env, earlier.seq, earlier.ts))
-    call = calls.check(state, request, env)
+    call = calls.check(state, request, env) if request.head else None
     head = publications.head(request, caller)
-    if heads.is_ephemeral(head):
+    if head and heads.is_ephemeral(head):
         return publications.passing(state.name, asked, env)
-    if target := heads.replaced(head):
+    if head and (target := heads.replaced(head)):
         _check_edit(facts[MessageAt(state.name, target)], caller.user, env)
     message = publications.message(state.name, asked, state.record.seq + 1, head, env)
     effects = [
@@ -131,14 +130,14 @@ def _as_known(state: TopicState, asked: Asked, item: Attached | None) -> Asked:
     """Who is here is answered under the name that is his, whether he said grp or chn."""
     if item is None:
         return asked
-    named = state.address(item.user, reader=item.reader)
+    named = ids.seen_by(state.name, item.user, reader=item.reader)
     return asked if asked.named == named else structs.replace(asked, named=named)
 
 
 def _may_write(state: TopicState, asked: Asked, item: Attached | None) -> bool:
     if state.kind is Kind.SYS:
         return True
-    if item is None or item.reader or state.is_silent:
+    if item is None or item.reader or (state.silenced and state.is_silent):
         return False
     if asked.unseated == "system" and state.kind is Kind.GROUP:
         return True

@@ -4,15 +4,14 @@ to the readers.
 
 from __future__ import annotations
 
-import attrs
 import msgspec
 
 from ..changes import AppendMessage
 from ..errors import ACCEPTED
 from ..records import Message
-from ..wire.packets import Pub, Time
+from ..wire.packets import Ctrl, Pub, Time
 from . import heads
-from .decision import Asked, Caller, Decision, Effect, Env, Publish, Reply, ctrl
+from .decision import Asked, Caller, Decision, Effect, Env, Publish, Reply
 
 OURS = ("sender", "idem")  # members of a head that do not travel as they came
 
@@ -20,6 +19,8 @@ OURS = ("sender", "idem")  # members of a head that do not travel as they came
 def head(request: Pub, caller: Caller) -> bytes | None:
     """The head without what only the server may say; with the real sender if root acts."""
     text, actor = request.head, caller.actor
+    if text is None and actor == caller.user:
+        return None
     if text and actor == caller.user and len(text) > 2 and not _is_ours(text):
         return text
     found = heads.fields(text)
@@ -54,9 +55,9 @@ def accepted(asked: Asked, env: Env, seq: int, ts: int = 0) -> tuple[Effect, ...
     assert isinstance(request, Pub)
     if not request.id:
         return ()
-    packet = ctrl(env, ACCEPTED, asked, params={"seq": seq} if seq else None)
-    if ts:  # a repeat is answered as the first time
-        packet = attrs.evolve(packet, ts=Time(ts))
+    params = {"seq": seq} if seq else None
+    at = Time(ts or env.now)  # a repeat is answered as the first time
+    packet = Ctrl(ACCEPTED.code, ACCEPTED.text, at, request.id, asked.named, params)
     return (Reply(asked.caller.sid, packet),)
 
 

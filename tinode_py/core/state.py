@@ -355,7 +355,7 @@ class TopicState:
         return self.readers if ids.is_channel(topic) and ids.group_of(topic) == self.name else {}
 
     def _marks(self, change: SetMarks) -> None:
-        rows = self._rows(change.topic)
+        rows = self.subs if change.topic == self.name else self._rows(change.topic)
         sub = rows.get(change.user)
         if sub is not None:
             read, recv = max(sub.read, change.read), max(sub.recv, change.recv)

@@ -76,13 +76,13 @@ def rows(name: str) -> tuple[Query[Any], ...]:
 
 def is_plain(event: Event) -> bool:
     """Whether the event may share a commit with others around it."""
+    if type(event) is Asked and type(event.request) is Pub:
+        return event.request.head is None or not heads.needs_facts(event.request.head)
     match event:
         case Asked(request=Note(what="call")):
             return False
         case Asked(request=Note()) | Presence():
             return True
-        case Asked(request=Pub(head=head)):
-            return not heads.needs_facts(head)
         case _:
             return False
 
@@ -99,6 +99,8 @@ def needs(state: TopicState, event: Event, env: Env) -> tuple[Query[Any], ...]:
     if not isinstance(event, Asked):
         return ()
     match event.request:
+        case Pub(head=None):
+            return ()
         case Pub():
             return messages.pub_needs(state, event)
         case Sub():
@@ -150,6 +152,8 @@ def _decided(state: TopicState, event: Event, facts: Facts, env: Env) -> Decisio
 
 
 def _asked(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
+    if type(asked.request) is Pub and state.topic is not None:
+        return messages.publish(state, asked, facts, env)  # what is asked most
     match asked.request:
         case Sub():
             return subscribe.decide(state, asked, facts, env)

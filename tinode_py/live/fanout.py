@@ -9,6 +9,7 @@ whom the same messages go share the very bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import attrs
@@ -17,11 +18,11 @@ import trio
 
 from ..access import PRES, READ
 from ..core import push
-from ..core.decision import Addressee, Attached, Deliver, Page
+from ..core.decision import Addressee, Attached, Deliver, Page, Tell
 from ..core.meta import to_data
 from ..core.state import Attachments, TopicState
 from ..records import Message
-from ..wire.codec import Form, encode, encode_message, encode_messages
+from ..wire.codec import Form, encode, encode_each, encode_page
 from ..wire.packets import Info, Pres, ServerPacket
 from .link import Link
 from .outpost import Frames, Outpost, Outposts, Own, Station
@@ -80,6 +81,7 @@ class FanOut:
         self.links: dict[str, Link] = {}
         self._state = state
         self._members = members
+        self.is_kept = members is not None  # anybody else could read the messages, or later
         self._stamp = (-1, -1)
         self._groups: list[tuple[View, list[Link]]] = []
         self.outposts = Outposts(state.name)
@@ -88,11 +90,6 @@ class FanOut:
         self._afar: list[Afar] = []
         self._addressee_stamp = (-1, -1)
         self._addressees: tuple[Addressee, ...] = ()
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether anybody else could read the messages, or later."""
-        return self._members is not None
 
     def groups(self) -> list[tuple[View, list[Link]]]:
         """Sessions that may read, by view; made anew when a mode or the table has changed."""
@@ -252,11 +249,22 @@ class Emission:
         self._at = 0
         self._size = 0
         self._parts = 0
+        self._told: set[Tell] = set()
+        self.is_large = False
         self.delivered = 0  # messages to sessions
 
-    @property
-    def is_large(self) -> bool:
-        return self._size > PIECE or self._parts > PARTS
+    def is_repeated(self, mark: Tell) -> bool:
+        """Whether this batch has left this very mark already."""
+        if mark in self._told:
+            return True
+        self._told.add(mark)
+        return False
+
+    def _grow(self, size: int, parts: int = 0) -> None:
+        self._at += 1
+        self._size += size
+        self._parts += parts
+        self.is_large = self._size > PIECE or self._parts > PARTS
 
     def send(self, link: Link, packet: ServerPacket) -> None:
         """One packet to one session."""
@@ -264,17 +272,20 @@ class Emission:
 
     def page(self, link: Link, page: Page) -> None:
         """Stored messages to one session."""
-        self._put(link, _frames(page, link.form))
+        if link.form is Form.JSON_FRAME:
+            self._put(link, encode_page(page.messages, page.address, reader=page.reader))
+        else:
+            frames = _frames(page.messages, page.address, link.form, reader=page.reader)
+            self._put(link, b"".join(frames))
 
     def _put(self, link: Link, frames: bytes) -> None:
-        self._at += 1
-        self._size += len(frames)
+        self._grow(len(frames))
         self._own.setdefault(link, []).append((self._at, frames))
 
     def broadcast(self, state: Addressed, packet: Pres | Info, links: list[Link]) -> None:
         """One packet to some attached sessions, each under the name he knows the topic by."""
-        self._at += 1
-        self._parts += len(links)
+        self._grow(0, len(links))
+        size = 0
         frames: dict[tuple[str, Form], bytes] = {}
         for link in links:
             item = state.attached.get(link.sid)
@@ -285,29 +296,35 @@ class Emission:
             if frame is None:
                 frame = encode(attrs.evolve(packet, topic=address), link.form)
                 frames[address, link.form] = frame
-                self._size += len(frame)
+                size += len(frame)
             self._own.setdefault(link, []).append((self._at, frame))
+        self._grow(size)
 
     def publish(self, message: Message, skip: str) -> None:
         """One message to all who may read, except the session `skip`."""
-        self._at += 1
-        self._size += len(message.content)
+        self._grow(len(message.content))
         self._messages.append((self._at, message, skip))
 
     async def flush(self) -> None:
         """Write all of it. Lets others run where it is much, or there are many readers."""
         messages, own, large = self._messages, self._own, self.is_large
         self._messages, self._own, self._size, self._parts = [], {}, 0, 0
+        self._told.clear()  # who has heard may have looked meanwhile
+        self.is_large = False
         seq = 0
         fans: list[tuple[Outpost, Frames, list[str]]] = []
         if messages and self._fanout is not None:
             seq = max(message.seq for _, message, _ in messages)
             skips = {skip for _, _, skip in messages}
             for view, links in self._fanout.groups():
-                frames = [(at, _frame(message, view), skip) for at, message, skip in messages]
-                self.delivered += await _send_group(frames, links, own, skips)
+                wanted = messages
+                if len(links) == 1 and links[0].sid in skips:  # an author, who wants no echo
+                    wanted = [it for it in messages if it[2] != links[0].sid]
+                if wanted:
+                    frames = _framed(wanted, view)
+                    self.delivered += await _send_group(frames, links, own, skips)
             for outpost in self._fanout.outposts:
-                frames = [(at, _frame(it, outpost.view), skip) for at, it, skip in messages]
+                frames = _framed(messages, outpost.view)
                 fans.append((outpost, frames, outpost.set_apart(frames, own, skips)))
         far: dict[tuple[Station, str, bytes, int | None], list[str]] = {}
         for i, (link, parts) in enumerate(own.items(), 1):
@@ -328,17 +345,17 @@ class Emission:
             await trio.lowlevel.checkpoint()
 
 
-def _frame(message: Message, view: View) -> bytes:
-    if view.form is Form.JSON_FRAME:
-        return encode_message(message, view.address, reader=view.reader)
-    return encode(to_data(message, view.address, reader=view.reader), view.form)
+def _framed(messages: list[tuple[int, Message, str]], view: View) -> Frames:
+    """The messages of a batch as readers of one view get them."""
+    sent = [message for _, message, _ in messages]
+    frames = _frames(sent, view.address, view.form, reader=view.reader)
+    return [(at, frame, skip) for (at, _, skip), frame in zip(messages, frames, strict=True)]
 
 
-def _frames(page: Page, form: Form) -> bytes:
+def _frames(messages: Sequence[Message], address: str, form: Form, *, reader: bool) -> list[bytes]:
     if form is Form.JSON_FRAME:
-        return encode_messages(page.messages, page.address, reader=page.reader)
-    found = (to_data(message, page.address, reader=page.reader) for message in page.messages)
-    return b"".join([encode(data, form) for data in found])
+        return encode_each(messages, address, reader=reader)
+    return [encode(to_data(message, address, reader=reader), form) for message in messages]
 
 
 async def _send_group(

@@ -30,7 +30,7 @@ def in_order(page: Page, event: Event) -> Page:
 
 def is_unsaid(effect: Reply, event: Event) -> bool:
     """Whether an answer is none of the session's business, which has asked nothing."""
-    return is_quiet(event) and type(effect.packet) is Ctrl
+    return type(event) is Asked and event.quiet and type(effect.packet) is Ctrl
 
 
 def part(effect: Reply, link: Link) -> None:

@@ -32,6 +32,8 @@ from .link import Link
 from .resting import Tasks
 from .tally import Tally
 
+OFF_DELAY = 4000  # ms for which nobody must be here before others are told
+
 
 class Item(msgspec.Struct, frozen=True):
     """What waits in an inbox: an event, and the link of the session that asked, if one did."""
@@ -107,6 +109,19 @@ class Rules:
     is_brief: Callable[[Event], bool] = _never  # changes nothing, and needs no long reads
     stored: bool = True  # else changes are of the state alone
     shown: Callable[[Any], tuple[str, ...]] = _nobody  # contacts that sessions take for online
+
+
+def is_of_no_use(state: State, now: int) -> bool:
+    """Whether there is no topic of the name. Else, where nobody is in the foreground, it is to
+    look again in a while.
+    """
+    if state.is_void and not len(state.attached):
+        return True
+    if 0 < state.off_at <= now:
+        state.off_at = 0
+    if not state.off_at and not state.attached.anyone_online:
+        state.off_at = now + OFF_DELAY
+    return False
 
 
 def refusal_of(outcome: Conflict | Stale) -> tuple[Answer, Any]:

@@ -36,6 +36,7 @@ from ..core.decision import (
     FollowChannel,
     Follows,
     Gone,
+    InboxGrew,
     NewLogin,
     Online,
     Page,
@@ -64,11 +65,10 @@ from .fanout import Emission, FanOut
 from .inbox import Inbox
 from .link import Link
 from .quietly import after, in_order, is_unsaid, part, say
-from .rules import Item, Rules, State, Surroundings, refusal_of
+from .rules import Item, Rules, State, Surroundings, is_of_no_use, refusal_of
 
 log = logging.getLogger(__name__)
 
-OFF_DELAY = 4000  # ms for which nobody must be here before others are told
 PAUSE = 1.0  # seconds between attempts at what is due, while they fail
 
 
@@ -205,20 +205,7 @@ class Runner:
                     self._open[id(following)] = following
                     queue.appendleft(following)
         await self._settle(batch)
-        self._plan_to_rest()
-
-    def _plan_to_rest(self) -> None:
-        """Where nobody is in the foreground, look again in a while; at a name without a topic
-        no more.
-        """
-        state, now = self.state, self.hub.now()
-        if state.is_void and not len(state.attached):
-            self._retired = True
-            return
-        if 0 < state.off_at <= now:
-            state.off_at = 0
-        if not state.off_at and not state.attached.anyone_online:
-            state.off_at = now + OFF_DELAY
+        self._retired = is_of_no_use(self.state, self.hub.now()) or self._retired
 
     # --- load, decide, apply -------------------------------------------------------------
 
@@ -341,6 +328,8 @@ class Runner:
             case Broadcast():
                 found = [self.links[sid] for sid in effect.sids if sid in self.links]
                 emission.broadcast(self.state, effect.packet, found)
+            case Tell(notice=InboxGrew()) if emission.is_repeated(effect):
+                pass
             case Tell():
                 self.hub.tell(effect.topic, Item(effect.notice))
             case EndSessions():

@@ -90,6 +90,7 @@ class Session:
     pace: Pace
     person: Person = attrs.field(factory=Person)
     _first: bool = True
+    _speaker: Caller | None = None  # who publishes, until the person may be another
     _barrier: str = ""  # the topic of an unanswered {sub}
     _admission: Admission | None = None  # until {hi}
     _opening: trio.Event | None = None  # {hi} and {sub me} are implied and not done yet
@@ -230,9 +231,14 @@ class Session:
         if self.hub.draining:
             self._turn_away(packet)
             return
+        if type(request) is Pub and extra is None and self._speaker is not None:
+            await self._to_topic(request, self._speaker, None)  # what is asked most
+            return
         if extra and (extra.obo or extra.authlevel) and self.person.level is not Level.ROOT:
             self._answer(DENIED)
             return
+        if isinstance(request, Hi | Login | Acc):
+            self._speaker = None
         match request:
             case Hi():
                 await self._drained()
@@ -255,7 +261,10 @@ class Session:
                 caller = self._caller(extra)
                 self._submit(caller.user, Asked(caller, request, request.topic))
             case _:
-                await self._to_topic(request, self._caller(extra), extra)
+                caller = self._caller(extra)
+                if extra is None:
+                    self._speaker = caller
+                await self._to_topic(request, caller, extra)
 
     def _turn_away(self, packet: ClientPacket) -> None:
         """The server stops: a note is lost, a request is answered."""
@@ -311,6 +320,7 @@ class Session:
         """A background session that lasts counts as being here."""
         await trio.sleep(BACKGROUND)
         self.person.background = False
+        self._speaker = None
         for inbox in self.link.attached.values():
             inbox.mark(("awake", self.link.sid), Item(Awake(self.link.sid)))
 
@@ -378,7 +388,8 @@ class Session:
             if not (isinstance(request, Note) and _needs_no_attachment(request)):
                 raise Refused(routing.nowhere(request))
             return
-        await self._in_turn(topic)
+        if self._barrier and self._barrier != topic:
+            await self._in_turn()
         if not self._is_attached(topic) and not self._from_outside(request, topic):
             return
         if self.hub.before is not None and isinstance(request, Pub):
@@ -390,16 +401,16 @@ class Session:
         self._note_activity(request, caller.user)
         if isinstance(request, Sub):
             self._barrier = topic
-        await self.link.wait_unanswered(self.hub.settings.limits.inflight - 1)
+        if self.link.unanswered >= (inflight := self.hub.settings.limits.inflight):
+            await self.link.wait_unanswered(inflight - 1)
 
     def _may_publish(self) -> bool:
         return self.hub.settings.clients.publish or self.person.level is Level.ROOT
 
-    async def _in_turn(self, topic: str) -> None:
+    async def _in_turn(self) -> None:
         """Wait for an unanswered {sub} to another topic."""
-        if self._barrier and self._barrier != topic:
-            await self.link.wait_unanswered(0)
-            self._barrier = ""
+        await self.link.wait_unanswered(0)
+        self._barrier = ""
 
     def _is_attached(self, topic: str) -> bool:
         if topic in self.link.attached:

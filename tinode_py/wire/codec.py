@@ -6,7 +6,7 @@ The work is done in `decode`, `encode`, `cbor`, `json_text`, `readers` and `time
 from __future__ import annotations
 
 from .decode import decode_cbor, decode_json
-from .encode import Form, encode, encode_cbor, encode_json, encode_message, encode_messages
+from .encode import Form, encode, encode_cbor, encode_each, encode_json, encode_page
 from .limits import Malformed, NotUtf8, WireLimits
 from .times import parse_time, time_text
 
@@ -19,9 +19,9 @@ __all__ = [
     "decode_json",
     "encode",
     "encode_cbor",
+    "encode_each",
     "encode_json",
-    "encode_message",
-    "encode_messages",
+    "encode_page",
     "parse_time",
     "time_text",
 ]

@@ -57,7 +57,7 @@ def _read(text: bytes, limits: WireLimits) -> packets.ClientPacket:
         raise Malformed(str(error)) from None
     if packet is None:
         raise Malformed("no known request")
-    if holds_nul(text):
+    if b"\\" in text and holds_nul(text):
         _check_nul(packet)
     return packet
 

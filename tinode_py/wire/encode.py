@@ -35,6 +35,8 @@ class Form(enum.Enum):
 def encode(packet: packets.ServerPacket, form: Form) -> bytes:
     """The packet as the bytes to write. Equal packets give equal bytes."""
     if form is Form.JSON_FRAME:
+        if type(packet) is packets.Ctrl and not packet.null_params:  # what is sent most
+            return text_frame(_ctrl_text(packet))
         return text_frame(encode_json(packet))
     if form is Form.JSON_LINE:
         return encode_json(packet) + b"\n"
@@ -61,11 +63,20 @@ def encode_cbor(packet: packets.ServerPacket) -> bytes:
     return cbor.dumps(plain)
 
 
-def encode_messages(messages: Iterable[Message], address: str, *, reader: bool) -> bytes:
+def encode_page(messages: Iterable[Message], address: str, *, reader: bool) -> bytes:
     """Stored messages as finished frames with {data} in JSON, one after the other.
 
     `address`: the topic as the receiver knows it; a channel's `reader` is not told who wrote.
     """
+    return text_frames(_message_texts(messages, address, reader=reader))
+
+
+def encode_each(messages: Iterable[Message], address: str, *, reader: bool) -> list[bytes]:
+    """Each message as a finished frame, as in `encode_page`."""
+    return [text_frame(text) for text in _message_texts(messages, address, reader=reader)]
+
+
+def _message_texts(messages: Iterable[Message], address: str, *, reader: bool) -> list[bytes]:
     opening = b'{"data":{"topic":' + _json_text(address)
     openings: dict[str, bytes] = {}  # by author
     texts = []
@@ -75,16 +86,11 @@ def encode_messages(messages: Iterable[Message], address: str, *, reader: bool) 
         if begun is None:
             author = b',"from":' + _json_text(sender) if sender else b""
             begun = openings[sender] = opening + author
+        seq = b',"seq":%d' % m.seq if m.seq else b""
         head = b"" if m.head is None else b',"head":' + m.head
-        rest = (begun, _time_text(m.ts), m.seq, head, m.content)
-        texts.append(b'%b,"ts":"%b","seq":%d%b,"content":%b}}' % rest)
-    return text_frames(texts)
-
-
-def encode_message(message: Message, address: str, *, reader: bool) -> bytes:
-    """One message as a finished frame, as in `encode_messages`."""
-    m, sender = message, "" if reader else message.sender
-    return text_frame(_message_text(_json_text(address), sender, m.ts, m.seq, m.head, m.content))
+        rest = (begun, _time_text(m.ts), seq, head, m.content)
+        texts.append(b'%b,"ts":"%b"%b%b,"content":%b}}' % rest)
+    return texts
 
 
 @functools.lru_cache(maxsize=1024)
@@ -115,7 +121,7 @@ def _ctrl_text(ctrl: packets.Ctrl) -> bytes:
     topic = b',"topic":' + _json_text(ctrl.topic) if ctrl.topic else b""
     params = b""
     if ctrl.params is not None:
-        params = b',"params":' + _json_text(_AS_JSON.param(ctrl.params))
+        params = _params_text(ctrl.params)
     return b'{"ctrl":{"code":%d,"text":%b,"ts":"%b"%b%b%b}}' % (
         ctrl.code,
         _json_text(ctrl.text),
@@ -124,6 +130,12 @@ def _ctrl_text(ctrl: packets.Ctrl) -> bytes:
         topic,
         params,
     )
+
+
+def _params_text(params: Mapping[str, Any]) -> bytes:
+    if len(params) == 1 and type(seq := params.get("seq")) is int:  # of every publication
+        return b',"params":{"seq":%d}' % seq
+    return b',"params":' + _json_text(_AS_JSON.param(params))
 
 
 # Of one member: its name in the packet; whether only None is left out, not every empty value;

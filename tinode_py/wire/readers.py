@@ -20,6 +20,8 @@ from .limits import WireLimits
 from .shape import Field, Kind, fields_of
 from .times import parse_time
 
+_ABSENT = msgspec.Raw()
+
 
 @attrs.frozen
 class Reader:
@@ -70,7 +72,7 @@ def _reader(cls: type[Any], limits: WireLimits) -> Reader:
     steps: list[tuple[int, Callable[[Any], Any]]] = []
     for place, field in enumerate(fields_of(cls)):
         of_part = _reader(field.part, limits) if field.part is not None else None
-        default = msgspec.Raw() if field.kind is Kind.JSON else field.default
+        default = _ABSENT if field.kind is Kind.JSON else field.default
         members.append((field.name, _member_type(field, of_part, limits), default))
         step = _step(field, of_part)
         if step is not None:
@@ -151,7 +153,7 @@ def _json(raw: msgspec.Raw) -> bytes | None:
 
 
 def _object(raw: msgspec.Raw) -> bytes | None:
-    text = _json(raw)
+    text = _json(raw) if raw is not _ABSENT else None
     if text is not None and text[0] != ord("{"):
         raise ValueError("Expected `object` in `head`")
     return text

@@ -1,0 +1,92 @@
+"""Publications that are decided together reach everybody as if each had come alone."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from tests.live.parts import trick
+from tinode_py.client import Packet
+from tinode_py.testing import RunningServer, running_server
+
+
+async def quiet(clients: list[Any]) -> list[list[Packet]]:
+    await trio.testing.wait_all_tasks_blocked()
+    return [client.receive_all_nowait() for client in clients]
+
+
+async def told(seed: int, *, together: bool) -> tuple[list[Packet], list[list[Packet]]]:
+    """What was published in a conversation of two, and what each of four sessions has got: the
+    last one follows its inbox and is in no conversation.
+    """
+    chance = random.Random(seed)
+    async with running_server(seed=seed) as server:
+        alice, bob = await server.user("alice"), await server.user("bob")
+        again, away = await server.user("alice"), await server.user("bob")
+        for client, peer in ((alice, bob), (bob, alice), (again, bob)):
+            await client.sub(peer.user)
+        await away.sub("me", get={"what": "inbox", "inbox": {"since": 1}})
+        store = trick(server)
+        clients = [alice, again, bob, away]
+        # The topic was loaded before: it takes the tricky store when it is loaded again.
+        for runner in server.server.hub.runners():
+            runner.store = store
+        await quiet(clients)
+        store.gate = trio.Event()
+        if not together:
+            store.gate.set()
+        await alice.send({"pub": {"id": "0", "topic": bob.user, "content": "first"}})
+        await trio.testing.wait_all_tasks_blocked()
+        said = []
+        for number in range(1, 12):
+            author = chance.choice([0, 0, 0, 1, 2])
+            client, peer = clients[author], (alice if author == 2 else bob)
+            pub = {"topic": peer.user, "content": number, "noecho": chance.random() < 0.6}
+            if chance.random() < 0.8:
+                pub["id"] = str(number)
+            if chance.random() < 0.3:
+                pub["head"] = {"mime": "text/plain"}
+            said.append({"author": author, **pub})
+            await client.send({"pub": pub})
+            await trio.testing.wait_all_tasks_blocked()
+        store.gate.set()
+        return said, await quiet(clients)
+
+
+def items(packets: list[Packet]) -> list[Any]:
+    found = (packet["meta"].get("inbox", {}) for packet in packets if "meta" in packet)
+    return [item for page in found for item in page.get("items", ())]
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_batch_is_told_as_one_by_one(autojump_clock, seed: int):
+    said, together = await told(seed, together=True)
+    same, alone = await told(seed, together=False)
+    assert said == same
+    for mine, theirs in zip(without_times(together[:3]), without_times(alone[:3]), strict=True):
+        assert mine == theirs
+    assert [it["content"] for it in items(together[3])] == ["first", *range(1, 12)]
+    assert without_times(items(together[3])) == without_times(items(alone[3]))
+
+
+def without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_times(it) for name, it in value.items() if name != "ts"}
+    return [without_times(it) for it in value] if isinstance(value, list) else value
+
+
+async def test_who_speaks_is_who_the_packet_says(tinode_server: RunningServer, autojump_clock):
+    """A session is asked who it is once, but for what it says for somebody else."""
+    root, bob = await tinode_server.user("root", root=True), await tinode_server.user("bob")
+    group = (await root.sub("new1")).topic
+    await bob.sub(group)
+    await quiet([bob])
+    for extra in ({}, {"extra": {"obo": bob.user}}, {}):
+        await root.send({"pub": {"topic": group, "content": "x"}, **extra})
+        await trio.testing.wait_all_tasks_blocked()
+    data = [packet["data"] for packet in bob.receive_all_nowait() if "data" in packet]
+    assert [it["from"] for it in data] == [root.user, bob.user, root.user]

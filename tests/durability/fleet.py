@@ -136,15 +136,18 @@ async def running_fleet(
     lease: float,
     places: Sequence[Place] = (Place(),) * 3,
     reached: Callable[[str], str] = str,
+    settings: Sequence[str] = (),
 ) -> AsyncIterator[Fleet]:
-    """A node at each place. `reached`: the address at which they find a database of `cluster`."""
+    """A node at each place. `reached`: the address at which they find a database of `cluster`.
+    `settings`: more of them, for all nodes.
+    """
     url = cluster.database()
     fleet = Fleet(cluster, url.partition("@/")[2].partition("?")[0], [])
     async with trio.open_nursery() as nursery:
         for number, place in enumerate(places):
             name = f"n{number}"
             listen = f"cluster.listen={place.host}:0"
-            own = (listen, f"cluster.lease={lease}", f"cluster.name={name}")
+            own = (listen, f"cluster.lease={lease}", f"cluster.name={name}", *settings)
             args = [word for setting in own for word in ("--set", setting)]
             machine = Machine(name, folder / name, ("--store", reached(url), *args), place)
             fleet.machines.append(machine)

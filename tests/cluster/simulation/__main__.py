@@ -17,12 +17,13 @@ import time
 import attrs
 
 from .plants import PLANTS
+from .playing import WRONG
 from .scale import SCALES
 from .schedule import play
 
 
 def main() -> int:
-    """Exit with 1 if anything was wrong."""
+    """Exit with WRONG if anything was wrong; with 1 if a schedule could not be played."""
     parser = argparse.ArgumentParser(prog="tests.cluster.simulation")
     parser.add_argument("first", type=int, nargs="?", default=0)
     parser.add_argument("count", type=int, nargs="?", default=1)
@@ -58,7 +59,7 @@ def main() -> int:
             print(f"seed {seed}: {result.digest} {result.committed} {result.answers}")
             print("".join(f"  {line}\n" for line in result.wrong[:8]), flush=True)
     print(f"{bad} wrong", file=sys.stderr)
-    return 1 if bad else 0
+    return WRONG if bad else 0
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from .network import Bell, Network
 from .scale import Scale
 
 T = TypeVar("T")
+PAUSE = 0.5  # seconds before a server that could not start is started again
 SECRET = b"the secret of this cluster"
 SETTINGS: dict[str, Any] = {
     "server": {"listen": ["127.0.0.1:0"], "store": "memory:", "drain_seconds": 1.0},
@@ -171,8 +172,8 @@ class Run:
                 async with trio.open_nursery() as nursery:
                     await self._serve(nursery)
                     nursery.cancel_scope.cancel()
-        except (ConfigError, StoreError):
-            pass  # it could not start
+        except* (ConfigError, StoreError):
+            self.world.history.count("not started")
         finally:
             self.is_up = False
             if not self.crashed:
@@ -249,8 +250,15 @@ class Machine:
 
     def start(self) -> Run:
         run = self.current = self.kind(self.name, self.world, Cable(self.world), self.now)
-        self.nursery.start_soon(run.run)
+        self.nursery.start_soon(self._watch, run)
         return run
+
+    async def _watch(self, run: Run) -> None:
+        """A run that could not start is followed by another."""
+        await run.run()
+        await trio.sleep(PAUSE)
+        if self.current is run:
+            self.start()
 
     @property
     def is_up(self) -> bool:

@@ -45,10 +45,20 @@ class OwnerFaults(Faults):
         await self._signal("end", self._a_node(), signal.SIGTERM)
 
     async def kill_the_owner(self) -> None:
-        await self._signal("kill of the owner", self.fleet.machines[0], signal.SIGKILL)
+        await self._without_owner("kill of the owner", signal.SIGKILL)
 
     async def end_the_owner(self) -> None:
-        await self._signal("end of the owner", self.fleet.machines[0], signal.SIGTERM)
+        await self._without_owner("end of the owner", signal.SIGTERM)
+
+    async def _without_owner(self, kind: str, number: signal.Signals) -> None:
+        """What counts is the time from when the next owner serves."""
+        owner = self.fleet.machines[0]
+        owner.rest = self.rng.uniform(0, LEASE / 2)
+        await owner.signalled(number)
+        await owner.ended()
+        await owner.up()
+        self.waiting.begin(kind, set(self.talks))
+        await self.waiting.over()
 
     async def stop_the_owner(self) -> None:
         """Nobody is fenced for it: time stands still with the owner. What counts is the time

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import trio
+import trustme
 from trio.testing import MockClock as Clock
 
+from tests.cluster.test_reach import issue
 from tests.store.made import ANN, people, user
 from tinode_py.cluster.reach import Reach, listening_at
 from tinode_py.cluster.remote.opening import (
@@ -23,6 +25,7 @@ from tinode_py.cluster.secret import FILE, cluster_secret
 from tinode_py.config import ConfigError, Settings, database, is_lasting, remote
 from tinode_py.errors import StoreError
 from tinode_py.queries import UserById
+from tinode_py.settings_cluster import ClusterTls
 from tinode_py.store.coordination import MemoryCoordination
 from tinode_py.store.sqlite import open_owned
 
@@ -169,3 +172,37 @@ async def test_the_owner_waits_for_those_who_stop_at_the_same_time(autojump_cloc
     began = trio.current_time()
     await wait_for_leavers(shared, own, 5.0, 7.0)
     assert trio.current_time() - began == 7.0, "not for ever"
+
+
+@pytest.mark.parametrize("stranger", [False, True])
+async def test_over_tls(tmp_path: Path, stranger: bool) -> None:
+    """With a certificate on both sides; the secret alone opens nothing then."""
+    ours, theirs = trustme.CA(), trustme.CA()
+    tls = issue(ours, tmp_path, "near")
+    other = issue(theirs if stranger else ours, tmp_path, "far")
+    async with open_owned(tmp_path / "t.db") as owned, trio.open_nursery() as nursery:
+        shared = shared_by(owned, 5.0)
+        owned.serve_as(await shared.join("a", "a:1", ""))
+        await people(owned)
+        owner = owner_of(owned, shared, settings_of(tmp_path), os.urandom)
+        await nursery.start(owner.run)
+        reach = Reach(tls)
+
+        async def accept(stream: trio.SocketStream) -> None:
+            await owner.accept(reach.take(stream), trio.aclose_forcefully)
+
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, accept, listeners)
+        port = listeners[0].socket.getsockname()[1]
+        mine = settings_of(tmp_path, server={"store": f"peer://127.0.0.1:{port}"}, listen="unix:/x")
+        if stranger:
+            with pytest.raises(StoreError):
+                await _asked(mine, other, patience=0.0)
+        else:
+            assert await _asked(mine, other, patience=10.0) == user(ANN)
+        nursery.cancel_scope.cancel()
+
+
+async def _asked(settings: Settings, tls: ClusterTls, patience: float) -> object:
+    async with opened(settings, Reach(tls), os.urandom, patience) as found:
+        return await found.fetch(UserById(ANN))

@@ -18,7 +18,7 @@ from ..reach import Reach
 from ..secret import cluster_secret
 from .line import Line, Way
 from .owner import Identity, Owner
-from .store import RemoteStore, open_remote
+from .store import PATIENCE, RemoteStore, open_remote
 
 RandomBytes = Callable[[int], bytes]
 
@@ -68,10 +68,10 @@ def owner_of(
 
 @contextlib.asynccontextmanager
 async def opened(
-    settings: Settings, reach: Reach, random_bytes: RandomBytes
+    settings: Settings, reach: Reach, random_bytes: RandomBytes, patience: float = PATIENCE
 ) -> AsyncIterator[RemoteStore]:
-    """The store that `server.store` names, while the block runs. ConfigError or StoreError if it
-    cannot be had.
+    """The store that `server.store` names, while the block runs. ConfigError, or StoreError if it
+    cannot be had within `patience` seconds.
     """
     address = remote(settings)
     assert address is not None
@@ -87,7 +87,7 @@ async def opened(
         lease=settings.cluster.lease,
         queue=settings.cluster.queue,
     )
-    async with open_remote(line) as store:
+    async with open_remote(line, patience) as store:
         yield store
 
 

@@ -29,12 +29,18 @@ from .claims import Claims
 from .membership import BEATS, Membership
 from .node import Node
 from .questions import Answerer, Questions
+from .reach import is_reachable
 
 log = logging.getLogger(__name__)
 
 PAUSE = 0.5  # seconds between attempts to join
 NEWS = 0.05  # seconds between two words of commits
+BURYING = 6  # attempts to end the membership of who is dead
 LEAVING = 2.0  # seconds for topics to be let go of
+
+
+def _nobody(address: str) -> bool:
+    return False
 
 
 class Links(Protocol):
@@ -73,7 +79,7 @@ class Cluster:
     beats: int = BEATS  # in a lease
     answerers: dict[str, Answerer] = attrs.field(factory=dict)
     assigning: Assigning = attrs.field(factory=lambda: Assigning("round_robin", os.urandom))
-    is_past: Callable[[str], bool] | None = None  # who is dead, by his address, at the start
+    is_past: Callable[[str], bool] = _nobody  # who is dead, by his address, at the start
     membership: Membership = attrs.field(init=False)
     node: Node | None = None
     _fenced: int = 0  # how often
@@ -85,35 +91,45 @@ class Cluster:
     _entered: trio.Event = attrs.field(factory=trio.Event)  # as another member
 
     async def join(self) -> None:
-        """Become a member. StoreError if the store cannot be asked."""
+        """Become a member. StoreError if the store cannot be asked, or has members with whom this
+        one cannot be.
+        """
         number = await self.coordination.join(*attrs.astuple(self.place))
-        await self._end_past(number)
         self.serve_as(number)
+        others: list[Member] = []
         self.membership = Membership(
-            *(self.coordination, number, self.lease, lambda: 0, lambda members: None),
-            beats=self.beats,
+            *(self.coordination, number, self.lease, lambda: 0, others.extend), beats=self.beats
         )
         log.info("joined the cluster as node %s (%s)", number, self.place.name)
         if not await self.membership.beat():
             raise StoreError("the cluster's store could not be asked who is a member")
-        self.is_first = not self.membership.others
+        gone = [await self._has_ended(member) for member in tuple(others)]
+        self.is_first = all(gone)
+        if any(gone):
+            await self.membership.beat()  # and know no more of them
+        self.is_past = _nobody  # whoever comes back later knows nothing of the kind
 
     def doubt(self) -> None:
         """A commit was refused: see at once whether this node is a member still."""
         self.membership.look()
 
-    async def _end_past(self, number: int) -> None:
-        """Whoever is known to be dead need not be waited for, as long as a lease would take. Only
-        once: whoever comes back later knows nothing of the kind.
+    async def _has_ended(self, member: Member) -> bool:
+        """Whether a member is known to be dead; then it is none any more, and nobody needs to wait
+        for its lease. StoreError for one that lives where it cannot be reached.
         """
-        is_past, self.is_past = self.is_past, None
-        if is_past is None:
-            return
-        for member in await self.coordination.beat(number, load=0, draining=False):
-            if member.id != number and is_past(member.address):
-                gone = await self.coordination.bury(member.id)
-                how = "is no member any more" if gone else "has its lease, for it may yet write"
-                log.info("node %s (%s) has ended: it %s", member.id, member.name, how)
+        past = self.is_past(member.address)
+        if not past and is_reachable(member.address):
+            return False
+        for _ in range(BURYING):  # the database may not have noticed yet
+            if await self.coordination.bury(member.id):
+                log.info("node %s (%s) has ended: it is no member any more", member.id, member.name)
+                return True
+            await trio.sleep(PAUSE)
+        await self.coordination.leave(self.number)
+        raise StoreError(
+            f"node {member.id} ({member.name}) is on another machine, at {member.address}:"
+            " all nodes on several machines want host:port"
+        )
 
     def begin_drain(self) -> None:
         """No new clients are sent to this node any more."""

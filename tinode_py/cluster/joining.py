@@ -55,6 +55,7 @@ class Door:
     random_bytes: Callable[[int], bytes]
     secret: bytes = b""
     owner: Owner | None = None
+    begun: trio.Event = attrs.field(factory=trio.Event)  # there are links
     _links: Links | None = None
 
     def links(self, node: Node) -> Links:
@@ -70,7 +71,13 @@ class Door:
             queue=cluster.queue,
             bury=node.membership.bury,
         )
+        self.begun.set()
         return self._links
+
+    async def serve(self, listeners: list[trio.SocketListener]) -> None:
+        """Accept as soon as there is somebody to connect to; until then connections wait."""
+        await self.begun.wait()
+        await trio.serve_listeners(self.accept, listeners)
 
     async def accept(self, stream: trio.SocketStream) -> None:
         """Serve a connection that another node has made."""
@@ -120,7 +127,7 @@ async def joining(
             store.serve_as,
             on_news=news.ring,
             assigning=Assigning(settings.cluster.assign, random_bytes),
-            is_past=None if worker is None else partial(worker.is_past, own=place.address),
+            is_past=partial(_is_past, worker, place.address),
         )
         try:
             await stack.enter_async_context(joined(cluster))
@@ -132,7 +139,7 @@ async def joining(
             assert isinstance(coordination, MemoryCoordination)
             door.owner = owner_of(store, coordination, settings, random_bytes)
             await nursery.start(door.owner.run)
-        nursery.start_soon(trio.serve_listeners, door.accept, listeners)
+        nursery.start_soon(door.serve, listeners)
         try:
             yield cluster
         finally:
@@ -167,6 +174,10 @@ def _reach(settings: Settings) -> Reach:
         return Reach(settings.cluster.tls)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError("cluster.tls", str(error)) from None
+
+
+def _is_past(worker: Worker | None, own: str, address: str) -> bool:
+    return worker is not None and worker.is_past(address, own)
 
 
 def _place(settings: Settings, listener: trio.SocketListener, worker: Worker | None) -> Place:

@@ -88,6 +88,7 @@ class Links:
         self._keepers: dict[int, trio.CancelScope] = {}
         self._strangers: dict[int, trio.CancelScope] = {}  # in the order in which they came
         self._nursery: trio.Nursery | None = None
+        self._told = trio.Event()  # who is a member
         self._complaints = Complaints(log, trio.current_time)
 
     @property
@@ -98,6 +99,7 @@ class Links:
     def members(self, members: Iterable[Member]) -> None:
         """Who there should be a link to, from now on; this node may be among them."""
         self._members = {member.id: member for member in members if member.id != self.me}
+        self._told.set()
         if self._nursery is not None:
             self._reconcile(self._nursery)
 
@@ -193,6 +195,7 @@ class Links:
         try:
             with trio.move_on_after(IN_TIME) as scope:
                 self._strangers[id(stream)] = scope
+                await self._told.wait()  # a node that has just joined is connected to at once
                 return await handshake.accept(stream, self._credentials, self._is_member)
         except NoLink as no:
             why = no.why

@@ -61,6 +61,13 @@ class Reach:
         return context
 
 
+def is_reachable(address: str) -> bool:
+    """Whether a node on this machine may reach one at `address`. A Unix socket that is not here is
+    on another machine, or gone with its node.
+    """
+    return not address.startswith("unix:") or Path(address.removeprefix("unix:")).exists()
+
+
 def is_refusal(error: OSError) -> bool:
     """Whether connecting failed because nobody listens at the address, wherever it was tried."""
     cause = error.__cause__

@@ -58,7 +58,8 @@ def _read(text: bytes, limits: WireLimits) -> packets.ClientPacket:
     if packet is None:
         raise Malformed("no known request")
     if b"\\" in text and holds_nul(text):
-        _check_nul(packet)
+        for part in filter(None, (packet.request, packet.extra)):
+            _check_nul(part)
     return packet
 
 

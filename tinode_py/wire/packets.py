@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import Any, NewType
 
 import attrs
+import msgspec
 
 Json = NewType("Json", bytes)
 Time = NewType("Time", int)
@@ -436,8 +437,7 @@ REQUESTS: dict[str, type[Any]] = {
 }
 
 
-@attrs.frozen
-class ClientPacket:
+class ClientPacket(msgspec.Struct, frozen=True):
     """One decoded packet: exactly one request, and the extra part, if any."""
 
     request: Request

@@ -130,7 +130,7 @@ async def test_what_coming_and_reading_cost(server: RunningServer) -> None:
     assert page < 150
     # Greater in a process that has run other tests before; the reason is not known yet, so the
     # bar is a tenth above the greater.
-    assert coming < 1280
+    assert coming < 1240
 
 
 async def key_for_sends(server: RunningServer) -> str:

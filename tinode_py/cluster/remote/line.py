@@ -223,6 +223,18 @@ class Line:
         log.info("%s: there is a connection to the store", self._way.shown)
 
     async def _again(self) -> tuple[trio.abc.Stream, Welcome]:
+        """The next connection; meanwhile nobody waits for longer than a lease."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._give_up)
+            found = await self._next()
+            nursery.cancel_scope.cancel()
+        return found
+
+    async def _give_up(self) -> None:
+        await trio.sleep_until(self._lost_at + self._terms.silence)
+        self._fail(f"{self._why}: {_IN_DOUBT}", commits=True)
+
+    async def _next(self) -> tuple[trio.abc.Stream, Welcome]:
         least, most = self._terms.ping / 10, self._terms.ping
         pause = least
         while True:
@@ -233,8 +245,6 @@ class Line:
             except (NoLink, NotWelcome, *_BROKEN, trio.TooSlowError) as error:
                 self._why = told = self._told(error).removeprefix(f"{self._way.shown}: ")
                 self._complaints.say(("again", told), f"{self._way.shown}: {told}")
-            if trio.current_time() - self._lost_at > self._terms.silence:
-                self._fail(f"{self._why}: {_IN_DOUBT}", commits=True)
             pause = min(pause * 2, most)
 
     async def _attempt(self) -> tuple[trio.abc.Stream, Welcome]:

@@ -19,7 +19,8 @@ from .browse import Browser, Found
 from .migrate import SchemaError, packaged, version_of
 
 _TABLES = """
-SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"""
+SELECT name FROM sqlite_master
+WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'node_number' ORDER BY name"""
 
 
 class FileBrowser(Browser):

@@ -179,11 +179,6 @@ def _mode(state: TopicState, asked: Asked) -> int:
     return state.mode(item) if item else 0
 
 
-def _is_reader(state: TopicState, asked: Asked) -> bool:
-    item = seat(state, asked)
-    return bool(item and item.reader)
-
-
 def unmodified(ims: Time | None, updated: int) -> bool:
     return ims is not None and ims >= updated
 
@@ -330,7 +325,8 @@ def _ended_rows(subs: tuple[Subscription, ...], query: GetSub) -> Iterator[SubRo
 
 def _data(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[Effect]:
     query = cast(Get, asked.request).data
-    if not _mode(state, asked) & READ:
+    item = seat(state, asked)
+    if item is None or not state.mode(item) & READ:
         raise Refused(DENIED)
     if query and (query.ims is not None or query.user or query.topic):
         raise Refused(MALFORMED)
@@ -339,8 +335,7 @@ def _data(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[E
     if not messages:
         yield empty(env, asked, "data")
         return
-    reader = _is_reader(state, asked)
-    yield Page(asked.caller.sid, asked.named, messages, reader)
+    yield Page(asked.caller.sid, asked.named, messages, item.reader)
     yield reply(env, DELIVERED, asked, params={"what": "data", "count": len(messages)})
 
 

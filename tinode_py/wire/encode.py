@@ -149,6 +149,9 @@ def _plans(writer: _Writer) -> Mapping[type[Any], _Plan]:
     return {cls: writer.plan(cls) for cls in CLASSES}
 
 
+_PLAIN = frozenset({int, str})
+
+
 @attrs.frozen
 class _Writer:
     """Turns packets into plain values; `leaf` takes the JSON text inside."""
@@ -179,10 +182,13 @@ class _Writer:
 
     def param(self, value: Any) -> Any:
         """A value among `Ctrl.params`, which are free in form."""
-        if type(value) is int or type(value) is str:
+        if type(value) in _PLAIN:
             return value
         if isinstance(value, dict):
-            return {name: self.param(member) for name, member in value.items()}
+            return {
+                name: member if type(member) in _PLAIN else self.param(member)
+                for name, member in value.items()
+            }
         if isinstance(value, list | tuple):
             return [self.param(item) for item in value]
         if isinstance(value, packets.Timestamp):

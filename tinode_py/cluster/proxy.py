@@ -19,7 +19,6 @@ from collections.abc import Callable
 from math import inf
 
 import attrs
-import trio
 from msgspec import structs
 
 from .. import ids
@@ -35,13 +34,13 @@ from ..core.decision import (
 )
 from ..errors import UNAVAILABLE, UNREACHABLE, Answer
 from ..ids import Kind
-from ..live.fanout import TURN
 from ..live.inbox import Inbox
 from ..live.link import Link
 from ..live.placement import mark_of
 from ..live.rules import Item
 from ..wire.packets import Ctrl, GetData, GetInbox, GetQuery, Note, Sub, Time
 from . import protocol
+from .groups import Groups
 from .protocol import Message
 
 log = logging.getLogger(__name__)
@@ -53,14 +52,6 @@ LATE = "the topic has moved, and too much was missed"
 TURNED_AWAY = "the topic has moved, and cannot be joined now"
 
 Send = Callable[[Message], bool]
-
-
-@attrs.define
-class _Group:
-    """Readers who get the same packets. `seq`: the last message that they got together."""
-
-    links: dict[str, Link] = attrs.field(factory=dict)
-    seq: int = 0
 
 
 @attrs.define
@@ -91,7 +82,7 @@ class Proxy:
     _open: dict[str, deque[Item]] = attrs.field(factory=dict)  # unanswered, by session
     _callers: dict[str, tuple[Caller, str]] = attrs.field(factory=dict)
     _returning: dict[str, _Return] = attrs.field(factory=dict)
-    _groups: dict[int, _Group] = attrs.field(factory=dict)
+    _groups: Groups = attrs.field(factory=Groups)
     _had: dict[str, int] = attrs.field(factory=dict)  # messages that a session got by itself
     _follows: dict[str, int] = attrs.field(factory=dict)
     _shown: frozenset[str] = frozenset()  # contacts that sessions on `me` take for online
@@ -180,8 +171,7 @@ class Proxy:
         """The last message that a session got, with nothing missing before it."""
         if sid in self._returning:
             return self._returning[sid].had
-        together = (group.seq for group in self._groups.values() if sid in group.links)
-        return max(self._had.get(sid, 0), *together, 0)
+        return max(self._had.get(sid, 0), self._groups.last_of(sid))
 
     def had(self, sid: str) -> int:
         """The last message that a returning session got."""
@@ -247,7 +237,7 @@ class Proxy:
         """Take what the owner says of the topic."""
         match message:
             case protocol.Fan():
-                await self._fan(message)
+                self.delivered += await self._groups.fan(message)
             case protocol.Frames():
                 self._frames(message)
             case protocol.Group():
@@ -272,19 +262,6 @@ class Proxy:
             case protocol.Moved():
                 self.lose()
 
-    async def _fan(self, fan: protocol.Fan) -> None:
-        group = self._groups.get(fan.group)
-        if group is None:
-            return
-        group.seq = max(group.seq, fan.seq)
-        but = frozenset(fan.but)
-        for i, (sid, link) in enumerate(list(group.links.items()), 1):
-            if sid not in but:
-                link.outlet.push(fan.frames)
-                self.delivered += 1
-            if not i % TURN:
-                await trio.lowlevel.checkpoint()
-
     def _frames(self, message: protocol.Frames) -> None:
         for sid in message.sids:
             link = self._link(sid)
@@ -302,15 +279,9 @@ class Proxy:
         return link or self.link_of(sid)
 
     def _regroup(self, message: protocol.Group) -> None:
-        group = self._groups.setdefault(message.group, _Group())
-        for sid in message.went:
-            if group.links.pop(sid, None) is not None and sid in self._had:
-                self._had[sid] = max(self._had[sid], group.seq)
-        for sid in message.came:
-            if sid in self.links:
-                group.links[sid] = self.links[sid]
-        if not group.links:
-            del self._groups[message.group]
+        for sid, seq in self._groups.become(message, self.links):
+            if sid in self._had:
+                self._had[sid] = max(self._had[sid], seq)
 
     def _answered(self, sid: str) -> None:
         items = self._open.get(sid)
@@ -356,8 +327,7 @@ class Proxy:
 
     def _left(self, sid: str) -> None:
         self._forget(sid)
-        for group in self._groups.values():
-            group.links.pop(sid, None)
+        self._groups.left(sid)
 
     def _bounced(self, message: protocol.Bounced) -> None:
         """The owner is none: what it did not take waits for the next one."""

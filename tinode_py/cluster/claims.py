@@ -50,6 +50,14 @@ class Claims:
         self._released.append(topic)
         self._more.set()
 
+    async def give(self, topic: str, to: int) -> bool | None:
+        """Make another node the owner of a topic of ours. Whether it is; None: nobody knows."""
+        try:
+            return await self.coordination.give(self.node, topic, to)
+        except StoreError as error:
+            log.warning("a topic cannot be given to node %s: %s", to, error)
+            return None
+
     async def wait_released(self) -> None:
         """Wait until nothing is to be let go of."""
         while self._released:
@@ -91,6 +99,8 @@ class Claims:
         asked, self._asked = self._asked, {}
         if not asked:
             return
+        # What could not be let go of is needed again: it would be taken from its new task.
+        self._released = [topic for topic in self._released if topic not in asked]
         owners: dict[str, int] = {}
         failure: StoreError | None = StoreAway("the node ends")
         try:

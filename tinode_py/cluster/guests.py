@@ -22,6 +22,8 @@ from ..live.rules import Item
 from . import protocol
 from .protocol import Message
 
+UNDER_WAY = 10_000  # topics of which something may be under way that is to be given back
+
 
 @attrs.define(eq=False)
 class Guests:
@@ -29,18 +31,20 @@ class Guests:
 
     hub: Hub
     send: Callable[[Message], bool]
+    is_elsewhere: Callable[[str], bool] = lambda topic: False
     links: dict[str, dict[str, GuestLink]] = attrs.field(factory=dict)  # attached, by topic
+    _over: dict[str, int] = attrs.field(factory=dict)  # the last turn that is over, by topic
 
     # --- what comes ----------------------------------------------------------------------
 
     def submit(self, message: protocol.Submit) -> None:
         """An item for a topic that the other node believes to be here."""
         inbox = self.hub.inbox_of(message.topic)
-        if inbox is None:
-            if mark_of(message.event) is None:
-                self.send(protocol.Bounced(message.topic, message.sid, message.event))
-            return
         key = mark_of(message.event)
+        if inbox is None or (message.sid and self._is_over(message)):
+            if key is None:
+                self.bounce(message.topic, message.sid, message.event, message.turn)
+            return
         if key is not None:
             inbox.mark(key, Item(message.event))
             return
@@ -53,9 +57,27 @@ class Guests:
             link.form = message.form
         link.arrive(self.hub, message)
 
+    def _is_over(self, message: protocol.Submit) -> bool:
+        topic, turn = message.topic, message.turn
+        return turn <= self._over.get(topic, -1) or self.is_elsewhere(topic)
+
+    def bounce(self, topic: str, sid: str, event: Event, turn: int) -> None:
+        """Give back what was not done: the topic is not here. What the other node has sent after
+        it, not knowing that, is given back as well, so that nothing overtakes it.
+        """
+        self._end_turn(topic, turn)
+        self.send(protocol.Bounced(topic, sid, event))
+
+    def _end_turn(self, topic: str, turn: int) -> None:
+        self._over[topic] = max(turn, self._over.pop(topic, 0))
+        if len(self._over) > UNDER_WAY:
+            del self._over[next(iter(self._over))]
+
     def release(self, topic: str) -> None:
         """The topic is here no longer: whoever is attached has to return to it elsewhere."""
-        if self.links.pop(topic, None) is not None:
+        links = self.links.pop(topic, None)
+        if links is not None:
+            self._end_turn(topic, max((link.turn for link in links.values()), default=0))
             self.send(protocol.Moved(topic))
 
     def lost(self) -> None:
@@ -100,23 +122,29 @@ class _Way(NoConnection):
 class GuestLink(Link):
     """A session of another node in one topic of this one."""
 
-    __slots__ = ("_arriving", "guests", "place", "station", "topic")
+    __slots__ = ("_arriving", "guests", "place", "station", "topic", "turn")
 
     def __init__(self, topic: str, sid: str, guests: Guests) -> None:
         super().__init__(sid, _Way(self))
         self.topic = topic
         self.station = self.guests = guests
         self.place = None
+        self.turn = 0  # of its last request
         self._arriving = False
 
     def arrive(self, hub: Hub, message: protocol.Submit) -> None:
         """Take a request, which is counted as unanswered on the other node already."""
-        self._arriving = True
+        self._arriving, self.turn = True, message.turn
         taken = hub.submit(self.topic, Item(message.event, self))
         self._arriving = False
         if not taken:
             self._refuse(hub, message.event)
             self.guests.send(protocol.Answered(self.topic, self.sid))
+
+    def bounce(self, event: Event) -> None:
+        """Give back a request that was not decided: the topic is on another node now."""
+        super().answered()  # as far as this node goes
+        self.guests.bounce(self.topic, self.sid, event, self.turn)
 
     def _refuse(self, hub: Hub, event: Event) -> None:
         asked = event.asked if isinstance(event, NewLogin | PublishIs) else event

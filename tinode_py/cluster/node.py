@@ -133,7 +133,8 @@ class Node:
     def connected(self, peer: Peer) -> None:
         """There is a link to another node: it is told all that it should know."""
         self.book.begin_anew(peer.id)
-        other = Other(peer, Guests(self.hub, lambda message: other.tell(message)), Calls(peer.send))
+        guests = Guests(self.hub, lambda it: other.tell(it), self.serving.is_elsewhere)
+        other = Other(peer, guests, Calls(peer.send))
         self.others.add(other)
         for names in _pieces(runner.state.name for runner in self.hub.runners()):
             other.tell(protocol.Loaded(names))
@@ -194,6 +195,8 @@ class Node:
             case protocol.Word():
                 needing, skip = other.heard.needing(message.no, self.hub.on_me)
                 self._hear_all(needing, Deliver(message.packet, skip))
+            case protocol.Given():
+                self.serving.given(message.topic)
             case protocol.End():
                 self.hub.end_here(message.effect)
             case protocol.News():

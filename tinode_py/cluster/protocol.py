@@ -34,13 +34,16 @@ __all__ = ["BadMessage", "Message", "pack", "unpack"]  # and the classes of mess
 class Submit(msgspec.Struct, frozen=True):
     """An item for a topic that the receiver has.
 
-    `sid`: the session that asked, if one did, and the `form` in which it wants its answers.
+    `sid`: the session that asked, if one did, and the `form` in which it wants its answers. `turn`
+    grows each time the sender turns to the receiver anew for the topic: if anything of one turn
+    was bounced, all that follows of it is.
     """
 
     topic: str
     event: Event
     sid: str = ""
     form: Form = Form.JSON_FRAME
+    turn: int = 0
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -83,7 +86,15 @@ class Bounced(msgspec.Struct, frozen=True):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """The sender has let go of the topic: it is to be placed again."""
+    """The sender has let go of the topic, and has done what it will do of what it was asked for it:
+    the rest is, or will be, `Bounced`. The topic is to be placed again.
+    """
+
+    topic: str
+
+
+class Given(msgspec.Struct, frozen=True):
+    """The store has it that the topic is the receiver's."""
 
     topic: str
 
@@ -249,6 +260,7 @@ Message = (
     | Word
     | Bounced
     | Moved
+    | Given
     | Frames
     | Group
     | Fan

@@ -5,7 +5,8 @@ that are attached, so that an event crosses the wire once and is fanned out here
 nothing.
 
 When the topic's owner is lost, or lets go of it, the topic is placed again, perhaps here. What was
-unanswered is then answered 503: nobody knows whether it was done. Attached sessions return by
+unanswered when it was lost is answered 503: nobody knows whether it was done. An owner that lets
+go answers it or gives it back, and it is asked of the next one. Attached sessions return by
 themselves: the proxy asks for them, in a request that they never see, and they get what they have
 missed, the oldest first. A session that cannot return, or has missed too much, is ended: its
 client comes back and reads what it lacks. So a gap is never silent.
@@ -15,10 +16,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 
 import attrs
+import trio
 from msgspec import structs
 
 from .. import ids
@@ -36,34 +38,23 @@ from ..errors import UNAVAILABLE, UNREACHABLE, Answer
 from ..ids import Kind
 from ..live.inbox import Inbox
 from ..live.link import Link
+from ..live.moving import Seated
 from ..live.placement import mark_of
+from ..live.quietly import is_quiet
 from ..live.rules import Item
-from ..wire.packets import Ctrl, GetData, GetInbox, GetQuery, Note, Sub, Time
+from ..wire.packets import Ctrl, Note, Sub, Time
 from . import protocol
 from .groups import Groups
 from .protocol import Message
+from .returning import LATE, MISSED, TURNED_AWAY, Return, missed
 
 log = logging.getLogger(__name__)
 
 BATCH = 200  # items handed on before others get their turn
+PATIENCE = 5.0  # seconds for a former owner to give back what it has not done
 IDLE = 30.0  # seconds after which a proxy that nobody uses ends
-MISSED = 100  # messages that a returning session gets at once
-LATE = "the topic has moved, and too much was missed"
-TURNED_AWAY = "the topic has moved, and cannot be joined now"
 
 Send = Callable[[Message], bool]
-
-
-@attrs.define
-class _Return:
-    """A session on its way back to a topic that has moved. `had`: the last message that it got;
-    `shown`: contacts that it takes for online; `joined`: the topic's last message when it was
-    attached again, None before that.
-    """
-
-    had: int
-    shown: frozenset[str] = frozenset()
-    joined: int | None = None
 
 
 @attrs.define(eq=False)
@@ -77,11 +68,16 @@ class Proxy:
     is_closing: Callable[[], bool] = lambda: False  # the server ends, and with it all proxies
     links: dict[str, Link] = attrs.field(factory=dict)  # attached
     moved: bool = True  # nobody knows where the topic is
+    turn: int = 0  # see `protocol.Submit`
+    bounced_by: int = 0  # the node that was taken for the owner last
+    _gives_back: bool = False  # the owner that was, all that it has not done
+    _given_back: list[Item] = attrs.field(factory=list)
+    _settled: trio.Event = attrs.field(factory=trio.Event)  # rung when nothing is unanswered
     _send: Send = attrs.field(default=lambda message: False)
     _tell: Send = attrs.field(default=lambda message: False)
     _open: dict[str, deque[Item]] = attrs.field(factory=dict)  # unanswered, by session
     _callers: dict[str, tuple[Caller, str]] = attrs.field(factory=dict)
-    _returning: dict[str, _Return] = attrs.field(factory=dict)
+    _returning: dict[str, Return] = attrs.field(factory=dict)
     _groups: Groups = attrs.field(factory=Groups)
     _had: dict[str, int] = attrs.field(factory=dict)  # messages that a session got by itself
     _follows: dict[str, int] = attrs.field(factory=dict)
@@ -95,14 +91,14 @@ class Proxy:
         (True). `send` gives the owner a message; False if that cannot be. `tell` as well, for
         what must not be missing: the owner is lost if it cannot be.
         """
-        self._send, self._tell, self.moved = send, tell, False
+        self._send, self._tell, self.moved, self._gives_back = send, tell, False, False
         for item in self.returning():
             self._hand_on(item)
         while True:
             items = await self.inbox.take(BATCH, inf if self._in_use else IDLE)
             if self._has_moved():
                 self.inbox.put_first(items)
-                self._refuse_open()
+                await self._take_back()
                 return False
             for item in items:
                 self._hand_on(item)
@@ -122,16 +118,53 @@ class Proxy:
         return bool(self.links or self._open)
 
     def lose(self) -> None:
-        """The owner is lost, or owns the topic no longer."""
+        """The owner is lost: nobody knows what it has done."""
+        self._gives_back = False
+        self._settled.set()
+        self._place_again()
+
+    def _place_again(self) -> None:
         if not self.moved:
             self.moved = True
             self.inbox.mark("moved", Item(Woken()))
+
+    def let_go(self) -> None:
+        """The owner owns the topic no longer, and says what became of all that it was asked."""
+        if not self.moved:
+            self._gives_back = True
+        self._place_again()
+
+    async def _take_back(self) -> None:
+        with trio.move_on_after(PATIENCE):
+            while self._gives_back and self._open:
+                self._settled = trio.Event()
+                await self._settled.wait()
+        self._refuse_open()
+        self._put_back()
+
+    def _put_back(self) -> None:
+        """What was given back is asked again, in the order in which it was asked."""
+        self.inbox.put_first(self._given_back)
+        self._given_back = []
+
+    def adopt(self, sessions: Iterable[Seated], shown: Iterable[str] = ()) -> None:
+        """The topic was here until now: its sessions of this node return to it where it is."""
+        for known in (self.links, self._callers, self._returning, self._had, self._follows):
+            known.clear()
+        for it in sessions:
+            sid = it.link.sid
+            self.links[sid], self._callers[sid] = it.link, (it.caller, it.named)
+            self._had[sid] = it.had
+            if it.follows is not None:
+                self._follows[sid] = it.follows
+        self._shown = frozenset(shown)
 
     def refuse_all(self, answer: Answer) -> None:
         """Whatever was asked is refused: nobody can be asked for the time being. Notices wait, if
         anybody is here whom they may concern.
         """
         self._refuse_open()
+        self._put_back()
         for item in self.inbox.take_nowait():
             if isinstance(item.event, Gone):
                 self._forget(item.event.sid)
@@ -160,9 +193,10 @@ class Proxy:
             caller, named = self._callers[sid]
             back = self._returning.get(sid)
             shown = self._shown if back is None or back.joined is not None else back.shown
-            sub = Sub(topic=named, get=self._missed(sid))
+            get = missed(self.topic, self._had[sid], self._follows.get(sid))
+            sub = Sub(topic=named, get=get)
             event = Asked(caller, sub, named, quiet=True, shown=tuple(sorted(shown)))
-            self._returning[sid] = _Return(self._had[sid], shown)
+            self._returning[sid] = Return(self._had[sid], shown)
             link.asked()
             found.append(Item(event, link))
         return found
@@ -176,16 +210,6 @@ class Proxy:
     def had(self, sid: str) -> int:
         """The last message that a returning session got."""
         return self._had.get(sid, 0)
-
-    def _missed(self, sid: str) -> GetQuery | None:
-        match ids.kind_of(self.topic):
-            case Kind.ME if sid in self._follows:
-                return GetQuery(what="inbox", inbox=GetInbox(since=self._follows[sid] + 1))
-            case Kind.ME | Kind.FIND | Kind.ROOM:
-                return None
-            case _:
-                data = GetData(since=self._had[sid] + 1, limit=MISSED)
-                return GetQuery(what="data", data=data)
 
     # --- to the owner --------------------------------------------------------------------
 
@@ -205,8 +229,8 @@ class Proxy:
             self._callers[link.sid] = event.caller, event.named
         elif isinstance(event, Brought):
             self._callers[link.sid] = event.caller, self.topic
-        send = self._tell if _is_quiet(item) else self._send
-        if send(protocol.Submit(self.topic, event, link.sid, link.form)):
+        send = self._tell if is_quiet(item.event) else self._send
+        if send(protocol.Submit(self.topic, event, link.sid, link.form, self.turn)):
             self._open.setdefault(link.sid, deque()).append(item)
         else:
             self._refuse(item, UNREACHABLE)
@@ -260,7 +284,7 @@ class Proxy:
             case protocol.Bounced():
                 self._bounced(message)
             case protocol.Moved():
-                self.lose()
+                self.let_go()
 
     def _frames(self, message: protocol.Frames) -> None:
         for sid in message.sids:
@@ -287,18 +311,25 @@ class Proxy:
         items = self._open.get(sid)
         if not items:
             return
-        item = items.popleft()
-        if not items:
-            del self._open[sid]
+        item = self._close(sid, items)
         assert item.link is not None
         item.link.answered()
         returning = self._returning.get(sid)
-        if returning is not None and not any(map(_is_quiet, items)):
+        if returning is not None and not any(is_quiet(it.event) for it in items):
             if returning.joined is None:
                 self._end(sid, TURNED_AWAY)
             else:
                 self._had[sid] = returning.joined
                 del self._returning[sid]
+
+    def _close(self, sid: str, items: deque[Item]) -> Item:
+        """The first of a session's requests is open no longer."""
+        item = items.popleft()
+        if not items:
+            del self._open[sid]
+        if not self._open:
+            self._settled.set()
+        return item
 
     def _asking(self, sid: str) -> None:
         items = self._open.get(sid)
@@ -333,20 +364,13 @@ class Proxy:
         """The owner is none: what it did not take waits for the next one."""
         items = self._open.get(message.sid)
         if items:
-            item = items.popleft()
-            if not items:
-                del self._open[message.sid]
-            self._put_back(item)
+            if is_quiet((item := self._close(message.sid, items)).event) and item.link is not None:
+                item.link.answered()  # it is asked again for all who return
+            else:
+                self._given_back.append(item)
         elif not message.sid:
-            self._put_back(Item(message.event))
-        self.lose()
-
-    def _put_back(self, item: Item) -> None:
-        if _is_quiet(item):
-            assert item.link is not None
-            item.link.answered()  # it is asked again for all who return
-        else:
-            self.inbox.put_first([item])
+            self._given_back.append(Item(message.event))
+        self.let_go()
 
     def _end(self, sid: str, reason: str) -> None:
         link = self.links.get(sid)
@@ -363,7 +387,3 @@ class Proxy:
         link = self.links.pop(sid, None)
         if link is not None:
             link.detach(self.topic)
-
-
-def _is_quiet(item: Item) -> bool:
-    return isinstance(item.event, Asked) and item.event.quiet

@@ -2,32 +2,45 @@
 
 A topic that is asked for is claimed in the store. If it becomes ours its task runs here; if it is
 another node's, a proxy hands on what comes. It is placed again whenever its owner is lost.
+
+A topic that is here may be given to another node, between two batches of its task. Sessions of all
+nodes then return to it, as they do when an owner is lost; but what was asked and not done is kept,
+and asked of the new owner. Whoever did not take part in it, or was cut off in the middle, finds out
+in the store, as ever.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 
 import attrs
 import trio
 
+from ..core.decision import Gone, Recheck, Woken
+from ..core.me import MeState
 from ..errors import INTERNAL, UNAVAILABLE, UNREACHABLE, StoreError
-from ..ids import Kind, kind_of
 from ..live.hub import Hub
 from ..live.inbox import Inbox
 from ..live.link import Link
+from ..live.moving import leave, may_move, seated
+from ..live.quietly import is_quiet
 from ..live.rules import Item
 from ..live.runner import Runner
 from . import protocol
 from .announcing import Announcing
 from .claims import Claims
+from .guests import GuestLink
 from .others import Others
 from .protocol import Message
-from .proxy import LATE, MISSED, TURNED_AWAY, Proxy
+from .proxy import Proxy
+from .returning import LATE, MISSED, TURNED_AWAY
 
 log = logging.getLogger(__name__)
 
+SETTLED = 2.0  # seconds after which a topic that was given away is at home elsewhere
+LOOK = 1.0  # seconds for sessions to return to a topic
 PAUSE = 0.5  # seconds before the store is asked again, after it could not be
 
 Own = Callable[[str, Inbox[Item]], Runner]  # the task of a topic that is here
@@ -44,7 +57,15 @@ class Serving:
     announcing: Announcing = attrs.field(init=False)
     _proxies: dict[str, tuple[int, Proxy]] = attrs.field(factory=dict)  # with the owner
     _life: dict[str, trio.CancelScope] = attrs.field(factory=dict)  # of tasks of topics
+    _running: dict[str, Runner] = attrs.field(factory=dict)
+    # Sessions of this node that return to a topic that is here now, and what they had.
+    _arriving: dict[str, dict[str, int]] = attrs.field(factory=dict)
+    _giving: dict[str, int] = attrs.field(factory=dict)  # topics of this node, and to whom
+    _given: set[str] = attrs.field(factory=set)  # topics that are to be ours, as others say
+    _turns: int = 0
     _over: bool = False  # the node is no member any more
+    moved: int = 0  # topics given away so far
+    kept: int = 0  # topics that were to be given away, and could not be
 
     @announcing.default
     def _announcing(self) -> Announcing:
@@ -87,13 +108,18 @@ class Serving:
             await trio.sleep(PAUSE)
             return False
         if owner == self.id:
-            await self._run(proxy, own(topic, proxy.inbox))
-            return True
+            return await self._run(proxy, own(topic, proxy.inbox))
+        self._given.discard(topic)
+        self._sort_out(proxy)
         other = await self.others.reached(owner)
         if other is None:
             proxy.refuse_all(UNREACHABLE)
             return self._is_over(proxy)
         self._proxies[topic] = (owner, proxy)
+        if proxy.bounced_by == owner:
+            other.tell(protocol.Given(topic))  # it did not know
+        self._turns += 1
+        proxy.bounced_by, proxy.turn = 0, self._turns
         try:
             over = await proxy.run(other.peer.send, other.tell)
         finally:
@@ -109,33 +135,167 @@ class Serving:
         self.hub.forget(proxy.topic)
         return True
 
-    async def _run(self, proxy: Proxy, runner: Runner) -> None:
-        """The topic is here, until it is used no more."""
+    async def _run(self, proxy: Proxy, runner: Runner) -> bool:
+        """The topic is here, until it is used no more; False: until it was given away."""
         topic = proxy.topic
         await self.announcing.announce(topic)
         items = proxy.returning()
         proxy.inbox.put_first(items)
         for item in items:
             assert item.link is not None
-            self.hub.nursery.start_soon(self._check, runner, item.link, proxy.had(item.link.sid))
+            self._arriving.setdefault(topic, {})[item.link.sid] = proxy.had(item.link.sid)
+            self.hub.nursery.start_soon(self._check, runner, item.link)
+        if topic in self._given:
+            self._given.discard(topic)
+            self.hub.nursery.start_soon(self._look, runner)
         try:
-            await runner.run()
+            while await self._ran(runner):
+                if await self._gave(proxy, runner):
+                    return False
         except trio.Cancelled:
             runner.abandon()
             raise
+        self._arriving.pop(topic, None)
         self.claims.release(topic)
         self.others.tell(protocol.Unloaded((topic,)))
         for other in self.others:
             other.guests.release(topic)
+        return True
 
-    async def _check(self, runner: Runner, link: Link, had: int) -> None:
-        """A session that cannot return to a topic, or has missed too much, is ended."""
+    async def _ran(self, runner: Runner) -> bool:
+        """Run the topic's task; whether it has ended because the topic is to be given away."""
+        topic = runner.state.name
+        self._running[topic] = runner
+        try:
+            await runner.run()
+        finally:
+            del self._running[topic]
+        return runner.leaving
+
+    async def _look(self, runner: Runner) -> None:
+        """A `me` looks for what its sessions may have missed while they had none."""
+        await trio.sleep(LOOK)
+        if isinstance(runner.state, MeState):
+            runner.inbox.mark("recheck", Item(Recheck()))
+
+    # --- giving away ---------------------------------------------------------------------
+
+    def begin_to_give(self, topic: str, to: int) -> bool:
+        """Give a topic that is here to another node, as soon as its task is done with what it is
+        at. False if that cannot be.
+        """
+        runner = self._running.get(topic)
+        if runner is None or runner.leaving or not may_move(runner) or self.others.get(to) is None:
+            return False
+        self._giving[topic] = to
+        leave(runner)
+        return True
+
+    def topics(self) -> list[str]:
+        """The topics that are here, and are used."""
+        return list(self._running)
+
+    @property
+    def giving(self) -> int:
+        """How many topics are being given away."""
+        return len(self._giving)
+
+    async def _gave(self, proxy: Proxy, runner: Runner) -> bool:
+        """Give the topic away, whose task has ended; False if it stays here."""
+        topic, to = proxy.topic, self._giving[runner.state.name]
+        try:
+            given = self._is_free(runner) and await self._is_given(topic, to)
+        finally:
+            del self._giving[topic]
+            runner.leaving = False
+        if not given:
+            self.kept += 1
+            return False
+        self.moved += 1
+        self.hub.stand_in(topic, proxy.inbox)
+        other = self.others.get(to)
+        if other is not None:
+            other.tell(protocol.Given(topic))
+        for sid, had in self._arriving.pop(topic, {}).items():
+            if (link := self.hub.link_of(sid)) is not None:
+                self._judge(runner, link, had)
+        proxy.adopt(seated(runner), runner.rules.shown(runner.state))
+        runner.vacate()
+        self._sort_out(proxy)
+        for other in self.others:
+            other.guests.release(topic)
+        self.hub.nursery.start_soon(self._settle, topic)
+        log.debug("the topic was given to node %s", to, extra={"topic": topic})
+        return True
+
+    def _is_free(self, runner: Runner) -> bool:
+        """Whether the topic may go now: not before sessions of this node have returned to it."""
+        return may_move(runner) and not runner.inbox.waits(_returns)
+
+    async def _is_given(self, topic: str, to: int) -> bool:
+        given = await self.claims.give(topic, to)
+        while given is None:  # it may have taken place
+            try:
+                given = await self.claims.owner(topic) != self.id
+            except StoreError:
+                await trio.sleep(PAUSE)
+        return given
+
+    def _sort_out(self, proxy: Proxy) -> None:
+        """What sessions of other nodes have asked is theirs to ask elsewhere; whether such a
+        session is gone they say there.
+        """
+        kept = []
+        for item in proxy.inbox.take_nowait():
+            if isinstance(item.link, GuestLink):
+                item.link.bounce(item.event)
+            elif not isinstance(item.event, Gone) or item.event.sid in proxy.links:
+                kept.append(item)
+        proxy.inbox.put_first(kept)
+
+    async def _settle(self, topic: str) -> None:
+        """Until the topic is at home elsewhere, this node stands for it: so nobody is taken for
+        gone, and no notice for one to a topic that is nowhere.
+        """
+        await trio.sleep(SETTLED)
+        if not isinstance(self.hub.loaded(topic), Runner):  # it may have come back
+            self.hub.went(topic, online=False)
+            self.others.tell(protocol.Unloaded((topic,)))
+
+    def given(self, topic: str) -> None:
+        """Another node says that a topic is ours. The store says whether that is so."""
+        if topic in self._running or self.hub.closing:
+            return
+        self._given.add(topic)
+        if topic in self._proxies:
+            self.hub.nursery.start_soon(self._reconsider, topic)
+        else:
+            self.hub.submit(topic, Item(Woken()))
+
+    async def _reconsider(self, topic: str) -> None:
+        """Look whether a topic that was another node's is ours, of which that says nothing yet."""
+        with contextlib.suppress(StoreError):
+            if await self.claims.owner(topic) == self.id and topic in self._proxies:
+                self._proxies[topic][1].let_go()
+
+    def is_elsewhere(self, topic: str) -> bool:
+        """Whether another node has the topic, as far as is known here."""
+        found = self._proxies.get(topic)
+        return found is not None and not found[1].moved
+
+    async def _check(self, runner: Runner, link: Link) -> None:
         await link.wait_unanswered(0)
+        had = self._arriving.get(runner.state.name, {}).pop(link.sid, None)
+        if had is not None:
+            self._judge(runner, link, had)
+
+    def _judge(self, runner: Runner, link: Link, had: int) -> None:
+        """A session that could not return to a topic, or has missed too much, is ended."""
         if link.ended:
             return
         if runner.links.get(link.sid) is not link:
             link.outlet.finish(1012, TURNED_AWAY)
-        elif runner.state.last_seq - had > MISSED and kind_of(runner.state.name) is not Kind.ROOM:
+        elif (runner.first_seq or 0) - had > MISSED:
             link.outlet.finish(1012, LATE)
 
     async def receive(self, node: int, message: Message) -> None:
@@ -143,6 +303,8 @@ class Serving:
         owner, proxy = self._proxies.get(getattr(message, "topic", ""), (0, None))
         if proxy is not None and owner == node:
             await proxy.receive(message)
+            if isinstance(message, protocol.Bounced):
+                proxy.bounced_by = node
 
     def lose(self, node: int) -> None:
         """Topics of a node are to be placed again."""
@@ -159,3 +321,7 @@ class Serving:
         self._over = True
         for scope in list(self._life.values()):
             scope.cancel()
+
+
+def _returns(item: Item) -> bool:
+    return is_quiet(item.event) and not isinstance(item.link, GuestLink)

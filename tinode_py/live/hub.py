@@ -160,8 +160,12 @@ class Hub:
             runner = self._own(name, inbox)
             self.tasks.begin(runner)
             return runner
-        seat = self._runners[name] = Seat(inbox)
         self.nursery.start_soon(self.placement.serve, name, inbox, self._own, name=f"topic {name}")
+        return self.stand_in(name, inbox)
+
+    def stand_in(self, name: str, inbox: Inbox[Item]) -> Seat:
+        """A topic is elsewhere, or nobody knows yet where."""
+        self._runners[name] = seat = Seat(inbox)
         return seat
 
     def _own(self, name: str, inbox: Inbox[Item]) -> Runner:

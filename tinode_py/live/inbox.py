@@ -135,6 +135,10 @@ class Inbox(Generic[T]):
         assert self._channel is not None, "the reader has gone to rest"
         return self._channel[1]
 
+    def waits(self, is_meant: Callable[[T], bool]) -> bool:
+        """Whether something of a kind waits to be taken; marks aside."""
+        return any(map(is_meant, self._waiting or ()))
+
     async def _in_time(self, timeout: float) -> list[T] | None:
         """The next batch, or None. A cancel scope costs more than a batch at hand."""
         with trio.move_on_after(timeout):

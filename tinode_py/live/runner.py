@@ -9,7 +9,7 @@ What it guarantees. Nothing is emitted that was not committed. If a commit fails
 that batch are answered with an error, the state is thrown away and loaded again before the
 next item. The task ends when its topic has been unused for a while, or at once when it was
 deleted; nothing that was accepted into the inbox is lost by that. It also ends when there is
-nothing to do (`rest`), and another one begins with the next item.
+nothing to do (`rest`; another begins with the next item), and to go elsewhere (`leaving`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import trio
 
 from ..changes import Batch, Change, Committed, Stale
 from ..core.decision import (
-    Asked,
     Attach,
     Broadcast,
     CallIs,
@@ -37,11 +36,9 @@ from ..core.decision import (
     Follows,
     Gone,
     InboxGrew,
-    NewLogin,
     Online,
     Page,
     Publish,
-    PublishIs,
     Push,
     Reply,
     Retire,
@@ -49,7 +46,6 @@ from ..core.decision import (
     Tell,
     Told,
     Woken,
-    ctrl,
 )
 from ..core.deeds import deeds
 from ..errors import (
@@ -60,11 +56,12 @@ from ..errors import (
     StoreError,
 )
 from ..store.base import Store
-from ..wire.packets import Ctrl, Note
+from ..wire.packets import Ctrl
 from .fanout import Emission, FanOut
 from .inbox import Inbox
 from .link import Link
 from .quietly import after, in_order, is_unsaid, part, say
+from .refusing import refusal
 from .rules import Item, Rules, State, Surroundings, is_of_no_use, refusal_of
 
 log = logging.getLogger(__name__)
@@ -84,6 +81,9 @@ class Runner:
     fanout: FanOut | None
     batch_size: int
     links: dict[str, Link] = attrs.field(factory=dict)
+    leaving: bool = False  # the topic is to be elsewhere: the task ends, whatever waits
+    taken: int = 0  # items so far
+    first_seq: int | None = None  # the number of the last message when the topic was loaded
     _guests: dict[str, Link] = attrs.field(factory=dict)  # in a call, without being attached
     _loaded: bool = False
     _retired: bool = False
@@ -96,7 +96,7 @@ class Runner:
     _open: dict[int, Item] = attrs.field(factory=dict)  # taken, not answered yet; by identity
 
     async def run(self) -> None:
-        """Serve the inbox until the topic is unused or gone, or may rest: nudged for nothing."""
+        """Serve the inbox until the topic is unused or gone, may rest (nudged) or is to leave."""
         while not self._may_end():
             self._set_alarm()
             self._failed = False
@@ -108,6 +108,7 @@ class Runner:
                 return
             self._idle = False
             self.turn += 1
+            self.taken += len(items)
             items = self.rules.gathered(items)
             self._open = {id(item): item for item in items}
             self.busy_at = trio.current_time()
@@ -118,19 +119,27 @@ class Runner:
                 self._give_up()
             del items  # an idle topic keeps nothing of its last batch
             self._open.clear()
+        if not self.leaving:
+            self._over = True
+            self.hub.forget(self.state.name)
+
+    def vacate(self) -> None:
+        """The topic is elsewhere from now on: know nobody any more."""
         self._over = True
-        self.hub.forget(self.state.name)
+        for sid in self.links:
+            self.hub.detached(self.state.name, sid)
+        self.links.clear()
 
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to do, and the state is what the store holds."""
-        return self._idle and self._loaded and self.inbox.is_empty
+        return self._idle and self._loaded and self.inbox.is_empty and not self.leaving
 
     def _give_up(self) -> None:
         """Answer what is unanswered with an error; start again from the store."""
         self._loaded, self._failed = False, True
         for item in self._open.values():
-            for effect in self._refusal(item, INTERNAL).effects:
+            for effect in refusal(self.hub.env(), item, INTERNAL).effects:
                 if isinstance(effect, Detach):
                     self._change_table(effect, item)
                 elif item.link is not None and isinstance(effect, Reply):
@@ -143,23 +152,21 @@ class Runner:
         unanswered, and know nobody any more. Sessions of other nodes keep their place: those
         see the link end, and return them to where the topic is then.
         """
-        self._over = True
         for item in self._open.values():
-            for effect in self._refusal(item, UNAVAILABLE).effects:
+            for effect in refusal(self.hub.env(), item, UNAVAILABLE).effects:
                 if isinstance(effect, Reply) and item.link is not None:
                     item.link.send(effect.packet)
             if item.link is not None:
                 item.link.answered()
         self._open.clear()
-        for sid, link in self.links.items():
+        for link in self.links.values():
             if link.station is None:
                 link.detach(self.state.name)
-            self.hub.detached(self.state.name, sid)
-        self.links.clear()
+        self.vacate()
 
     def _may_end(self) -> bool:
-        if not self.inbox.is_empty:
-            return False
+        if self.leaving or not self.inbox.is_empty:
+            return self.leaving
         return self.hub.closing or (self._retired and not self.links)
 
     def _set_alarm(self) -> None:
@@ -212,6 +219,8 @@ class Runner:
     async def _load(self) -> None:
         rows = self.rules.rows(self.state.name)
         self.state.load(*[await self.store.fetch(query) for query in rows])
+        if self.first_seq is None:
+            self.first_seq = self.state.last_seq
         self._loaded = True
 
     async def decide(self, item: Item) -> Decision:
@@ -224,32 +233,18 @@ class Runner:
             facts = {query: await self.store.fetch(query) for query in needed} if needed else {}
             decision = self.rules.decide(self.state, item.event, facts, env)
         except Refused as no:
-            return self._refusal(item, no.answer, no.params)
+            return refusal(self.hub.env(), item, no.answer, no.params)
         except StoreError as error:
             self.hub.complaints.failed("facts could not be fetched", error, topic=self.state.name)
             self._failed = True
-            return self._refusal(item, error.answer)
+            return refusal(self.hub.env(), item, error.answer)
         except Exception:  # a bug must cost one request, not the topic
             log.exception("a request failed", extra={"topic": self.state.name})
             self._loaded, self._failed = False, True
-            return self._refusal(item, INTERNAL)
+            return refusal(self.hub.env(), item, INTERNAL)
         for change in decision.changes:
             self.state.apply(change)
         return decision
-
-    def _refusal(self, item: Item, answer: Answer, params: Any = None) -> Decision:
-        """What is done in place of an item that failed: its sender is told, and a session that
-        has ended is detached all the same.
-        """
-        if isinstance(item.event, Gone):
-            return Decision(effects=tuple(map(Detach, item.event.sids)))
-        asked = item.event.asked if isinstance(item.event, NewLogin | PublishIs) else item.event
-        if not isinstance(asked, Asked) or item.link is None:
-            return Decision()
-        if answer in (INTERNAL, UNAVAILABLE) and isinstance(asked.request, Note):
-            return Decision()  # nobody waits for an answer to a note
-        packet = ctrl(self.hub.env(), answer, asked, params=params)
-        return Decision(effects=(Reply(item.link.sid, packet),))
 
     # --- commit, emit --------------------------------------------------------------------
 
@@ -270,7 +265,7 @@ class Runner:
             failure = await self._commit((*changes, *told), patient=patient)
         if failure is not None:
             self._loaded, self._failed = False, True
-            settled = [(item, self._refusal(item, *failure)) for item, _ in settled]
+            settled = [(item, refusal(self.hub.env(), item, *failure)) for item, _ in settled]
         await self._emit(settled)
 
     async def _commit(

@@ -25,6 +25,7 @@ KINDS = {  # how often, one beside the others
     "crashed": 3,
     "wrong_clock": 1,
     "slow_store": 2,
+    "moves": 4,
 }
 
 
@@ -136,6 +137,20 @@ class Faults:
             await self._for(run.name, "has a slow store", run.cable.slow)
             run.cable.slow = 0.0
         return run is not None
+
+    # --- topics --------------------------------------------------------------------------
+
+    async def moves(self) -> bool:
+        """Topics go to other nodes, one after the other; not a fault, but it meets some."""
+        for _ in range(self.rng.randrange(1, 8)):
+            machine = self._some()
+            if machine.is_up and (node := machine.node) is not None:
+                topic = self.rng.choice([*sorted(node.serving.topics()), "none"])
+                to = self.rng.choice([*(other.peer.id for other in node.others), 0])
+                if node.serving.begin_to_give(topic, to):
+                    self.history.note(machine.name, "is to give", topic, "to node", to)
+            await trio.sleep(self.rng.random() * 0.5)
+        return True
 
     # --- machines ------------------------------------------------------------------------
 

@@ -264,6 +264,12 @@ class Machine:
     def is_up(self) -> bool:
         return self.current is not None and self.current.is_up
 
+    @property
+    def node(self) -> Node | None:
+        """The member that it is."""
+        cluster = self.current.cluster if self.current is not None else None
+        return cluster.node if cluster is not None else None
+
     def crash(self, *, silent: bool) -> None:
         """Stop in the middle of whatever it does; `silent`: the others are not told by their
         connections.

@@ -134,16 +134,19 @@ class Server:
     async def drain(self) -> None:
         """Stop in good order: at most `server.drain_seconds`, then what is left is broken off.
 
-        What was asked is answered, what is asked from now on is refused; then every session
-        is told and closed.
+        Topics that are used on other nodes go there; what was asked is answered, what is asked
+        from then on is refused; then every session is told and closed.
         """
         self.ready = False
-        if self.companions is not None:
-            self.companions.begin_drain()
+        seconds = self.settings.server.drain_seconds
         self.front.begin_drain()
         self.events.journal.close()
-        self.hub.draining = True
-        with trio.move_on_after(self.settings.server.drain_seconds) as patience:
+        with trio.move_on_after(seconds) as patience:
+            if self.companions is not None:
+                self.companions.begin_drain()
+                with trio.move_on_after(seconds / 2):
+                    await self.companions.hand_over()
+            self.hub.draining = True
             await self.hub.wait_idle()
         self.hub.shut_down(Ctrl(SHUTDOWN.code, SHUTDOWN.text, Time(self.entrance.now())))
         with trio.move_on_at(min(patience.deadline, trio.current_time() + _LAST_POLL)):

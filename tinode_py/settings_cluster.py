@@ -55,6 +55,12 @@ class Cluster:
         low=0.5,
         high=300,
     )
+    rebalance: int = key(
+        60,
+        "How many topics this node may give to others in a minute, because they are used there or"
+        " because it has too much to do. 0: none, but when it ends.",
+        high=100_000,
+    )
     queue: int = key(
         16777216,
         "What may wait for one other node; more breaks the link, which is made anew.",

@@ -264,6 +264,7 @@ class Machines:
         factory=lambda: MemoryCoordination(trio.current_time)
     )
     lease: float = LEASE
+    moves: int = 60  # topics that each node may give away in a minute
     cables: dict[str, Cable] = attrs.field(factory=dict)
     clusters: dict[str, Cluster] = attrs.field(factory=dict)
     servers: dict[str, RunningServer] = attrs.field(factory=dict)
@@ -282,6 +283,8 @@ class Machines:
                 self.network.links,
                 fenced.serve_as,
                 on_news=news.ring,
+                moves=self.moves,
+                cpu=lambda: 0.0,
             )
             self.clusters[name] = made
             return joined(made)
@@ -317,10 +320,10 @@ class Machines:
 
 @contextlib.asynccontextmanager
 async def nodes(
-    *names: str, delay: float = 0.001, **settings: Any
+    *names: str, delay: float = 0.001, moves: int = 60, **settings: Any
 ) -> AsyncIterator[tuple[Machines, list[RunningServer]]]:
     """So many nodes that know each other."""
-    machines = Machines(network=Network(delay))
+    machines = Machines(network=Network(delay), moves=moves)
     # Nodes beat for ever: without a deadline a virtual clock would go on as long.
     with trio.fail_after(PATIENCE):
         async with contextlib.AsyncExitStack() as stack:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
@@ -80,10 +81,14 @@ class Cluster:
     answerers: dict[str, Answerer] = attrs.field(factory=dict)
     assigning: Assigning = attrs.field(factory=lambda: Assigning("round_robin", os.urandom))
     is_past: Callable[[str], bool] = _nobody  # who is dead, by his address, at the start
+    moves: int = 60  # topics that may be given away in a minute
+    cpu: Callable[[], float] = time.process_time
     membership: Membership = attrs.field(init=False)
     node: Node | None = None
     _fenced: int = 0  # how often
     _fenced_at: int = 0  # ms since 1970
+    _moved: int = 0  # by earlier members, as the next one
+    _kept: int = 0
     _past: Traffic = attrs.field(factory=Traffic)  # of earlier members
     _hub: Hub | None = None
     _standing: Standing | None = None
@@ -138,6 +143,11 @@ class Cluster:
         if self.node is not None:
             self.node.jobs.let_go()
 
+    async def hand_over(self) -> None:
+        """Give the topics that are used on other nodes to these; returns when that is done."""
+        if self.node is not None:
+            await self.node.rebalance.empty()
+
     async def alone(self, job: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do what only one node may do at a time, whenever it is this one's turn."""
         node = None
@@ -175,10 +185,11 @@ class Cluster:
         """What this node counts."""
         node, fenced = self.node, (self._fenced, self._fenced_at)
         if node is None:
-            return NodeStatistics(1, 0, 0, 0, 0, *fenced, self._past)
+            return NodeStatistics(1, 0, 0, 0, 0, 0, 0, *fenced, self._past)
         return NodeStatistics(
             *(len(node.members) + 1, len(node.others)),
             *(sum(1 for _ in node.hub.runners()), node.serving.proxies(), len(node.jobs.doing)),
+            *(self._moved + node.serving.moved, self._kept + node.serving.kept),
             *fenced,
             self._past + node.others.traffic(),
         )
@@ -249,6 +260,7 @@ class Cluster:
             *(self.number, hub, claims, self.membership),
             *(self.on_news, self._reread, self._ended),
             Questions(self.answerers),
+            *(self.moves, self.cpu),
         )
         self.membership.load = lambda: hub.statistics().sessions
         self.node = hub.placement = node
@@ -296,6 +308,7 @@ class Cluster:
             nursery.start_soon(links.run)
             nursery.start_soon(node.claims.run)
             nursery.start_soon(node.serving.announcing.run)
+            nursery.start_soon(node.rebalance.run)
             nursery.start_soon(self._tell_news, node)
 
     async def _come_back(self) -> None:
@@ -304,6 +317,8 @@ class Cluster:
         if hub is not None and self.node is not None:
             self._fenced, self._fenced_at = self._fenced + 1, hub.now()
             self._past += attrs.evolve(self.node.others.traffic(), waiting=0)
+            self._moved += self.node.serving.moved
+            self._kept += self.node.serving.kept
             self.node.abandon()
             hub.abandon(ctrl(hub.env(), UNAVAILABLE))
         while True:

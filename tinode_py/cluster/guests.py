@@ -6,6 +6,7 @@ single packets under the session's name, messages once for all readers of a view
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -33,6 +34,7 @@ class Guests:
     send: Callable[[Message], bool]
     is_elsewhere: Callable[[str], bool] = lambda topic: False
     links: dict[str, dict[str, GuestLink]] = attrs.field(factory=dict)  # attached, by topic
+    _asked: Counter[str] = attrs.field(factory=Counter)  # requests by topic
     _over: dict[str, int] = attrs.field(factory=dict)  # the last turn that is over, by topic
 
     # --- what comes ----------------------------------------------------------------------
@@ -48,6 +50,7 @@ class Guests:
         if key is not None:
             inbox.mark(key, Item(message.event))
             return
+        self._asked[message.topic] += 1
         if not message.sid:
             self.hub.submit(message.topic, Item(message.event))
             return
@@ -88,6 +91,11 @@ class Guests:
                 for inbox in link.attached.values():
                     inbox.mark(("gone", link.sid), Item(Gone(link.sid)))
         self.links.clear()
+
+    def take_asked(self) -> Counter[str]:
+        """What was asked since this was called last, by topic."""
+        asked, self._asked = self._asked, Counter()
+        return asked
 
     # --- as a station --------------------------------------------------------------------
 

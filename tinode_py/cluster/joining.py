@@ -128,6 +128,7 @@ async def joining(
             on_news=news.ring,
             assigning=Assigning(settings.cluster.assign, random_bytes),
             is_past=partial(_is_past, worker, place.address),
+            moves=settings.cluster.rebalance,
         )
         try:
             await stack.enter_async_context(joined(cluster))

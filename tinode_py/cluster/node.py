@@ -34,6 +34,7 @@ from .membership import Membership
 from .others import Other, Others, Peer
 from .protocol import Message
 from .questions import Questions
+from .rebalance import Rebalance
 from .serving import Serving
 
 log = logging.getLogger(__name__)
@@ -54,10 +55,13 @@ class Node:
     # A user's last session, on another node, is over; why.
     on_ended: Callable[[str, str], None] = lambda user, reason: None
     questions: Questions = attrs.field(factory=lambda: Questions({}))
+    moves: int = 0  # topics that may be given away in a minute
+    cpu: Callable[[], float] = lambda: 0.0  # seconds of a core that this process has used
     members: tuple[Member, ...] = ()
     others: Others = attrs.field(factory=Others)
     book: Book = attrs.field(init=False)
     serving: Serving = attrs.field(init=False)
+    rebalance: Rebalance = attrs.field(init=False)
     jobs: Jobs = attrs.field(init=False)
 
     @book.default
@@ -67,6 +71,13 @@ class Node:
     @serving.default
     def _serving(self) -> Serving:
         return Serving(self.id, self.hub, self.claims, self.others)
+
+    @rebalance.default
+    def _rebalance(self) -> Rebalance:
+        return Rebalance(self.id, self.serving, self.others, self.moves, self.cpu, self._is_ending)
+
+    def _is_ending(self, node: int) -> bool:
+        return any(it.id == node and it.draining for it in self.members)
 
     @jobs.default
     def _jobs(self) -> Jobs:
@@ -195,6 +206,8 @@ class Node:
             case protocol.Word():
                 needing, skip = other.heard.needing(message.no, self.hub.on_me)
                 self._hear_all(needing, Deliver(message.packet, skip))
+            case protocol.Busy(share):
+                self.rebalance.told(node, share)
             case protocol.Given():
                 self.serving.given(message.topic)
             case protocol.End():

@@ -99,6 +99,12 @@ class Given(msgspec.Struct, frozen=True):
     topic: str
 
 
+class Busy(msgspec.Struct, frozen=True):
+    """What share of a core the sender uses."""
+
+    share: float
+
+
 class Frames(msgspec.Struct, frozen=True):
     """Finished frames for some sessions of the receiver.
 
@@ -261,6 +267,7 @@ Message = (
     | Bounced
     | Moved
     | Given
+    | Busy
     | Frames
     | Group
     | Fan

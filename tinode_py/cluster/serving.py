@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
+from math import inf
 
 import attrs
 import trio
@@ -61,9 +62,11 @@ class Serving:
     # Sessions of this node that return to a topic that is here now, and what they had.
     _arriving: dict[str, dict[str, int]] = attrs.field(factory=dict)
     _giving: dict[str, int] = attrs.field(factory=dict)  # topics of this node, and to whom
+    _given_at: dict[str, float] = attrs.field(factory=dict)
     _given: set[str] = attrs.field(factory=set)  # topics that are to be ours, as others say
     _turns: int = 0
     _over: bool = False  # the node is no member any more
+    gave: trio.Event = attrs.field(factory=trio.Event)  # set when one of them is done with
     moved: int = 0  # topics given away so far
     kept: int = 0  # topics that were to be given away, and could not be
 
@@ -147,6 +150,7 @@ class Serving:
             self.hub.nursery.start_soon(self._check, runner, item.link)
         if topic in self._given:
             self._given.discard(topic)
+            self._given_at[topic] = trio.current_time()
             self.hub.nursery.start_soon(self._look, runner)
         try:
             while await self._ran(runner):
@@ -156,6 +160,7 @@ class Serving:
             runner.abandon()
             raise
         self._arriving.pop(topic, None)
+        self._given_at.pop(topic, None)
         self.claims.release(topic)
         self.others.tell(protocol.Unloaded((topic,)))
         for other in self.others:
@@ -191,6 +196,14 @@ class Serving:
         leave(runner)
         return True
 
+    def running(self, topic: str) -> Runner | None:
+        """The task of a topic that is here."""
+        return self._running.get(topic)
+
+    def given_at(self, topic: str) -> float:
+        """When a topic was given to this node, by Trio's clock, if that was so."""
+        return self._given_at.get(topic, -inf)
+
     def topics(self) -> list[str]:
         """The topics that are here, and are used."""
         return list(self._running)
@@ -208,10 +221,13 @@ class Serving:
         finally:
             del self._giving[topic]
             runner.leaving = False
+            self.gave.set()
+            self.gave = trio.Event()
         if not given:
             self.kept += 1
             return False
         self.moved += 1
+        self._given_at.pop(topic, None)
         self.hub.stand_in(topic, proxy.inbox)
         other = self.others.get(to)
         if other is not None:

@@ -267,8 +267,7 @@ class Hub:
 
     def inbox_of(self, topic: str) -> Inbox[Item] | None:
         """What waits for a topic that is loaded, or on its way to where it is."""
-        found = self._runners.get(topic)
-        return None if found is None else found.inbox
+        return found.inbox if (found := self._runners.get(topic)) else None
 
     def enter(self, link: Link) -> None:
         """A session has begun."""

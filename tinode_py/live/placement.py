@@ -104,6 +104,11 @@ class Companions(Protocol):
     def begin_drain(self) -> None:
         """The node will end: no new clients are to be sent to it, and its jobs are for others."""
 
+    async def hand_over(self) -> None:
+        """The node will end: topics that sessions of other nodes use go there, while they are
+        served. Returns when that is done.
+        """
+
     @property
     def answerers(self) -> dict[str, Callable[..., Awaitable[Any]]]:
         """What the others may ask here, by the name of the question. They are given arguments

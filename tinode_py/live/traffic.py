@@ -28,6 +28,7 @@ class NodeStatistics:
     - `links`: nodes that it reaches.
     - `owned`, `proxies`: topics that it has, and those of other nodes that its sessions use.
     - `jobs`: what it does for all.
+    - `moved`, `kept`: topics that were given to other nodes; that were to be, and could not.
     - `fenced`, `fenced_at`: how often it was taken for dead, and when last (ms since 1970; 0).
     """
 
@@ -36,6 +37,8 @@ class NodeStatistics:
     owned: int
     proxies: int
     jobs: int
+    moved: int
+    kept: int
     fenced: int
     fenced_at: int
     traffic: Traffic

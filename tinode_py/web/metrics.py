@@ -159,6 +159,8 @@ def _node(sources: Sources) -> Iterator[Metric]:
         {"own": found.owned, "proxy": found.proxies},
     )  # fmt: skip
     yield GaugeMetricFamily("tinode_node_jobs", "What it does for all nodes.", found.jobs)
+    yield CounterMetricFamily("tinode_node_moved", "Topics given to other nodes.", found.moved)
+    yield CounterMetricFamily("tinode_node_kept", "Topics that could not be given.", found.kept)
     yield _labelled(
         CounterMetricFamily, "tinode_node_bytes", "Bytes over links.", "way",
         {"sent": over.sent, "received": over.received},

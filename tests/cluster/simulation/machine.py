@@ -204,6 +204,7 @@ class Run:
             self._links,
             self.cable.serve_as,
             on_news=news.ring,
+            cpu=lambda: 0.0,
             beats=self.world.scale.beats,
         )
         return joined(self.cluster)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 
+import attrs
 import pytest
 import trio
 import trio.testing
 
 from tinode_py.cluster.handshake import Credentials, NoLink, accept, connect
+from tinode_py.cluster.protocol import VERSION
 
 SECRET = b"the secret of this cluster"
 
@@ -29,7 +31,7 @@ async def both(one: Credentials, wants: int, other: Credentials) -> list[object]
     async def connecting() -> None:
         async with near:
             try:
-                await connect(near, one, wants)
+                found[0] = await connect(near, one, wants)
             except NoLink as no:
                 found[0] = no.why
 
@@ -48,7 +50,7 @@ async def both(one: Credentials, wants: int, other: Credentials) -> list[object]
 
 
 async def test_two_nodes_of_one_cluster(autojump_clock: object) -> None:
-    assert await both(node(1), 2, node(2)) == [None, 1]
+    assert await both(node(1), 2, node(2)) == [VERSION, (1, VERSION)]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ async def test_a_stranger_is_told_nothing_that_the_secret_made(autojump_clock: o
     [
         (node(3).hello(1), "it has another number"),
         (node(2).hello(4), "it has another number"),
-        (b"tinode/2" + node(2).hello(1)[8:], "it is no node of this version"),
+        (b"tinudo" + node(2).hello(1)[6:], "it is no node of a cluster"),
         (node(2).hello(1)[:-1], "it closed the connection"),
         (node(2).hello(1) + bytes(32), "it has another secret"),
     ],
@@ -103,11 +105,29 @@ async def test_what_the_one_that_connects_does_not_believe(
         await connect(near, node(1), 2)
 
 
-async def test_another_version_is_named(autojump_clock: object) -> None:
+async def test_a_stranger_is_named(autojump_clock: object) -> None:
     near, far = trio.testing.memory_stream_pair()
-    await near.send_all(b"tinode/2" + node(1).hello(2)[8:])
-    with pytest.raises(NoLink, match="it is no node of this version"):
+    await near.send_all(b"tinudo" + node(1).hello(2)[6:])
+    with pytest.raises(NoLink, match="it is no node of a cluster"):
         await accept(far, node(2), anybody)
+
+
+@pytest.mark.parametrize("newer", [1, 2])
+async def test_two_versions_speak_the_newest_that_both_know(
+    autojump_clock: object, newer: int
+) -> None:
+    one, two = (attrs.evolve(node(it), newest=9 if it == newer else 7, oldest=5) for it in (1, 2))
+    assert await both(one, 2, two) == [7, (1, 7)]
+
+
+async def test_versions_that_have_nothing_in_common_are_named_on_both_sides(
+    autojump_clock: object,
+) -> None:
+    old, new = attrs.evolve(node(1), newest=7, oldest=5), attrs.evolve(node(2), newest=9, oldest=9)
+    assert await both(old, 2, new) == [
+        "it speaks version 9 of what nodes say, and this node versions 5 to 7",
+        "it speaks versions 5 to 7 of what nodes say, and this node version 9",
+    ]
 
 
 async def test_nothing_is_read_beyond_the_handshake(autojump_clock: object) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import random
 
+import attrs
 import pytest
 import trio
 import trio.testing
 from trio.testing import MockClock as Clock
 
 from tests.cluster.nodes import SECRET, Heard, Network, Node, Wire
-from tinode_py.cluster import handshake
+from tinode_py.cluster import handshake, protocol
 from tinode_py.cluster.handshake import Credentials
 from tinode_py.cluster.link import IN_TIME, STRANGERS, Peer
 from tinode_py.cluster.peer import TURN
 from tinode_py.cluster.protocol import Call, Fan, Message, Moved, News, Result, Told, pack
-from tinode_py.core.decision import Woken
+from tinode_py.core.decision import Presence, Woken
 from tinode_py.store.coordination import Member
 
 LEASE = 5.0
@@ -450,8 +451,8 @@ async def test_an_impostor_cannot_speak_for_a_member(
     class Impostor:
         async def accept(self, stream: Wire) -> None:
             hello = await stream.receive_some(56)
-            _, me, them, nonce = handshake._HELLO.unpack(hello)
-            await stream.send_all(handshake._HELLO.pack(b"tinode/1", them, me, nonce))
+            *versions, me, them, nonce = handshake._HELLO.unpack(hello)
+            await stream.send_all(handshake._HELLO.pack(*versions, them, me, nonce))
             proof = await stream.receive_some(32)
             await stream.send_all(proof)  # reflected: the role is in it
 
@@ -618,3 +619,26 @@ def check(node: Node, sender: int, runs: list[list[Message]]) -> None:
     for run in runs:
         of_run = [m for m in came if m in run]
         assert of_run == run[: len(of_run)]
+
+
+async def test_a_message_that_an_older_version_does_not_know_is_not_sent(
+    autojump_clock: Clock, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And costs no link."""
+    monkeypatch.setattr(protocol, "VERSION", 9)
+    monkeypatch.setitem(protocol.SINCE, protocol.Reread, 9)
+    monkeypatch.setitem(protocol.SINCE, Presence, 9)
+    newer, older = network.start(1), network.start(2)
+    newer.links._credentials = attrs.evolve(newer.links._credentials, newest=9)
+    network.know()
+    await trio.sleep(1)
+    peer = newer.heard.now[2]
+    assert peer.version == 1
+    sent = [
+        *(protocol.Reread(), protocol.News(), protocol.Told("grpA", Presence("usrA", "on"))),
+        protocol.Told("grpA", Woken()),
+    ]
+    assert all(peer.send(message) for message in sent)
+    await trio.sleep(1)
+    assert older.heard.words("received") == [sent[1], sent[3]]
+    assert older.heard.words("lost") == []

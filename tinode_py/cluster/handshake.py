@@ -18,51 +18,58 @@ from __future__ import annotations
 import hmac
 import struct
 from collections.abc import Callable
-from typing import Literal
 
 import attrs
 import trio
 
-_HELLO = struct.Struct(">8sQQ32s")  # protocol and version, from, to, nonce
-_PROTOCOL = b"tinode/1"
+from .protocol import OLDEST, VERSION
+
+_HELLO = struct.Struct(">6sBBQQ32s")  # protocol, newest and oldest version, from, to, nonce
+_PROTOCOL = b"tinode"
 PROOF = 32  # bytes
 NONCE = 32
 _CONNECTS, _ACCEPTS = b"tinode-py link: connects", b"tinode-py link: accepts"
-
-Why = Literal[
-    "it closed the connection",
-    "it is no node of this version",
-    "it has another number",
-    "it has another secret",
-    "it is no member of the cluster",
-]
 
 
 class NoLink(Exception):
     """There is no link with whoever is at the other end."""
 
-    def __init__(self, why: Why) -> None:
+    def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
 
 
 @attrs.frozen
 class Credentials:
-    """What a node shows: its number, and that it holds the secret."""
+    """What a node shows: its number, and that it holds the secret. `newest` and `oldest`: the
+    versions of `protocol` that it speaks.
+    """
 
     me: int
     secret: bytes = attrs.field(repr=False)
     random_bytes: Callable[[int], bytes] = attrs.field(repr=False)
+    newest: int = VERSION
+    oldest: int = OLDEST
 
     def hello(self, them: int) -> bytes:
-        return _HELLO.pack(_PROTOCOL, self.me, them, self.random_bytes(NONCE))
+        versions = self.newest, self.oldest
+        return _HELLO.pack(_PROTOCOL, *versions, self.me, them, self.random_bytes(NONCE))
+
+    def agreed(self, hello: bytes) -> int:
+        """The newest version that both sides speak; NoLink if there is none."""
+        _, newest, oldest, *_ = _HELLO.unpack(hello)
+        if min(newest, self.newest) < max(oldest, self.oldest):
+            theirs, ours = _versions(oldest, newest), _versions(self.oldest, self.newest)
+            raise NoLink(f"it speaks {theirs} of what nodes say, and this node {ours}")
+        return min(int(newest), self.newest)
 
     def proof(self, role: bytes, hellos: bytes) -> bytes:
         return hmac.digest(self.secret, role + hellos, "sha256")
 
 
-async def connect(stream: trio.abc.Stream, credentials: Credentials, them: int) -> None:
-    """Be the one that connects; returns when node `them` has proved that it is it.
+async def connect(stream: trio.abc.Stream, credentials: Credentials, them: int) -> int:
+    """Be the one that connects; returns when node `them` has proved that it is it, with the
+    version that both speak.
 
     Raises NoLink, or what the stream does.
     """
@@ -71,14 +78,17 @@ async def connect(stream: trio.abc.Stream, credentials: Credentials, them: int) 
     theirs = await exactly(stream, _HELLO.size)
     if _who(theirs) != (them, credentials.me):
         raise NoLink("it has another number")
+    version = credentials.agreed(theirs)
     await stream.send_all(credentials.proof(_CONNECTS, mine + theirs))
     await check(stream, credentials.proof(_ACCEPTS, mine + theirs))
+    return version
 
 
 async def accept(
     stream: trio.abc.Stream, credentials: Credentials, is_member: Callable[[int], bool]
-) -> int:
-    """Be the one that is connected to; the number of the other node, which has proved it.
+) -> tuple[int, int]:
+    """Be the one that is connected to; the number of the other node, which has proved it, and the
+    version that both speak. If there is none, both sides know why.
 
     The node with the lower number connects; any other is refused. `is_member` is asked last.
     Raises NoLink, or what the stream does.
@@ -89,19 +99,24 @@ async def accept(
         raise NoLink("it has another number")
     mine = credentials.hello(them)
     await stream.send_all(mine)
+    version = credentials.agreed(theirs)
     await check(stream, credentials.proof(_CONNECTS, theirs + mine))
     if not is_member(them):
         raise NoLink("it is no member of the cluster")
     await stream.send_all(credentials.proof(_ACCEPTS, theirs + mine))
-    return them
+    return them, version
 
 
 def _who(hello: bytes) -> tuple[int, int]:
     """From whom and to whom it is."""
-    protocol, sender, receiver, _ = _HELLO.unpack(hello)
+    protocol, _, _, sender, receiver, _ = _HELLO.unpack(hello)
     if protocol != _PROTOCOL:
-        raise NoLink("it is no node of this version")
+        raise NoLink("it is no node of a cluster")
     return sender, receiver
+
+
+def _versions(oldest: int, newest: int) -> str:
+    return f"version {newest}" if oldest == newest else f"versions {oldest} to {newest}"
 
 
 async def check(stream: trio.abc.Stream, proof: bytes) -> None:

@@ -127,9 +127,9 @@ class Links:
         for what the other side does.
         """
         try:
-            them = await self._meet(stream)
-            if them is not None:
-                await self._serve(stream, them)
+            met = await self._meet(stream)
+            if met is not None:
+                await self._serve(stream, *met)
         finally:
             await trio.aclose_forcefully(stream)
 
@@ -165,7 +165,7 @@ class Links:
         try:
             with trio.fail_after(IN_TIME):
                 stream = await self._connect(member.address)
-                await handshake.connect(stream, self._credentials, member.id)
+                version = await handshake.connect(stream, self._credentials, member.id)
         except NoLink as no:
             why: str = no.why
             if why == "it closed the connection":
@@ -176,7 +176,7 @@ class Links:
         except _BROKEN as error:
             self._no_link(member, str(error.__cause__ or error) or "the connection broke")
         else:
-            await self._serve(stream, member.id)
+            await self._serve(stream, member.id, version)
         finally:
             if stream is not None:
                 await trio.aclose_forcefully(stream)
@@ -187,8 +187,10 @@ class Links:
 
     # --- accepting -----------------------------------------------------------------------
 
-    async def _meet(self, stream: trio.abc.Stream) -> int | None:
-        """Which node it is; None if it is none. The oldest of too many strangers has to go."""
+    async def _meet(self, stream: trio.abc.Stream) -> tuple[int, int] | None:
+        """Which node it is, and the version to speak; None if it is none. The oldest of too many
+        strangers has to go.
+        """
         if len(self._strangers) >= STRANGERS:
             self._strangers.pop(next(iter(self._strangers))).cancel()
         why = f"it did not show within {IN_TIME:g} s who it is"
@@ -211,13 +213,13 @@ class Links:
 
     # --- connected -----------------------------------------------------------------------
 
-    async def _serve(self, stream: trio.abc.Stream, them: int) -> None:
+    async def _serve(self, stream: trio.abc.Stream, them: int, version: int) -> None:
         while (former := self.peers.get(them)) is not None:
             former.reset("another connection takes its place")
             await former.wait_ended()
         if not self._is_member(them):
             return
-        peer = Peer(them, self._terms)
+        peer = Peer(them, self._terms, version=version)
         await peer.run(stream, self._table)
         self._complaints.say(("lost", them), f"lost the link to node {them}: {peer.reason}")
         if self._nursery is not None and self._bury is not None and self._is_member(them):

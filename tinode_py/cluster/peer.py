@@ -68,8 +68,15 @@ class Peer:
     `reason` says why it is over, as far as it is. `traffic` tells bytes and messages so far.
     """
 
-    def __init__(self, id: int, terms: Terms, language: Language = protocol) -> None:
+    def __init__(
+        self,
+        id: int,
+        terms: Terms,
+        language: Language = protocol,
+        version: int = protocol.VERSION,
+    ) -> None:
         self.id = id
+        self.version = version  # that both sides speak
         self._language = language
         self.reason = ""
         self.sent = self.received = 0  # bytes
@@ -91,8 +98,11 @@ class Peer:
         or too much waits (one message may be longer than that by itself). Never waits.
 
         Raises BadMessage for one of more than 64 MB. After False a later, shorter message may
-        go: where a gap matters, `reset`.
+        go: where a gap matters, `reset`. What the other side's version does not know is not
+        sent, which is no gap.
         """
+        if self.version < protocol.VERSION and not protocol.is_known(message, self.version):
+            return not self.reason
         return self.send_packed(self._language.pack(message))
 
     def send_packed(self, data: bytes) -> bool:

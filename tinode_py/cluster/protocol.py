@@ -6,7 +6,8 @@ them, and frames that are finished for the sockets of clients.
 
 Two versions understand each other while a cluster is upgraded node by node, since unknown fields
 are dropped and missing ones have their defaults. An unknown class is a `BadMessage`, which costs
-the link: a new class may be sent only to nodes that know it.
+the link: a class that is newer than `OLDEST` is listed in `SINCE`, and is not sent to a node of an
+older version. Whoever sends one must do without it there.
 """
 
 from __future__ import annotations
@@ -289,6 +290,9 @@ Message = (
     | Result
     | Fault
 )
+VERSION = 1  # of all this
+OLDEST = 1  # the oldest version with which a link can be had
+SINCE: dict[type, int] = {}  # classes of messages, and of events in them, that came later
 MESSAGES: frozenset[type] = frozenset(Message.__args__)
 # What a decision is made with, and what comes of it, stays where the topic is.
 _AT_HOME = frozenset({"Env", "Decision"})
@@ -315,6 +319,12 @@ KNOWN: dict[str, type] = {
     "wire.Form": Form,
 }
 _SHAPES = Shapes(KNOWN)
+
+
+def is_known(message: Any, version: int) -> bool:
+    """Whether a node of a version knows a message."""
+    event = getattr(message, "event", None)
+    return max(SINCE.get(type(message), 0), SINCE.get(type(event), 0)) <= version
 
 
 def pack(message: Message) -> bytes:

@@ -5,7 +5,6 @@ reading.
 from __future__ import annotations
 
 import socket
-import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,6 @@ from pathlib import Path
 import trio
 
 from tinode_py import ids
-from tinode_py.access import PRES
 from tinode_py.changes import Batch, Change, PutSubscription, PutTopic
 from tinode_py.records import Subscription, Topic
 from tinode_py.store.sqlite import open_sqlite
@@ -22,7 +20,7 @@ from .arriving import Wanted, come
 from .figures import Row, row, tail
 from .load import Client, Sockets, close, masked, session
 from .machine import Meter, resident
-from .people import PRIVATE, Person
+from .people import PRIVATE, Person, mute
 from .publishing import Audience, audience
 from .setup import SILENT, Server, Setup, serving
 from .work import Figures, measured
@@ -53,13 +51,6 @@ def group(setup: Setup) -> Iterator[Row]:
         load = used.load / used.seconds
         yield row(f"{count:,} sessions", **figures, load=load)
         close([author, *crowd.readers], crowd.sockets)
-
-
-def mute(path: Path, topic: str) -> None:
-    """Members hear of messages, and of nobody's coming and going."""
-    with sqlite3.connect(path) as db:
-        db.execute("UPDATE subscription SET want = want & ~? WHERE topic = ?", (PRES, topic))
-    db.close()
 
 
 def _told(crowd: Audience, messages: int, pause: float) -> tuple[list[float], Figures]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,3 +118,10 @@ def _conversations(people: People, now: int, history: int) -> Iterator[Change]:
             text = b'"%064d"' % seq
             yield AppendMessage(Message(name, seq, one.user, now, None, text))
         yield SetMarks(name, one.user, FIRST + history, FIRST + history)
+
+
+def mute(path: Path, topic: str) -> None:
+    """Members hear of messages, and of nobody's coming and going."""
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE subscription SET want = want & ~? WHERE topic = ?", (access.PRES, topic))
+    db.close()

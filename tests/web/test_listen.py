@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -52,6 +53,28 @@ async def listeners():
     yield opened
     for listener in opened:
         await listener.aclose()
+
+
+async def test_little_waits_for_a_session_that_does_not_answer(serving: NewWorld, listeners):
+    """Also after a time in which it was read fast, when systems allow for more."""
+    message = text("x" * 120)
+    async with serving(listeners) as world, trio.open_nursery() as nursery:
+        client = await connected(listeners)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        await upgraded(client)
+        nursery.start_soon(drained, client)
+        sent = 0
+        with contextlib.suppress(trio.TooSlowError):
+            while True:
+                if sent == 20_000:
+                    world.session.gate = trio.Event()
+                with trio.fail_after(1):
+                    await client.send_all(message * 100)
+                sent += 100
+        waiting = (sent - len(world.session.got)) * len(message)
+        assert waiting < 150_000
+        nursery.cancel_scope.cancel()
+        reset(client)
 
 
 async def test_a_websocket_over_tcp_writes_at_once(serving: NewWorld, listeners):

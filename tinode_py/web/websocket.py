@@ -10,6 +10,7 @@ code if it can still be reached.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from typing import Protocol
 
@@ -27,7 +28,10 @@ from .silence import Silence, Silences
 _WENT_AWAY = Ending(close_frame(1001), broken_off=False)
 _FAILED = Ending(close_frame(1011), broken_off=False)
 _HUNG_UP = Ending(b"", broken_off=True)
-_CHUNK = 65_536
+_CHUNK = 16_384
+# What the system may hold of a peer that sends faster than he is answered, doubled by Linux. Left
+# alone it takes half a megabyte of each: seconds of work, to which everybody else is held up.
+_HELD = 32_768
 _MESSAGE = (str, bytes)
 _MANY = 32  # events without a pause: others want their turn
 
@@ -66,7 +70,10 @@ class WebSocket:
 
     def __init__(self, stream: trio.abc.Stream, terms: SocketTerms) -> None:
         self._stream = stream
-        self._sock = socket_of(stream) if isinstance(stream, trio.SocketStream) else None
+        sock = socket_of(stream)
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _HELD)
+        self._sock = sock if isinstance(stream, trio.SocketStream) else None
         self._terms = terms
         self._outbox = SocketOutbox(stream, terms.outlet)
         self._reception = Reception(terms.message_size)

@@ -31,6 +31,16 @@ def logged(form: str, level: str = "info") -> io.StringIO:
     return stream
 
 
+@pytest.mark.parametrize(
+    ("form", "told"), [("text", "closed worker=2 user=usrX\n"), ("json", '"worker": 2,')]
+)
+def test_each_line_of_one_of_several_tells_which(form: str, told: str) -> None:
+    stream = io.StringIO()
+    log.configure("info", form, stream, worker=2)
+    logger.info("session closed", extra={"user": "usrX"})
+    assert told in stream.getvalue()
+
+
 def test_a_line_of_text() -> None:
     stream = logged("text")
     logger.info("session closed", extra={"session": "s1", "user": "usrX", "topic": None})

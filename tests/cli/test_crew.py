@@ -56,6 +56,8 @@ class Stage:
     def crew(self, script: str, count: int = 2) -> Crew:
         def close() -> None:
             self.closed = True
+            with self.file.open("a") as file:
+                file.write("closed\n")
 
         def command(worker: Worker) -> Sequence[str]:
             return [sys.executable, "-S", "-c", BEGIN + script, worker.text, str(self.file)]
@@ -203,3 +205,36 @@ async def test_one_that_ends_badly_when_told_to_stop_is_told_of(stage: Stage) ->
 
     script = SERVE + "if worker['number'] == 2: sys.exit(3)"
     assert await run(stage.crew(script), work) == 1
+
+
+# A crew of two that do not stop, in a process of its own.
+STUBBORN = """
+import os, sys, trio
+from pathlib import Path
+from tests.cli.test_crew import Stage
+script = "line.send(b'r')\\ntold(f'is {os.getpid()}')\\ntime.sleep(600)"
+crew = Stage(Path(sys.argv[1])).crew(script)
+sys.exit(trio.run(crew.run, lambda: None))
+"""
+
+
+async def test_a_second_signal_ends_all_at_once(stage: Stage) -> None:
+    line = [sys.executable, "-c", STUBBORN, str(stage.folder)]
+    first = await trio.lowlevel.open_process(line)
+    await until(lambda: sum("is" in it.split() for it in stage.told()) == 2)
+    pids = [int(it.split()[2]) for it in stage.told() if "is" in it.split()]
+    first.send_signal(signal.SIGTERM)
+    await stage.until("closed")
+    assert first.returncode is None  # it waits for those who drain
+    first.send_signal(signal.SIGTERM)
+    with trio.fail_after(PATIENCE):
+        assert await first.wait() == 1
+    await until(lambda: not any(lives(pid) for pid in pids))
+
+
+def lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"

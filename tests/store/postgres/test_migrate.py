@@ -17,7 +17,16 @@ from tinode_py.store import dump
 from tinode_py.store import migrate as sqlite_migrate
 from tinode_py.store.migrate import SchemaError
 from tinode_py.store.postgres.address import Address, AddressFault
-from tinode_py.store.postgres.migrate import FIRST, OWN, TABLES, migrate, newest, packaged
+from tinode_py.store.postgres.coordination import open_coordination
+from tinode_py.store.postgres.migrate import (
+    FIRST,
+    OWN,
+    TABLES,
+    beside,
+    migrate,
+    newest,
+    packaged,
+)
 from tinode_py.store.postgres.statements import Connection
 from tinode_py.store.postgres.store import open_postgres
 
@@ -84,6 +93,64 @@ async def test_data_of_the_version_before(url: str, db: Connection, folder: Path
         async with open_postgres(Address.of(url)):
             raise AssertionError
     assert (caught.value.found, caught.value.known) == (newest() + 1, newest())
+
+
+def added(folder: Path, *notes: str) -> int:
+    """Migrations on top, each with a first line; the number of the last."""
+    number = newest()
+    for note in notes:
+        number += 1
+        script = f"{note}\nALTER TABLE account ADD COLUMN note{number} TEXT;\n"
+        (folder / f"{number:04}_note.sql").write_text(script)
+    return number
+
+
+async def test_older_and_newer_nodes_side_by_side(url: str, db: Connection, folder: Path) -> None:
+    """One after the other is started again, as in a rolling upgrade."""
+    address, old = Address.of(url), newest()
+    made = added(folder, f"-- beside: {old}")
+    async with open_postgres(address, shared=True):
+        async with open_postgres(address, shared=True, migrations=folder):
+            assert db.execute("SELECT schema FROM tinode_py").fetchall() == [(made,)]
+            async with open_postgres(address, shared=True):  # an older one is started again
+                pass
+        added(folder, f"-- beside: {old}", f"-- beside: {old + 1}")
+        with pytest.raises(SchemaError, match="older servers are at work") as caught:
+            async with open_postgres(address, shared=True, migrations=folder):
+                raise AssertionError
+        assert (caught.value.found, caught.value.known) == (old + 1, old + 2)
+    async with open_postgres(address, shared=True, migrations=folder):
+        assert db.execute("SELECT schema FROM tinode_py").fetchall() == [(old + 2,)]
+    with pytest.raises(SchemaError, match="newer"):
+        async with open_postgres(address, shared=True):
+            raise AssertionError
+
+
+async def test_a_migration_that_says_nothing_wants_to_be_alone(
+    url: str, db: Connection, folder: Path
+) -> None:
+    address = Address.of(url)
+    added(folder, "-- besides: nothing")
+    async with open_postgres(address, shared=True) as older, open_coordination(address) as shared:
+        older.serve_as(await shared.join("the older one", "a:1", ""))
+        await people(older)
+        with pytest.raises(
+            SchemaError, match=r"older servers are at work .the older one, backend [0-9]+"
+        ):
+            async with open_postgres(address, shared=True, migrations=folder):
+                raise AssertionError
+    assert db.execute("SELECT schema FROM tinode_py").fetchall() == [(newest(),)]
+    async with open_postgres(address, shared=True, migrations=folder):
+        with pytest.raises(SchemaError, match="newer"):
+            async with open_postgres(address, shared=True):
+                raise AssertionError
+
+
+def test_what_a_first_line_may_say() -> None:
+    assert beside(70, "-- beside: 68\nSELECT 1;\n") == 68
+    assert beside(70, "-- beside: 99\n") == 70
+    assert beside(70, "SELECT 1;\n-- beside: 68\n") == 70
+    assert beside(70, "-- beside: some\n") == 70
 
 
 def test_a_migration_that_fails_leaves_nothing_of_itself(db: Connection, folder: Path) -> None:

@@ -25,6 +25,7 @@ from .statements import Connection
 
 _CLASS, _LOCK, _MIGRATING = 0x54696E6F, 1, 3  # "Tino"; 2 is a node's turn to write
 NODES = 0x54696E70  # that of the second class is the node's number
+SCHEMAS = 0x54696E71  # that of the second class is the schema that a server knows
 _TRY = f"SELECT pg_try_advisory_lock({_CLASS}, {_LOCK})"
 _TRY_SHARED = f"SELECT pg_try_advisory_lock_shared({_CLASS}, {_LOCK})"
 _END_FORMER = f"""
@@ -43,6 +44,15 @@ SELECT a.pid, coalesce(a.application_name, '') FROM pg_locks AS l
 JOIN pg_stat_activity AS a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.classid = {_CLASS} AND l.objid = {_LOCK} AND l.granted
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+_KNOWS = f"SELECT pg_advisory_lock_shared({SCHEMAS}, $1::bigint::int)"
+_AT_WORK = f"""
+SELECT coalesce(n.name, a.application_name, '') || ', backend ' || a.pid, s.objid::bigint
+FROM pg_locks AS s JOIN pg_stat_activity AS a ON a.pid = s.pid
+LEFT JOIN pg_locks AS o ON o.pid = s.pid AND o.locktype = 'advisory' AND o.classid = {NODES}
+LEFT JOIN node AS n ON n.id = o.objid::bigint
+WHERE s.locktype = 'advisory' AND s.classid = {SCHEMAS} AND s.granted AND s.pid <> pg_backend_pid()
+    AND s.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY 1"""
 _STEP = 0.1  # seconds between two attempts
 
 
@@ -114,6 +124,20 @@ def migrating(connection: Connection) -> Iterator[None]:
     finally:
         if not connection.closed:
             connection.execute(f"SELECT pg_advisory_unlock({_CLASS}, {_MIGRATING})")
+
+
+def know(connection: Connection, schema: int) -> None:
+    """Let others see which schema this server knows, as long as the connection lasts."""
+    connection.execute(_KNOWS, (schema,))
+
+
+def at_work(connection: Connection) -> list[tuple[str, int]]:
+    """The other servers that write to the database, by what they are called, and the schema that
+    each knows.
+    """
+    (made,) = connection.execute("SELECT to_regclass('node') IS NOT NULL").fetchone() or (False,)
+    rows = connection.execute(_AT_WORK, prepare=False).fetchall() if made else []
+    return [(str(name), int(schema)) for name, schema in rows]
 
 
 def end_members(connection: Connection) -> None:

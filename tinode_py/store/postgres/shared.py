@@ -22,9 +22,11 @@ from ...changes import Batch
 from ...errors import StoreAway, StoreError
 from ..coordination import NodeBatch, unknown
 from ..hot import Hot
+from ..migrate import SchemaError
 from ..transaction import Result
 from .address import Address
-from .claim import claim, drop_number, take_number
+from .claim import claim, drop_number, know, migrating, take_number
+from .migrate import newest, version_of
 from .statements import FENCED, WRITING, Connection
 from .writer import COMING_BACK, PostgresTransactions, PostgresWriter
 
@@ -86,9 +88,20 @@ class SharedWriter(PostgresWriter):
                 self.refusal = StoreAway(f"{self._address.shown}: other nodes took too long")
             raise
 
+    def _know(self, connection: Connection) -> None:
+        """A newer node may have changed the database while there was no connection."""
+        known = newest()
+        try:
+            version_of(connection, self._address.shown, known, beside=True)
+        except SchemaError as error:
+            raise StoreAway(str(error)) from error
+        know(connection, known)
+
     def take_back(self, connection: Connection) -> int:
         """Holding the number means that no transaction of an earlier connection is under way."""
         claim(connection, self._address.shown, COMING_BACK, None, shared=True)
+        with migrating(connection):
+            self._know(connection)
         if not self.node:
             return 0
         take_number(connection, self.node)

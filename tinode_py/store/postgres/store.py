@@ -22,8 +22,8 @@ from ..base import Statistics
 from ..coordination import NodeBatch
 from ..writer import Inline, WriterThread
 from .address import Address
-from .claim import claim, end_members, migrating
-from .migrate import migrate, packaged
+from .claim import claim, end_members, know, migrating
+from .migrate import migrate, newest, packaged
 from .readers import InlineReader, Reader, ReaderThreads
 from .shared import SHARED, SharedTransactions, SharedWriter
 from .statements import WRITING, Connection, connect
@@ -140,6 +140,7 @@ def taken(
             claim(connection, address.shown, patience, None, shared=shared)
             with migrating(connection):
                 migrate(connection, address.shown, migrations)
+                know(connection, newest(migrations))
             if not shared:
                 end_members(connection)
         except psycopg.Error as error:

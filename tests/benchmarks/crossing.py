@@ -3,7 +3,8 @@
 Nodes in one process, over links in memory. People publish in groups of five and in pairs. At
 random, everybody is on any node, whoever he talks to. Where traffic is local a conversation's
 people are on one node, but one in twenty. A topic lives on the node of who came first; beside it
-is what the same traffic would be if topics were placed by a hash of their names.
+is what the same traffic would be if topics were placed by a hash of their names. Where topics may
+move, it is measured after some rounds of the same traffic.
 
 Nothing is timed.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
+from typing import Any
 
 import attrs
 import trio
@@ -21,11 +23,13 @@ import trio.testing
 from tests.cluster.parts import Carried, Machines, nodes
 from tinode_py.client import Client, ClientError
 from tinode_py.ids import p2p_name
+from tinode_py.testing import RunningServer
 
 PEOPLE = 60
 GROUPS = 24  # of five
 PAIRS = 60
 TIMES = 4  # that each member publishes
+ROUNDS = 4  # of publishing, in which topics may move
 STRAYS = 0.05  # of the members of a local conversation
 CONTENT = "x" * 100
 
@@ -109,9 +113,9 @@ async def _publish(rng: random.Random, talks: list[Talk]) -> None:
     await trio.sleep(1)
 
 
-async def _measure(count: int, local: bool) -> None:
+async def _measure(count: int, local: bool, moves: int) -> None:
     rng = random.Random(count)
-    async with nodes(*map(str, range(count))) as (machines, servers):
+    async with nodes(*map(str, range(count)), moves=moves) as (machines, servers):
         people = []
         for number in range(PEOPLE):
             node = number % count if local else rng.randrange(count)
@@ -126,15 +130,28 @@ async def _measure(count: int, local: bool) -> None:
                 if talk.name not in {known.name for known in talks}:
                     talks.append(talk)
             await trio.sleep(1)
+            for _ in range(ROUNDS if moves else 0):
+                await _publish(rng, talks)
+                await trio.sleep(10)
+            await _stay(servers)
             machines.network.carried.__init__()  # type: ignore[misc]
             before = {(each, topic): count for each in people for topic, count in each.got.items()}
             await _publish(rng, talks)
-            _report(machines, talks, before, local)
+            what = ("local" if local else "random") + (", topics move" if moves else "")
+            _report(machines, talks, before, what)
             nursery.cancel_scope.cancel()
 
 
+async def _stay(servers: list[RunningServer]) -> None:
+    """No topic moves from now on."""
+    for server in servers:
+        placement: Any = server.server.hub.placement
+        placement.rebalance.most = 0
+    await trio.sleep(1)
+
+
 def _report(
-    machines: Machines, talks: list[Talk], before: dict[tuple[Somebody, str], int], local: bool
+    machines: Machines, talks: list[Talk], before: dict[tuple[Somebody, str], int], what: str
 ) -> None:
     numbers = {machines.number(name): int(name) for name in machines.clusters}
     owners, count = machines.owners(), len(numbers)
@@ -142,7 +159,7 @@ def _report(
     for talk in talks:
         ours.add(talk, numbers[owners[talk.name]], before)
         hashed.add(talk, _hash(talk.name) % count, before)
-    print(f"{count} nodes, {'local' if local else 'random'}: {ours}; by a hash {hashed}")
+    print(f"{count} nodes, {what}: {ours}; by a hash {hashed}")
     print("   over links:", _carried(machines.network.carried, ours))
 
 
@@ -163,8 +180,9 @@ def _carried(carried: Carried, share: Share) -> str:
 def main() -> None:
     for count in (2, 3, 5):
         for local in (False, True):
-            clock = trio.testing.MockClock(autojump_threshold=0)
-            trio.run(_measure, count, local, clock=clock)
+            for moves in (0, 10_000):
+                clock = trio.testing.MockClock(autojump_threshold=0)
+                trio.run(_measure, count, local, moves, clock=clock)
 
 
 if __name__ == "__main__":

@@ -206,8 +206,8 @@ class Node:
             case protocol.Word():
                 needing, skip = other.heard.needing(message.no, self.hub.on_me)
                 self._hear_all(needing, Deliver(message.packet, skip))
-            case protocol.Busy(share):
-                self.rebalance.told(node, share)
+            case protocol.Busy(percent):
+                self.rebalance.told(node, percent / 100)
             case protocol.Given():
                 self.serving.given(message.topic)
             case protocol.End():

@@ -101,9 +101,9 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class Busy(msgspec.Struct, frozen=True):
-    """What share of a core the sender uses."""
+    """How much of a core the sender uses."""
 
-    share: float
+    percent: int
 
 
 class Frames(msgspec.Struct, frozen=True):

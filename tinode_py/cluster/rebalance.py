@@ -81,7 +81,7 @@ class Rebalance:
             await trio.sleep(EVERY)
             seconds = trio.current_time() - began
             self.busy[self.here] = (self.cpu() - used) / seconds
-            self.others.mention(protocol.Busy(round(self.busy[self.here], 2)))
+            self.others.mention(protocol.Busy(round(100 * self.busy[self.here])))
             self.look(seconds)
 
     def told(self, node: int, share: float) -> None:

@@ -171,6 +171,26 @@ async def test_a_node_that_has_ended_is_buried(
     assert buried[1][1] - began < 0.2
 
 
+@pytest.mark.parametrize("ticks", range(12))
+async def test_a_link_may_be_lost_while_the_node_ends(
+    autojump_clock: Clock, network: Network, ticks: int
+) -> None:
+    """Nothing is begun for it any more: whichever of the two comes first, or both at once."""
+
+    async def bury(node: int) -> bool:
+        return False
+
+    a, b = network.start(1, bury=bury), network.start(2, bury=bury)
+    network.know()
+    await settle()
+    b.links.peers[1].reset("a test")
+    for _ in range(ticks):
+        await trio.lowlevel.checkpoint()
+    network.stop(b)
+    network.stop(a)
+    await settle(10)
+
+
 async def test_a_node_that_lives_is_not_buried(autojump_clock: Clock, network: Network) -> None:
     """Its connection broke, or it cannot be reached, or it went in good order."""
     buried: list[int] = []

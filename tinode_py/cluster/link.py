@@ -112,9 +112,11 @@ class Links:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 self._reconcile(nursery)
-                await trio.sleep_forever()
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    self._nursery = None  # before the nursery is closed to new tasks
         finally:
-            self._nursery = None
             for scope in self._strangers.values():
                 scope.cancel()
             with trio.CancelScope(shield=True):

@@ -200,11 +200,14 @@ class MemoryLinks:
 
 @attrs.define(eq=False)
 class Cable:
-    """A node's way to the store: coordination and all. Cut, nothing can be asked."""
+    """A node's way to the store: coordination and all. Cut, nothing can be asked; commits wait
+    while they are held.
+    """
 
     coordination: MemoryCoordination
     store: FencedStore
     is_cut: bool = False
+    held: trio.Event | None = None
 
     def check(self) -> None:
         if self.is_cut:
@@ -247,6 +250,8 @@ class Cable:
         return await self.store.fetch(query)
 
     async def commit(self, batch: Batch) -> Outcome:
+        if self.held is not None:
+            await self.held.wait()
         self.check()
         return await self.store.commit(batch)
 

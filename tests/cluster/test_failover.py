@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -209,3 +210,29 @@ async def test_a_node_that_cannot_commit_sees_at_once_why(autojump_clock):
         assert trio.current_time() - began < 0.01
         await trio.sleep(0.01)
         assert machines.number("a") > before
+
+
+async def test_whose_sub_still_waits_when_the_link_is_lost_does_not_stay(autojump_clock):
+    """Nobody would ever tell the topic that the session is gone."""
+    async with nodes("a", "b") as (machines, (one, two)), trio.open_nursery() as nursery:
+        alice, bob = await one.user("alice"), await two.user("bob")
+        group = await group_of(alice)
+        machines.cables["a"].held = held = trio.Event()
+        nursery.start_soon(alice.pub, group, "takes its time")
+        async with two.connect() as phone:
+            await phone.hi()
+            await phone.login_token(bob.token)
+            nursery.start_soon(_refused, phone.sub, group)
+            await trio.sleep(0.1)
+            machines.network.reset(machines.number("a"), machines.number("b"))
+            machines.network.block(machines.number("a"), machines.number("b"))
+            await trio.sleep(0.1)
+        await trio.sleep(0.1)
+        held.set()
+        await trio.sleep(1)
+        assert {it.user for it in one.server.hub.loaded(group).state.attached} == {alice.user}
+
+
+async def _refused(ask: Callable[[str], Awaitable[object]], topic: str) -> None:
+    with contextlib.suppress(ClientError):
+        await ask(topic)

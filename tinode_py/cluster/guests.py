@@ -34,6 +34,7 @@ class Guests:
     send: Callable[[Message], bool]
     is_elsewhere: Callable[[str], bool] = lambda topic: False
     links: dict[str, dict[str, GuestLink]] = attrs.field(factory=dict)  # attached, by topic
+    is_lost: bool = False  # the other node is out of reach
     _asked: Counter[str] = attrs.field(factory=Counter)  # requests by topic
     _over: dict[str, int] = attrs.field(factory=dict)  # the last turn that is over, by topic
 
@@ -84,7 +85,10 @@ class Guests:
             self.send(protocol.Moved(topic))
 
     def lost(self) -> None:
-        """The other node is out of reach: its sessions are gone from here."""
+        """The other node is out of reach: its sessions are gone from here. Those whose {sub} still
+        waits will be as soon as they are attached.
+        """
+        self.is_lost = True
         for links in list(self.links.values()):
             for link in links.values():
                 link.ended = True
@@ -163,6 +167,9 @@ class GuestLink(Link):
         self, topic: str, inbox: Inbox[Any], seq: int = 0, shown: tuple[str, ...] = ()
     ) -> None:
         super().attach(topic, inbox, seq, shown)
+        if self.guests.is_lost:
+            self.ended = True
+            return
         self.guests.links.setdefault(topic, {})[self.sid] = self
         self.guests.send(protocol.Joined(topic, self.sid, seq, shown))
 

@@ -95,7 +95,7 @@ async def run(crew: Crew, work: Callable[[trio.Event], Awaitable[None]]) -> int:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lead)
             await work(ready)
-    return codes[0]
+    return int(codes[0])
 
 
 async def test_the_first_one_serves_before_the_others_begin(stage: Stage) -> None:

@@ -37,6 +37,7 @@ class Machine:
     args: tuple[str, ...]
     place: Place
     url: str = ""
+    environ: dict[str, str] = attrs.field(factory=dict)  # of those that start from now on
     rest: float = 0.0  # seconds between the end of a node and the start of the next
     said: list[str] = attrs.field(factory=list)  # by those that have ended
     since: float = 0.0  # when the node that runs was ready
@@ -47,7 +48,11 @@ class Machine:
     async def run(self) -> None:
         while True:
             async with serving(
-                self.folder, *self.args, listen=f"{self.place.host}:0", within=self.place.within
+                self.folder,
+                *self.args,
+                listen=f"{self.place.host}:0",
+                environ=self.environ,
+                within=self.place.within,
             ) as server:
                 self.url, self.since = server.url, trio.current_time()
                 self._is(server)
@@ -81,6 +86,11 @@ class Machine:
             await (await self.up()).process.wait()
             while self._server is not None:
                 await self._changed.wait()
+
+    async def end(self) -> None:
+        """Ask the node that runs to end; returns when it has."""
+        await self.signalled(signal.SIGTERM)
+        await self.ended()
 
     async def times_joined(self) -> int:
         """How often the node that runs has become a member."""

@@ -105,8 +105,7 @@ class Faults:
 
     async def end(self) -> None:
         machine = await self._struck("end")
-        await machine.signalled(signal.SIGTERM)
-        await machine.ended()
+        await machine.end()
         assert machine.code == 0
         await self.waiting.over()
 

@@ -26,7 +26,7 @@ from .machine import LOAD_CORE, Neighbours, pin
 from .report import Taken
 from .setup import Setup
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 _QUICK = 0.02
 
 
@@ -45,7 +45,8 @@ def main() -> None:
         known = report.read(options.into) | {kind: taken}
         ordered = {name: known[name] for name in KINDS if name in known}
         report.write(options.into, ordered)
-        options.into.with_suffix(".md").write_text(report.markdown(ordered), "utf-8")
+        if options.into.parent != DOCS:  # there it would be in place of the page
+            options.into.with_suffix(".md").write_text(report.markdown(ordered), "utf-8")
         print(report.markdown({kind: taken}).partition(f"## {kind}\n\n")[2], flush=True)
         print(f"({time.monotonic() - began:.0f} s)\n", flush=True)
 
@@ -83,6 +84,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--into", type=Path, default=Path("build/benchmarks.json"))
     parser.add_argument("kinds", nargs="*", choices=[*KINDS, "report", []])
     options = parser.parse_args()
+    options.into = options.into.resolve()
     if options.quick:
         options.seconds, options.runs, options.size = 0.3, 1, _QUICK
     return options

@@ -131,8 +131,11 @@ class Cable:
         return await self.world.store.fetch(query)
 
     async def commit(self, batch: Batch) -> Outcome:
+        return await self.commit_as(self.node, batch)
+
+    async def commit_as(self, node: int, batch: Batch) -> Outcome:
+        """What another node has asked of the one that has the store is written as of that node."""
         self._check()
-        node = self.node
         await self._way()
         self._check()
         self.world.coordination.check(node)

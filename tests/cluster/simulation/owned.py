@@ -12,7 +12,6 @@ from typing import Any
 
 import trio
 
-from tinode_py.changes import Batch, Outcome
 from tinode_py.cluster.remote.line import Line, Way
 from tinode_py.cluster.remote.owner import Identity, Owner
 from tinode_py.cluster.remote.store import RemoteStore, open_remote
@@ -52,21 +51,6 @@ class OwnCable(Cable):
 
     async def _done(self, name: str, *arguments: Any, **more: Any) -> Any:
         return await getattr(self.world.coordination, name)(*arguments, **more)
-
-    async def commit(self, batch: Batch) -> Outcome:
-        return await self.commit_as(self.node, batch)
-
-    async def commit_as(self, node: int, batch: Batch) -> Outcome:
-        self._check()
-        await self._way()
-        self._check()
-        self.world.coordination.check(node)
-        self.world.history.on_commit(node, batch)
-        outcome = self.world.store.write(batch)
-        await self._way()
-        while self.cut:
-            await self.bell.wait()
-        return outcome
 
 
 class FarCable:

@@ -14,9 +14,10 @@ from trio.testing import MockClock as Clock
 from tests.cluster.nodes import SECRET, Heard, Network, Node, Wire
 from tinode_py.cluster import handshake, protocol
 from tinode_py.cluster.handshake import Credentials
-from tinode_py.cluster.link import IN_TIME, STRANGERS, Peer
+from tinode_py.cluster.link import Peer
 from tinode_py.cluster.peer import TURN
 from tinode_py.cluster.protocol import Call, Fan, Message, Moved, News, Result, Told, pack
+from tinode_py.cluster.strangers import IN_TIME, MOST
 from tinode_py.core.decision import Presence, Woken
 from tinode_py.store.coordination import Member
 
@@ -542,16 +543,16 @@ async def test_strangers_that_are_many_do_not_keep_members_out(
     autojump_clock: Clock, network: Network
 ) -> None:
     a, b = network.start(1), network.start(2)
-    crowd = [await network.connect("node2:7070") for _ in range(3 * STRANGERS)]
+    crowd = [await network.connect("node2:7070") for _ in range(3 * MOST)]
     network.know()
     await settle(0.5)
     assert set(a.links.peers) == {2}
-    assert len(b.links._strangers) < STRANGERS
+    assert len(b.links._strangers) < MOST
     closed = 0
     for stream in crowd:
         with trio.move_on_after(0.001):
             closed += await stream.receive_some() == b""
-    assert closed >= 2 * STRANGERS
+    assert closed >= 2 * MOST
 
 
 async def test_nobody_is_let_in_before_and_after(autojump_clock: Clock, network: Network) -> None:

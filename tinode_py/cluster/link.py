@@ -24,15 +24,14 @@ from .handshake import Credentials, NoLink
 from .peer import Handler, Peer, Terms
 from .protocol import Message
 from .reach import is_refusal
+from .strangers import IN_TIME, Strangers
 
 __all__ = ["Handler", "Links", "Peer"]
 
 log = logging.getLogger(__name__)
 
 Connect = Callable[[str], Awaitable[trio.abc.Stream]]
-IN_TIME = 5.0  # seconds for a connection and its handshake
 PROBES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds before each look at a lost node
-STRANGERS = 64  # connections that have not shown yet whose they are
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -86,7 +85,7 @@ class Links:
         self._terms = Terms(ping=lease / signs, silence=lease, queue=queue)
         self._members: dict[int, Member] = {}
         self._keepers: dict[int, trio.CancelScope] = {}
-        self._strangers: dict[int, trio.CancelScope] = {}  # in the order in which they came
+        self._strangers = Strangers()
         self._nursery: trio.Nursery | None = None
         self._told = trio.Event()  # who is a member
         self._complaints = Complaints(log, trio.current_time)
@@ -117,8 +116,7 @@ class Links:
                 finally:
                     self._nursery = None  # before the nursery is closed to new tasks
         finally:
-            for scope in self._strangers.values():
-                scope.cancel()
+            self._strangers.end()
             with trio.CancelScope(shield=True):
                 for peer in list(self.peers.values()):
                     peer.reset("this node ends it")
@@ -190,23 +188,16 @@ class Links:
     # --- accepting -----------------------------------------------------------------------
 
     async def _meet(self, stream: trio.abc.Stream) -> tuple[int, int] | None:
-        """Which node it is, and the version to speak; None if it is none. The oldest of too many
-        strangers has to go.
-        """
-        if len(self._strangers) >= STRANGERS:
-            self._strangers.pop(next(iter(self._strangers))).cancel()
+        """Which node it is, and the version to speak; None if it is none."""
         why = f"it did not show within {IN_TIME:g} s who it is"
         try:
-            with trio.move_on_after(IN_TIME) as scope:
-                self._strangers[id(stream)] = scope
+            with self._strangers.one():
                 await self._told.wait()  # a node that has just joined is connected to at once
                 return await handshake.accept(stream, self._credentials, self._is_member)
         except NoLink as no:
             why = no.why
         except _BROKEN:
             why = "the connection broke"
-        finally:
-            self._strangers.pop(id(stream), None)
         self._complaints.say(("refused", why), f"refused a connection{_origin(stream)}: {why}")
         return None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import trio
 
-IN_TIME = 5.0  # seconds
+IN_TIME = 5.0  # seconds for a connection and its handshake
 MOST = 64
 
 
@@ -17,6 +17,9 @@ class Strangers:
     def __init__(self) -> None:
         self._scopes: dict[int, trio.CancelScope] = {}  # in the order in which they came
         self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._scopes)
 
     @contextlib.contextmanager
     def one(self) -> Iterator[trio.CancelScope]:

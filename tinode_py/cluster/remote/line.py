@@ -22,6 +22,7 @@ from ...live.complaints import Complaints
 from ..handshake import NoLink
 from ..items import BadMessage
 from ..peer import Peer, Terms
+from ..strangers import IN_TIME
 from . import greeting
 from .greeting import NotWelcome
 from .owner import Identity
@@ -30,7 +31,6 @@ from .words import PROTOCOL, Answer, Done, Failed, Found, Hello, Unread, Welcome
 
 log = logging.getLogger(__name__)
 
-IN_TIME = 5.0  # seconds for a connection and its greeting
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 _KINDS = {"error": StoreError, "away": StoreAway, "fenced": Fenced}
 _IN_DOUBT = "it is not known whether what was asked then was done"

@@ -17,14 +17,13 @@ import attrs
 import trio
 
 from ..live.complaints import Complaints
-from ..live.sockets import socket_of
 from ..store.coordination import Member
 from . import handshake
 from .handshake import Credentials, NoLink
 from .peer import Handler, Peer, Terms
 from .protocol import Message
 from .reach import is_refusal
-from .strangers import IN_TIME, Strangers
+from .strangers import IN_TIME, Strangers, origin
 
 __all__ = ["Handler", "Links", "Peer"]
 
@@ -198,7 +197,7 @@ class Links:
             why = no.why
         except _BROKEN:
             why = "the connection broke"
-        self._complaints.say(("refused", why), f"refused a connection{_origin(stream)}: {why}")
+        self._complaints.say(("refused", why), f"refused a connection{origin(stream)}: {why}")
         return None
 
     def _is_member(self, them: int) -> bool:
@@ -241,15 +240,3 @@ class Links:
             await trio.aclose_forcefully(stream)
             return False
         return None
-
-
-def _origin(stream: trio.abc.Stream) -> str:
-    """Where a stranger connects from, as far as that can be told."""
-    sock = socket_of(stream)
-    if sock is None:
-        return ""
-    try:
-        peer = sock.getpeername()
-    except OSError:  # who has gone already has no address
-        return ""
-    return f" from {peer[0]}" if isinstance(peer, tuple) else ""

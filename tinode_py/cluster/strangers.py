@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import trio
 
+from ..live.sockets import socket_of
+
 IN_TIME = 5.0  # seconds for a connection and its handshake
 MOST = 64
 
@@ -66,3 +68,15 @@ class Begun(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def origin(stream: trio.abc.Stream) -> str:
+    """Where a stranger connects from, as words for a log; none, as far as it cannot be told."""
+    sock = socket_of(stream._stream if isinstance(stream, Begun) else stream)
+    if sock is None:
+        return ""
+    try:
+        peer = sock.getpeername()
+    except OSError:  # who has gone already has no address
+        return ""
+    return f" from {peer[0]}" if isinstance(peer, tuple) else ""

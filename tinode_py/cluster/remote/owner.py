@@ -24,14 +24,13 @@ import trio
 from ...changes import Batch, Outcome
 from ...errors import Fenced, StoreAway, StoreError
 from ...live.complaints import Complaints
-from ...live.sockets import socket_of
 from ...queries import Query
 from ...store.base import UNBOUNDED, Store
 from ...store.coordination import MemoryCoordination, unknown
 from ..handshake import NoLink, exactly
 from ..items import BadMessage
 from ..peer import Peer, Terms
-from ..strangers import IN_TIME, Begun, Strangers
+from ..strangers import IN_TIME, Begun, Strangers, origin
 from . import greeting
 from .greeting import MAGIC
 from .runs import Run, Runs
@@ -160,7 +159,7 @@ class Owner:
             why = f"no message: {error}"
         except _BROKEN:
             why = "the connection broke"
-        text = f"refused a connection to the store{_origin(stream)}: {why}"
+        text = f"refused a connection to the store{origin(stream)}: {why}"
         self._complaints.say(("refused", why), text)
         return None
 
@@ -169,7 +168,7 @@ class Owner:
         if not why and self._runs.connected() >= CONNECTED:
             why = f"{CONNECTED} nodes are connected, and there may be no more"
         if why:
-            self._complaints.say(("misfit", why), f"refused a node{_origin(stream)}: {why}")
+            self._complaints.say(("misfit", why), f"refused a node{origin(stream)}: {why}")
             await self._said(stream, Unwelcome(why))
             return
         run, known = self._runs.find(hello.run)
@@ -366,11 +365,3 @@ def _failed(no: int, error: StoreError) -> Failed:
     if isinstance(error, Fenced):
         return Failed(no, "fenced", str(error))
     return Failed(no, "away" if isinstance(error, StoreAway) else "error", str(error))
-
-
-def _origin(stream: trio.abc.Stream) -> str:
-    sock = socket_of(stream)
-    try:
-        return f" from {sock.getpeername()[0]}" if sock is not None else ""
-    except (OSError, IndexError):
-        return ""

@@ -59,7 +59,8 @@ from .web.v1.due import send_when_due
 from .web.v1.routes import business_routes
 from .web.worker_metrics import near_metrics_route
 from .wire.codec import WireLimits
-from .wire.packets import Ctrl, Time
+from .wire.parts import Time
+from .wire.server_packets import Ctrl
 from .worker import Worker
 
 __all__ = ["Parts", "Server", "running", "serve"]

@@ -9,7 +9,7 @@ from tinode_py.client import Client
 from tinode_py.cluster.audiences import Heard, Named
 from tinode_py.cluster.protocol import Audience, Message, ToldUsers, Word
 from tinode_py.live.fanout import Afar, OnMe
-from tinode_py.wire.packets import Pres
+from tinode_py.wire.server_packets import Pres
 
 PRES = Pres(topic="me", what="msg", src="grpA", seq=1)
 

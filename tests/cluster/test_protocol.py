@@ -23,14 +23,16 @@ from tinode_py.cluster.shapes import Shapes
 from tinode_py.core import decision
 from tinode_py.errors import EVICTED
 from tinode_py.records import State
-from tinode_py.wire import packets
+from tinode_py.wire.client_packets import REQUESTS, Pub
 from tinode_py.wire.codec import Form
+from tinode_py.wire.parts import Acs, Json, Time
+from tinode_py.wire.server_packets import Ctrl
+from tinode_py.wire.server_parts import RawJson, Timestamp
 
 MESSAGES = sorted(protocol.MESSAGES, key=lambda cls: cls.__name__)
 EVENTS = [*typing.get_args(decision.Event)]
-REQUESTS = [*packets.REQUESTS.values()]
 CALLER = decision.Caller("sid", "usrA", Level.AUTH, "usrA")
-ASKED = decision.Asked(CALLER, packets.Pub("1", "grpA", content=packets.Json(b"1")), "grpA")
+ASKED = decision.Asked(CALLER, Pub("1", "grpA", content=Json(b"1")), "grpA")
 SUBMIT = protocol.Submit("grpA", ASKED, "sid", Form.CBOR_FRAME)
 
 scalars = st.one_of(
@@ -41,8 +43,8 @@ free = st.recursive(
     scalars
     | st.frozensets(st.text())
     | st.sampled_from([*Level, *State])
-    | st.builds(packets.Timestamp, st.integers(0, 2**53))
-    | st.builds(packets.Acs, st.text(), st.text()),
+    | st.builds(Timestamp, st.integers(0, 2**53))
+    | st.builds(Acs, st.text(), st.text()),
     lambda inner: st.lists(inner).map(tuple) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
@@ -113,7 +115,7 @@ def test_every_event_comes_back(cls: type, data: st.DataObject) -> None:
     comes_back(protocol.Told("grpA", data.draw(instances(cls))))
 
 
-@pytest.mark.parametrize("cls", REQUESTS)
+@pytest.mark.parametrize("cls", REQUESTS.values())
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_every_request_comes_back(cls: type, data: st.DataObject) -> None:
@@ -133,12 +135,12 @@ def test_a_list_comes_back_as_a_tuple() -> None:
 
 def test_a_packet_with_all_kinds_of_parameters_comes_back() -> None:
     params = {
-        "at": packets.Timestamp(5),
-        "acs": packets.Acs("JRW", "JR", "JR"),
-        "raw": packets.RawJson(b'{"a":1}'),
+        "at": Timestamp(5),
+        "acs": Acs("JRW", "JR", "JR"),
+        "raw": RawJson(b'{"a":1}'),
         "": {"": "set", "of": (1,)},
     }
-    ctrl = packets.Ctrl(EVICTED.code, EVICTED.text, packets.Time(1), params=params)
+    ctrl = Ctrl(EVICTED.code, EVICTED.text, Time(1), params=params)
     comes_back(protocol.End(decision.EndSessions("usrA", ctrl, keep=3)))
 
 

@@ -23,7 +23,9 @@ from tinode_py.live.fanout import Emission
 from tinode_py.live.inbox import Inbox
 from tinode_py.live.rules import Item
 from tinode_py.store.coordination import MemoryCoordination
-from tinode_py.wire.packets import Ctrl, Sub, Time
+from tinode_py.wire.client_packets import Sub
+from tinode_py.wire.parts import Time
+from tinode_py.wire.server_packets import Ctrl
 
 
 async def test_who_leaves_and_comes_again_hears_what_follows(autojump_clock):

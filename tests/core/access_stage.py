@@ -29,7 +29,8 @@ from tinode_py.core.state import TopicState
 from tinode_py.errors import Refused
 from tinode_py.records import Deletions, Message, Range, Subscription, Topic, User
 from tinode_py.store.memory_apply import apply
-from tinode_py.wire.packets import Ctrl, Meta, Request
+from tinode_py.wire.client_packets import Request
+from tinode_py.wire.server_packets import Ctrl, Meta
 
 DAN = ids.user_name(5005)
 SID, OTHERS_SID = "s", "other"

@@ -39,8 +39,9 @@ from tinode_py.access import Level
 from tinode_py.core import membership, modes
 from tinode_py.core.decision import Asked, Attached, Broadcast, Caller, Decision, Detach
 from tinode_py.errors import Refused
-from tinode_py.wire import packets
-from tinode_py.wire.packets import Acs, Json, Request, SetDesc, SetSub
+from tinode_py.wire.client_packets import Del, Get, Leave, Note, Pub, Request, Set, Sub
+from tinode_py.wire.client_parts import SetDesc, SetQuery, SetSub
+from tinode_py.wire.parts import Acs, DefAcs, Json, SeqRange
 
 WISHES = ("N", "JRWPS", "JRWPASD", "RWP", "JRWPASDO")
 PAIRS = tuple((want, given) for want in range(256) for given in range(256))
@@ -50,73 +51,73 @@ Pairs = Sequence[tuple[int, int]]
 # --- rules that look at the effective mode alone -----------------------------------------
 
 Look = Callable[[Stage, Decision | int], Outcome]
-_RANGE = (packets.SeqRange(5),)
+_RANGE = (SeqRange(5),)
 BLIND: dict[str, tuple[Callable[..., Outcome], Request, Look]] = {
-    "pub": (oracle.pub, packets.Pub(id="1", content=Json(b'"x"')), lambda s, d: code(d)),
-    "data": (oracle.get_data, packets.Get(id="1", what="data"), lambda s, d: code(d)),
-    "del": (oracle.get_del, packets.Get(id="1", what="del"), lambda s, d: code(d)),
-    "tags": (oracle.get_tags, packets.Get(id="1", what="tags"), lambda s, d: code(d)),
-    "read": (oracle.note_mark, packets.Note(what="read", seq=5), lambda s, d: marked(d)),
-    "recv": (oracle.note_mark, packets.Note(what="recv", seq=5), lambda s, d: marked(d)),
-    "kp": (oracle.note_typing, packets.Note(what="kp"), lambda s, d: heard(d)),
-    "kpa": (oracle.note_typing, packets.Note(what="kpa"), lambda s, d: heard(d)),
+    "pub": (oracle.pub, Pub(id="1", content=Json(b'"x"')), lambda s, d: code(d)),
+    "data": (oracle.get_data, Get(id="1", what="data"), lambda s, d: code(d)),
+    "del": (oracle.get_del, Get(id="1", what="del"), lambda s, d: code(d)),
+    "tags": (oracle.get_tags, Get(id="1", what="tags"), lambda s, d: code(d)),
+    "read": (oracle.note_mark, Note(what="read", seq=5), lambda s, d: marked(d)),
+    "recv": (oracle.note_mark, Note(what="recv", seq=5), lambda s, d: marked(d)),
+    "kp": (oracle.note_typing, Note(what="kp"), lambda s, d: heard(d)),
+    "kpa": (oracle.note_typing, Note(what="kpa"), lambda s, d: heard(d)),
     "public": (
         oracle.set_public,
-        packets.Set(id="1", desc=SetDesc(public=Json(b'"y"'))),
+        Set(id="1", desc=SetDesc(public=Json(b'"y"'))),
         lambda s, d: code(d),
     ),
     "defacs": (
         oracle.set_public,
-        packets.Set(id="1", desc=SetDesc(defacs=packets.DefAcs(auth="JR"))),
+        Set(id="1", desc=SetDesc(defacs=DefAcs(auth="JR"))),
         lambda s, d: code(d),
     ),
     "trusted": (
         oracle.set_trusted,
-        packets.Set(id="1", desc=SetDesc(trusted=Json(b'"y"'))),
+        Set(id="1", desc=SetDesc(trusted=Json(b'"y"'))),
         lambda s, d: code(d),
     ),
-    "set tags": (oracle.set_tags, packets.Set(id="1", tags=("wasps",)), lambda s, d: code(d)),
-    "aux": (oracle.set_aux, packets.Set(id="1", aux=Json(b'{"a":1}')), lambda s, d: code(d)),
+    "set tags": (oracle.set_tags, Set(id="1", tags=("wasps",)), lambda s, d: code(d)),
+    "aux": (oracle.set_aux, Set(id="1", aux=Json(b'{"a":1}')), lambda s, d: code(d)),
     "del sub": (
         oracle.del_sub,
-        packets.Del(id="1", what="sub", user=CAT),
+        Del(id="1", what="sub", user=CAT),
         lambda s, d: code(d),
     ),
     "del msg": (
         oracle.del_msg,
-        packets.Del(id="1", what="msg", delseq=_RANGE, hard=True),
+        Del(id="1", what="msg", delseq=_RANGE, hard=True),
         lambda s, d: deleted(d),
     ),
     "del msg soft": (
         oracle.del_msg_soft,
-        packets.Del(id="1", what="msg", delseq=_RANGE),
+        Del(id="1", what="msg", delseq=_RANGE),
         lambda s, d: deleted(d),
     ),
-    "desc": (oracle.get_desc, packets.Get(id="1", what="desc"), lambda s, d: described(d)),
-    "sub": (oracle.get_sub, packets.Get(id="1", what="sub"), listed),
+    "desc": (oracle.get_desc, Get(id="1", what="desc"), lambda s, d: described(d)),
+    "sub": (oracle.get_sub, Get(id="1", what="sub"), listed),
     "invite": (
         oracle.invite,
-        packets.Set(id="1", sub=SetSub(DAN)),
+        Set(id="1", sub=SetSub(DAN)),
         lambda s, d: given_now(DAN, d),
     ),
     "invite with JRWA": (
         partial(oracle.give, mode=access.parse("JRWA")),
-        packets.Set(id="1", sub=SetSub(DAN, "JRWA")),
+        Set(id="1", sub=SetSub(DAN, "JRWA")),
         lambda s, d: given_now(DAN, d),
     ),
     "give JRWPASD": (
         partial(oracle.give, mode=access.parse("JRWPASD")),
-        packets.Set(id="1", sub=SetSub(CAT, "JRWPASD")),
+        Set(id="1", sub=SetSub(CAT, "JRWPASD")),
         lambda s, d: given_now(CAT, d),
     ),
     "give JRWPASDO": (
         partial(oracle.give, mode=access.FULL),
-        packets.Set(id="1", sub=SetSub(CAT, "JRWPASDO")),
+        Set(id="1", sub=SetSub(CAT, "JRWPASDO")),
         lambda s, d: given_now(CAT, d),
     ),
     "give the peer JRWD": (
         partial(oracle.give, mode=access.parse("JRWD")),
-        packets.Set(id="1", sub=SetSub(ANN, "JRWD")),
+        Set(id="1", sub=SetSub(ANN, "JRWD")),
         lambda s, d: given_now(ANN, d),
     ),
 }
@@ -147,7 +148,7 @@ def test_who_hears_others(role: str):
     peer = ANN if stage.user == BOB else BOB
     for mode in range(256):
         stage.put_blind(mode)
-        kp = stage.ask(packets.Note(what="kp"), peer, OTHERS_SID)
+        kp = stage.ask(Note(what="kp"), peer, OTHERS_SID)
         assert isinstance(kp, Decision)
         sent = [e.sids for e in kp.effects if isinstance(e, Broadcast)]
         outcomes.append((SID in stage.state.holders(access.READ), any(SID in s for s in sent)))
@@ -221,7 +222,7 @@ def test_what_one_wants_for_oneself(role: str, text: str):
         return oracle.wish(role, want, given, asked)
 
     assert_pairs(told, wished(stage, asked))
-    request = packets.Set(id="1", sub=SetSub(mode=text))
+    request = Set(id="1", sub=SetSub(mode=text))
     assert_pairs(told, decided(stage, request, answered), SOME)
 
 
@@ -231,9 +232,9 @@ def test_coming(role: str, pairs: Pairs):
     stage = Stage.of(role)
     stage.state.attached.remove(SID)
     told = partial(oracle.come, role)
-    assert_pairs(told, decided(stage, packets.Sub(id="1"), came), pairs)
+    assert_pairs(told, decided(stage, Sub(id="1"), came), pairs)
     for text in WISHES:
-        request = packets.Sub(id="1", set=packets.SetQuery(sub=SetSub(mode=text)))
+        request = Sub(id="1", set=SetQuery(sub=SetSub(mode=text)))
 
         def told_with(want: int, given: int, asked: int = access.parse(text)) -> Outcome:
             return oracle.come_with(role, want, given, asked)
@@ -245,9 +246,9 @@ def test_coming(role: str, pairs: Pairs):
 def test_going(role: str):
     """A topic is left, or ends, whatever the modes: it is the role that counts."""
     stage, told = Stage.of(role), partial(oracle.del_topic, role)
-    assert_pairs(told, decided(stage, packets.Del(id="1", what="topic"), left), SOME)
+    assert_pairs(told, decided(stage, Del(id="1", what="topic"), left), SOME)
     told = partial(oracle.leave_unsub, role)
-    assert_pairs(told, decided(stage, packets.Leave(id="1", unsub=True), left), SOME)
+    assert_pairs(told, decided(stage, Leave(id="1", unsub=True), left), SOME)
 
 
 # --- what others make of a member with these modes ---------------------------------------
@@ -273,7 +274,7 @@ def about(
 @AMOUNT
 def test_who_can_be_put_out(pairs: Pairs):
     stage, target = target_of("owner")
-    request = packets.Del(id="1", what="sub", user=target)
+    request = Del(id="1", what="sub", user=target)
     assert_pairs(partial(oracle.removed, "owner"), about(stage, target, request, code), pairs)
 
 
@@ -328,7 +329,7 @@ def test_what_is_said_of_what_somebody_is_given(role: str, text: str, pairs: Pai
         return (200, rows(decision)[target].given, bool(sent))
 
     stage.state.attached.add(Attached("target", target, Level.AUTH))
-    request = packets.Set(id="1", sub=SetSub(target, text))
+    request = Set(id="1", sub=SetSub(target, text))
     told = partial(oracle.given_to_him, role, mode=gift(role, text))
     assert_pairs(told, about(stage, target, request, look), pairs)
 
@@ -337,5 +338,5 @@ def test_the_owner_is_never_put_out_or_given_less():
     stage = Stage.of("member")
     for mode in range(256):
         stage.put_blind(mode & ~access.OWNER)
-        assert code(stage.ask(packets.Del(id="1", what="sub", user=ANN))) == 403
-        assert code(stage.ask(packets.Set(id="1", sub=SetSub(ANN, "JR")))) == 403
+        assert code(stage.ask(Del(id="1", what="sub", user=ANN))) == 403
+        assert code(stage.ask(Set(id="1", sub=SetSub(ANN, "JR")))) == 403

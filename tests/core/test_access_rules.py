@@ -17,7 +17,10 @@ from tinode_py.core.state import TopicState
 from tinode_py.errors import DENIED, NOT_MODIFIED, Refused
 from tinode_py.queries import Query, SubscriptionOf, UserById
 from tinode_py.records import Subscription, Topic, User
-from tinode_py.wire.packets import Acs, Ctrl, Set, SetSub
+from tinode_py.wire.client_packets import Set
+from tinode_py.wire.client_parts import SetSub
+from tinode_py.wire.parts import Acs
+from tinode_py.wire.server_packets import Ctrl
 
 ENV = Env(Settings(), START, lambda name: False)
 LETTERS = [1 << bit for bit in range(8)]

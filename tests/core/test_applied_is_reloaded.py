@@ -14,22 +14,9 @@ from tinode_py import ids
 from tinode_py.core.decision import Woken
 from tinode_py.core.me import MeState
 from tinode_py.core.state import TopicState
-from tinode_py.wire.packets import (
-    DefAcs,
-    Del,
-    Get,
-    Json,
-    Leave,
-    Note,
-    Pub,
-    Request,
-    SeqRange,
-    Set,
-    SetDesc,
-    SetQuery,
-    SetSub,
-    Sub,
-)
+from tinode_py.wire.client_packets import Del, Get, Leave, Note, Pub, Request, Set, Sub
+from tinode_py.wire.client_parts import SetDesc, SetQuery, SetSub
+from tinode_py.wire.parts import DefAcs, Json, SeqRange
 
 MODES = ["", "N", "J", "JR", "JRW", "JRWP", "JRWPS", "JRWPA", "JRWPAS", "JRWPASD", "JRWPASDO"]
 TEXTS = [None, Json(b'{"a":1}'), Json(b'{"a":"\\u2421"}'), Json(b'"x"'), Json(b'"\\u2421"')]

@@ -19,31 +19,31 @@ from tests.core.world import CAT
 from tinode_py.access import JOIN, Level
 from tinode_py.core.decision import Asked, Caller, Decision
 from tinode_py.live.asking import LACKING
-from tinode_py.wire import packets
-from tinode_py.wire.packets import Json, Request
+from tinode_py.wire.client_packets import Del, Get, Pub, Request
+from tinode_py.wire.parts import Json, SeqRange
 
 DOOR = "door"  # the id of the session that a back end's request has for its time
-_RANGE = (packets.SeqRange(5),)
+_RANGE = (SeqRange(5),)
 Look = Callable[[Stage, Decision | int], Outcome]
 ASKED: dict[str, tuple[Request, Look]] = {
-    "send": (packets.Pub(id="1", content=Json(b'"x"')), lambda s, d: code(d)),
+    "send": (Pub(id="1", content=Json(b'"x"')), lambda s, d: code(d)),
     "edit": (
-        packets.Pub(id="1", content=Json(b'"x"'), head=Json(b'{"replace":":5"}')),
+        Pub(id="1", content=Json(b'"x"'), head=Json(b'{"replace":":5"}')),
         lambda s, d: code(d),
     ),
-    "history": (packets.Get(id="1", what="data"), lambda s, d: code(d)),
-    "members": (packets.Get(id="1", what="sub"), listed),
-    "desc": (packets.Get(id="1", what="desc"), lambda s, d: described(d)),
+    "history": (Get(id="1", what="data"), lambda s, d: code(d)),
+    "members": (Get(id="1", what="sub"), listed),
+    "desc": (Get(id="1", what="desc"), lambda s, d: described(d)),
     "delete": (
-        packets.Del(id="1", what="msg", delseq=_RANGE, hard=True),
+        Del(id="1", what="msg", delseq=_RANGE, hard=True),
         lambda s, d: deleted(d),
     ),
     "delete for oneself": (
-        packets.Del(id="1", what="msg", delseq=_RANGE),
+        Del(id="1", what="msg", delseq=_RANGE),
         lambda s, d: deleted(d),
     ),
-    "tags": (packets.Get(id="1", what="tags"), lambda s, d: code(d)),
-    "remove": (packets.Del(id="1", what="sub", user=CAT), lambda s, d: code(d)),
+    "tags": (Get(id="1", what="tags"), lambda s, d: code(d)),
+    "remove": (Del(id="1", what="sub", user=CAT), lambda s, d: code(d)),
 }
 FROM_OUTSIDE = {"members", "desc"}  # what {get} tells of oneself without being attached
 

@@ -10,7 +10,7 @@ from tinode_py.core import ranges
 from tinode_py.errors import Refused
 from tinode_py.ranges import merged
 from tinode_py.records import Range
-from tinode_py.wire.packets import SeqRange
+from tinode_py.wire.parts import SeqRange
 
 LAST = 12
 asked = st.lists(st.builds(SeqRange, st.integers(-3, 20), st.integers(-3, 20)), max_size=5)

@@ -24,7 +24,8 @@ from tinode_py.records import User
 from tinode_py.store.memory_apply import apply
 from tinode_py.store.memory_read import answer
 from tinode_py.store.tables import Tables
-from tinode_py.wire.packets import Ctrl, Request
+from tinode_py.wire.client_packets import Request
+from tinode_py.wire.server_packets import Ctrl
 
 USERS = tuple(ids.user_name(number) for number in (1001, 2002, 3003))
 ANN, BOB, CAT = USERS

@@ -24,7 +24,7 @@ from tinode_py.core.decision import Brought, Caller
 from tinode_py.live.asking import NAME, Asker, ask
 from tinode_py.live.rules import Item
 from tinode_py.testing import RunningServer, running_server
-from tinode_py.wire.packets import Del
+from tinode_py.wire.client_packets import Del
 
 DEVICES = ("ann", "ann", "bob", "cat")  # the first two are of one user
 ROOMS = ("tmp1", "tmp2")

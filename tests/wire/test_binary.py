@@ -6,9 +6,11 @@ import cbor2
 import pytest
 
 from tinode_py.testing import running_server
+from tinode_py.wire.client_packets import Pub
 from tinode_py.wire.codec import decode_cbor
 from tinode_py.wire.encode import encode_cbor, encode_json
-from tinode_py.wire.packets import Data, Json, Pub, Time
+from tinode_py.wire.parts import Json, Time
+from tinode_py.wire.server_packets import Data
 
 BYTES = b"\x00\xff\x10abc"
 

@@ -12,9 +12,11 @@ from typing import Any
 import cbor2
 import pytest
 
-from tinode_py.wire import packets as p
 from tinode_py.wire.cbor import check, from_json
+from tinode_py.wire.client_packets import ClientPacket, Get, Leave, Login, Pub, Sub
+from tinode_py.wire.client_parts import Extra, GetData, GetDesc, GetQuery
 from tinode_py.wire.codec import Malformed, WireLimits, decode_cbor
+from tinode_py.wire.parts import Base64, SeqRange, Time
 
 SLOWEST = 5  # seconds of the processor: what is not linear takes far longer
 
@@ -35,7 +37,7 @@ def publication(content: bytes) -> bytes:
 
 def content_of(item: bytes, limits: WireLimits | None = None) -> bytes | None:
     request = decode_cbor(publication(item), limits or WireLimits()).request
-    assert isinstance(request, p.Pub)
+    assert isinstance(request, Pub)
     return request.content
 
 
@@ -49,25 +51,25 @@ def test_a_packet_is_the_same_as_in_json():
         "extra": {"obo": "usrA"},
         "unknown": {"x": b"\0"},
     }
-    assert decode_cbor(cbor2.dumps(value)) == p.ClientPacket(
-        p.Sub(
+    assert decode_cbor(cbor2.dumps(value)) == ClientPacket(
+        Sub(
             id="1",
             topic="me",
-            get=p.GetQuery(what="data", data=p.GetData(ranges=(p.SeqRange(1),))),
+            get=GetQuery(what="data", data=GetData(ranges=(SeqRange(1),))),
         ),
-        p.Extra(obo="usrA"),
+        Extra(obo="usrA"),
     )
 
 
 def test_a_secret_is_bytes_or_base64():
     for secret in (b"a:b\xff\0", "YTpi/wA="):
         packet = decode_cbor(cbor2.dumps({"login": {"scheme": "basic", "secret": secret}}))
-        assert packet.request == p.Login(scheme="basic", secret=p.Base64(b"a:b\xff\0"))
+        assert packet.request == Login(scheme="basic", secret=Base64(b"a:b\xff\0"))
 
 
 def test_times_are_text():
     packet = cbor2.dumps({"get": {"desc": {"ims": "2026-01-02T03:04:05Z"}}})
-    assert decode_cbor(packet).request == p.Get(desc=p.GetDesc(ims=p.Time(1767323045000)))
+    assert decode_cbor(packet).request == Get(desc=GetDesc(ims=Time(1767323045000)))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +206,7 @@ def test_what_is_not_a_packet_is_refused(item: bytes):
 
 
 def test_nul_in_a_text_is_refused_but_not_in_an_id():
-    assert decode_cbor(cbor2.dumps({"leave": {"id": "\0"}})).request == p.Leave(id="\0")
+    assert decode_cbor(cbor2.dumps({"leave": {"id": "\0"}})).request == Leave(id="\0")
     for value in ({"leave": {"topic": "\0"}}, {"pub": {"content": ["\0"]}}):
         with pytest.raises(Malformed, match=r"U\+0000"):
             decode_cbor(cbor2.dumps(value))

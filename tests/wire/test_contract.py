@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tinode_py.wire.client_packets import REQUESTS
 from tinode_py.wire.contract import contract_files, write
-from tinode_py.wire.packets import PACKETS, REQUESTS
+from tinode_py.wire.server_packets import PACKETS
 from tinode_py.wire.shape import CLASSES, fields_of, meaning_of
 
 ROOT = Path(__file__).parents[2]

@@ -6,13 +6,26 @@ import json
 
 import pytest
 
-from tinode_py.wire import packets as p
+from tinode_py.wire.client_packets import (
+    ClientPacket,
+    Del,
+    Get,
+    Hi,
+    Leave,
+    Login,
+    Note,
+    Pub,
+    Request,
+    Set,
+)
+from tinode_py.wire.client_parts import Extra, GetData, GetDel, GetDesc, GetSub, SetDesc
 from tinode_py.wire.codec import Malformed, NotUtf8, WireLimits, decode_json
+from tinode_py.wire.parts import Base64, Json, SeqRange, Time
 
 
 def content_of(text: bytes) -> bytes | None:
     request = decode_json(b'{"pub":{"content":' + text + b"}}").request
-    assert isinstance(request, p.Pub)
+    assert isinstance(request, Pub)
     return request.content
 
 
@@ -20,9 +33,7 @@ def test_a_plain_publication():
     packet = decode_json(
         '{"pub":{"id":"1","topic":"grpA","noecho":true,"head":{"a": 1},"content":"hé"}}'
     )
-    assert packet == p.ClientPacket(
-        p.Pub("1", "grpA", True, p.Json(b'{"a": 1}'), p.Json('"hé"'.encode()))
-    )
+    assert packet == ClientPacket(Pub("1", "grpA", True, Json(b'{"a": 1}'), Json('"hé"'.encode())))
 
 
 def test_every_part_is_read():
@@ -32,54 +43,54 @@ def test_every_part_is_read():
         b'"data":{"ranges":[{"low":1,"hi":4},{"low":9}]},"del":{"since":5}},'
         b'"extra":{"attachments":["/v0/file/s/x"],"obo":"usrB","authlevel":"auth"}}'
     )
-    assert packet == p.ClientPacket(
-        p.Get(
+    assert packet == ClientPacket(
+        Get(
             id="2",
             topic="me",
             what="desc sub data del",
-            desc=p.GetDesc(ims=p.Time(1767323045678)),
-            sub=p.GetSub(user="usrA", limit=3),
-            data=p.GetData(ranges=(p.SeqRange(1, 4), p.SeqRange(9))),
-            del_=p.GetDel(since=5),
+            desc=GetDesc(ims=Time(1767323045678)),
+            sub=GetSub(user="usrA", limit=3),
+            data=GetData(ranges=(SeqRange(1, 4), SeqRange(9))),
+            del_=GetDel(since=5),
         ),
-        p.Extra(("/v0/file/s/x",), "usrB", "auth"),
+        Extra(("/v0/file/s/x",), "usrB", "auth"),
     )
 
 
 def test_secrets_are_decoded():
-    assert decode_json(b'{"login":{"secret":"YWxpY2U6cHc="}}').request == p.Login(
-        secret=p.Base64(b"alice:pw")
+    assert decode_json(b'{"login":{"secret":"YWxpY2U6cHc="}}').request == Login(
+        secret=Base64(b"alice:pw")
     )
-    assert decode_json(b'{"login":{"secret":""}}').request == p.Login(secret=p.Base64(b""))
+    assert decode_json(b'{"login":{"secret":""}}').request == Login(secret=Base64(b""))
 
 
 def test_an_empty_list_of_tags_is_a_list():
-    assert decode_json(b'{"set":{"tags":[]}}').request == p.Set(tags=())
-    assert decode_json(b'{"set":{}}').request == p.Set(tags=None)
+    assert decode_json(b'{"set":{"tags":[]}}').request == Set(tags=())
+    assert decode_json(b'{"set":{}}').request == Set(tags=None)
 
 
 @pytest.mark.parametrize(
     ("text", "request_"),
     [
-        (b'{"GET":{"Topic":"me","WHAT":"desc"}}', p.Get(topic="me", what="desc")),
-        (b'{"get":{"topic":"me","DEL":{"SINCE":3}}}', p.Get(topic="me", del_=p.GetDel(since=3))),
+        (b'{"GET":{"Topic":"me","WHAT":"desc"}}', Get(topic="me", what="desc")),
+        (b'{"get":{"topic":"me","DEL":{"SINCE":3}}}', Get(topic="me", del_=GetDel(since=3))),
         (
             b'{"set":{"Desc":{"PUBLIC":{"FN":"x"}}}}',
-            p.Set(desc=p.SetDesc(public=p.Json(b'{"FN":"x"}'))),
+            Set(desc=SetDesc(public=Json(b'{"FN":"x"}'))),
         ),
-        (b'{"del":{"delSeq":[{"LOW":3}]}}', p.Del(delseq=(p.SeqRange(3),))),
-        (b'{"note":{"topic":"me","new":[{"x":1}],"what":"kp"}}', p.Note("me", "kp")),
-        (b'{"new":1,"leave":{"topic":"me"}}', p.Leave(topic="me")),
+        (b'{"del":{"delSeq":[{"LOW":3}]}}', Del(delseq=(SeqRange(3),))),
+        (b'{"note":{"topic":"me","new":[{"x":1}],"what":"kp"}}', Note("me", "kp")),
+        (b'{"new":1,"leave":{"topic":"me"}}', Leave(topic="me")),
     ],
 )
-def test_names_are_folded_and_unknown_ones_ignored(text: bytes, request_: p.Request):
+def test_names_are_folded_and_unknown_ones_ignored(text: bytes, request_: Request):
     assert decode_json(text).request == request_
 
 
 def test_the_slow_path_keeps_content_as_it_came():
     content = b'{"A" : [1.0,\t{"b":"\\u00e9\\n"}], "unknown":null}'
     request = decode_json(b'{"PUB":{"New":0,"CONTENT": ' + content + b' ,"Head":{"X":1 }}}').request
-    assert request == p.Pub(head=p.Json(b'{"X":1 }'), content=p.Json(content))
+    assert request == Pub(head=Json(b'{"X":1 }'), content=Json(content))
 
 
 def test_the_first_of_several_requests_counts():
@@ -88,21 +99,21 @@ def test_the_first_of_several_requests_counts():
         b'{"note":{"topic":17},"pub":{"topic":"b"}}',
         b'{"note":{"topic":"a"},"pub":{"topic":"b"},"sub":null}',
     ):
-        assert decode_json(text).request == p.Pub(topic="b")
+        assert decode_json(text).request == Pub(topic="b")
 
 
 @pytest.mark.parametrize("name", ["public", "trusted", "private"])
 def test_null_leaves_json_untouched(name: str):
     request = decode_json(b'{"set":{"desc":{"%b":null}}}' % name.encode()).request
-    assert request == p.Set(desc=p.SetDesc())
+    assert request == Set(desc=SetDesc())
 
 
 def test_null_is_content():
     assert content_of(b"null") == b"null"
-    assert decode_json(b'{"pub":{"TOPIC":"x","content": null}}').request == p.Pub(
-        topic="x", content=p.Json(b"null")
+    assert decode_json(b'{"pub":{"TOPIC":"x","content": null}}').request == Pub(
+        topic="x", content=Json(b"null")
     )
-    assert decode_json(b'{"pub":{"head":null}}').request == p.Pub()
+    assert decode_json(b'{"pub":{"head":null}}').request == Pub()
 
 
 @pytest.mark.parametrize(
@@ -145,7 +156,7 @@ def test_a_lone_surrogate_becomes_the_replacement_character(text: bytes, mended:
 
 
 def test_lone_surrogates_in_names_and_texts_are_mended():
-    assert decode_json(b'{"pub":{"\\ud800":1,"id":"\\udc00"}}').request == p.Pub(id="\ufffd")
+    assert decode_json(b'{"pub":{"\\ud800":1,"id":"\\udc00"}}').request == Pub(id="\ufffd")
 
 
 @pytest.mark.parametrize(
@@ -265,8 +276,8 @@ def test_nul_is_refused(packet: bytes):
 
 
 def test_nul_is_allowed_where_nothing_is_stored():
-    assert decode_json(b'{"leave":{"id":"a\\u0000"}}').request == p.Leave(id="a\0")
-    assert decode_json(b'{"leave":{"unknown":"\\u0000"}}').request == p.Leave()
+    assert decode_json(b'{"leave":{"id":"a\\u0000"}}').request == Leave(id="a\0")
+    assert decode_json(b'{"leave":{"unknown":"\\u0000"}}').request == Leave()
     assert content_of(b'"\\\\u0000"') == b'"\\\\u0000"'
 
 
@@ -277,10 +288,10 @@ def ranges_up_to(hi: int) -> bytes:
 
 def test_2499_wide_ranges_are_read_as_ranges():
     request = decode_json(ranges_up_to(2_000_000_000)).request
-    assert isinstance(request, p.Get)
+    assert isinstance(request, Get)
     assert request.data is not None
     assert len(request.data.ranges) == 2499
-    assert request.data.ranges[-1] == p.SeqRange(2499, 2_000_000_000)
+    assert request.data.ranges[-1] == SeqRange(2499, 2_000_000_000)
 
 
 def test_a_number_is_too_long_wherever_it_stands():
@@ -312,8 +323,8 @@ def test_oversize_arrays_are_refused():
 
 
 def test_long_texts_are_refused():
-    assert decode_json(b'{"hi":{"lang":"%b"}}' % (b"x" * 45)).request == p.Hi(lang="x" * 45)
-    assert decode_json(b'{"hi":{"lang":"../../etc"}}').request == p.Hi(lang="../../etc")
+    assert decode_json(b'{"hi":{"lang":"%b"}}' % (b"x" * 45)).request == Hi(lang="x" * 45)
+    assert decode_json(b'{"hi":{"lang":"../../etc"}}').request == Hi(lang="../../etc")
     for packet in (
         b'{"hi":{"id":"%b"}}' % (b"x" * 257),
         b'{"sub":{"topic":"%b"}}' % (b"x" * 65),
@@ -326,7 +337,7 @@ def test_long_texts_are_refused():
 
 def test_a_note_to_nowhere_is_read():
     text = b'{"note":{"topic":"basic:x","what":"call","seq":1,"event":"ringing"}}'
-    assert decode_json(text).request == p.Note("basic:x", "call", 1, event="ringing")
+    assert decode_json(text).request == Note("basic:x", "call", 1, event="ringing")
 
 
 def test_limits_beyond_the_stack_are_refused():

@@ -9,7 +9,6 @@ import cbor2
 import pytest
 
 from tinode_py.records import Message
-from tinode_py.wire import packets as p
 from tinode_py.wire.codec import (
     Form,
     encode,
@@ -21,37 +20,49 @@ from tinode_py.wire.codec import (
     time_text,
 )
 from tinode_py.wire.frames import binary_frame, text_frame
+from tinode_py.wire.parts import Acs, DefAcs, Json, SeqRange, Time
+from tinode_py.wire.server_packets import PACKETS, Ctrl, Data, Info, Meta, Pres, ServerPacket
+from tinode_py.wire.server_parts import (
+    DelValues,
+    Desc,
+    Inbox,
+    InboxItem,
+    RawJson,
+    Seen,
+    SubRow,
+    Timestamp,
+)
 
-TS = p.Time(1767323045678)
+TS = Time(1767323045678)
 TEXT = "2026-01-02T03:04:05.678Z"
-DATA = p.Data("grpA", TS, p.Json(b'{"txt" : "h\xc3\xa9",\n"n":1.0}'), 7, "usrB", p.Json(b'{"a":1}'))
+DATA = Data("grpA", TS, Json(b'{"txt" : "h\xc3\xa9",\n"n":1.0}'), 7, "usrB", Json(b'{"a":1}'))
 
 
 @pytest.mark.parametrize(
     ("packet", "value"),
     [
         (
-            p.Ctrl(202, "accepted", TS, "1", "grpA", {"seq": 3}),
+            Ctrl(202, "accepted", TS, "1", "grpA", {"seq": 3}),
             {"code": 202, "text": "accepted", "ts": TEXT, "id": "1", "topic": "grpA"}
             | {"params": {"seq": 3}},
         ),
-        (p.Ctrl(400, "malformed", TS), {"code": 400, "text": "malformed", "ts": TEXT}),
+        (Ctrl(400, "malformed", TS), {"code": 400, "text": "malformed", "ts": TEXT}),
         (
-            p.Ctrl(200, "ok", TS, null_params=True),
+            Ctrl(200, "ok", TS, null_params=True),
             {"code": 200, "text": "ok", "ts": TEXT, "params": None},
         ),
-        (p.Meta(TS, "me", tags=("a",)), {"ts": TEXT, "topic": "me", "tags": ["a"]}),
+        (Meta(TS, "me", tags=("a",)), {"ts": TEXT, "topic": "me", "tags": ["a"]}),
         (
-            p.Meta(TS, "me", sub=(p.SubRow(topic="usrA", acs=p.Acs(), deleted=TS),)),
+            Meta(TS, "me", sub=(SubRow(topic="usrA", acs=Acs(), deleted=TS),)),
             {"ts": TEXT, "topic": "me", "sub": [{"topic": "usrA", "acs": {}, "deleted": TEXT}]},
         ),
         (
-            p.Meta(TS, "grpA", "2", del_=p.DelValues(3, (p.SeqRange(1), p.SeqRange(3, 5)))),
+            Meta(TS, "grpA", "2", del_=DelValues(3, (SeqRange(1), SeqRange(3, 5)))),
             {"ts": TEXT, "topic": "grpA", "id": "2"}
             | {"del": {"clear": 3, "delseq": [{"low": 1}, {"low": 3, "hi": 5}]}},
         ),
         (
-            p.Meta(TS, "me", desc=p.Desc(p.Time(0), seen=p.Seen(TS), public=p.Json(b"null"))),
+            Meta(TS, "me", desc=Desc(Time(0), seen=Seen(TS), public=Json(b"null"))),
             {"ts": TEXT, "topic": "me"}
             | {
                 "desc": {
@@ -62,11 +73,11 @@ DATA = p.Data("grpA", TS, p.Json(b'{"txt" : "h\xc3\xa9",\n"n":1.0}'), 7, "usrB",
             },
         ),
         (
-            p.Meta(TS, "me", inbox=p.Inbox(1, 0, ())),
+            Meta(TS, "me", inbox=Inbox(1, 0, ())),
             {"ts": TEXT, "topic": "me", "inbox": {"first": 1, "last": 0, "items": []}},
         ),
         (
-            p.Meta(TS, "me", inbox=p.Inbox(1, 1, (p.InboxItem(1, "usrA", 3, from_="usrA"),), True)),
+            Meta(TS, "me", inbox=Inbox(1, 1, (InboxItem(1, "usrA", 3, from_="usrA"),), True)),
             {"ts": TEXT, "topic": "me"}
             | {
                 "inbox": {
@@ -83,33 +94,33 @@ DATA = p.Data("grpA", TS, p.Json(b'{"txt" : "h\xc3\xa9",\n"n":1.0}'), 7, "usrB",
             | {"content": {"txt": "hé", "n": 1.0}},
         ),
         (
-            p.Data('a"\n', TS, p.Json(b"null"), 1),
+            Data('a"\n', TS, Json(b"null"), 1),
             {"topic": 'a"\n', "seq": 1, "ts": TEXT, "content": None},
         ),
         (
-            p.Pres("me", "acs", "usrA", dacs=p.Acs(want="+RW")),
+            Pres("me", "acs", "usrA", dacs=Acs(want="+RW")),
             {"topic": "me", "what": "acs", "src": "usrA", "dacs": {"want": "+RW"}},
         ),
         (
-            p.Info("grpA", "kp", from_="usrA"),
+            Info("grpA", "kp", from_="usrA"),
             {"topic": "grpA", "what": "kp", "from": "usrA"},
         ),
     ],
 )
-def test_members_are_there_or_left_out(packet: p.ServerPacket, value: dict[str, Any]):
-    whole = {p.PACKETS[type(packet)]: value}
+def test_members_are_there_or_left_out(packet: ServerPacket, value: dict[str, Any]):
+    whole = {PACKETS[type(packet)]: value}
     assert json.loads(encode_json(packet)) == whole
     assert cbor2.loads(encode_cbor(packet)) == whole
 
 
 def test_params_may_hold_parts():
     params = {
-        "desc": p.Desc(created=TS, defacs=p.DefAcs("JRW", "N")),
-        "acs": p.Acs("JR", "JRW", "JR"),
-        "expires": p.Timestamp(TS),
-        "ice": p.RawJson(b'[{"urls": ["stun:x"]}]'),
+        "desc": Desc(created=TS, defacs=DefAcs("JRW", "N")),
+        "acs": Acs("JR", "JRW", "JR"),
+        "expires": Timestamp(TS),
+        "ice": RawJson(b'[{"urls": ["stun:x"]}]'),
         "reqCred": None,
-        "list": [p.SeqRange(1, 2), {"n": 0, "no": False, "none": ()}],
+        "list": [SeqRange(1, 2), {"n": 0, "no": False, "none": ()}],
     }
     value = {
         "desc": {"created": TEXT, "defacs": {"auth": "JRW", "anon": "N"}},
@@ -119,7 +130,7 @@ def test_params_may_hold_parts():
         "reqCred": None,
         "list": [{"low": 1, "hi": 2}, {"n": 0, "no": False, "none": []}],
     }
-    packet = p.Ctrl(200, "ok", TS, params=params)
+    packet = Ctrl(200, "ok", TS, params=params)
     assert json.loads(encode_json(packet))["ctrl"]["params"] == value
     assert cbor2.loads(encode_cbor(packet))["ctrl"]["params"] == value
     assert b'[{"urls": ["stun:x"]}]' in encode_json(packet)
@@ -144,13 +155,13 @@ def test_a_page_is_its_messages_one_by_one(reader: bool):
     ]
     alone = [
         encode(
-            p.Data(
+            Data(
                 'chn"A',
-                p.Time(it.ts),
-                p.Json(it.content),
+                Time(it.ts),
+                Json(it.content),
                 it.seq,
                 "" if reader else it.sender,
-                None if it.head is None else p.Json(it.head),
+                None if it.head is None else Json(it.head),
             ),
             Form.JSON_FRAME,
         )

@@ -12,8 +12,8 @@ import cbor2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinode_py.wire import packets as p
 from tinode_py.wire.cbor import check, from_json
+from tinode_py.wire.client_packets import REQUESTS, Pub, Request
 from tinode_py.wire.codec import (
     Malformed,
     WireLimits,
@@ -23,6 +23,8 @@ from tinode_py.wire.codec import (
     encode_json,
     time_text,
 )
+from tinode_py.wire.parts import Json, Time
+from tinode_py.wire.server_packets import PACKETS, Data, ServerPacket
 from tinode_py.wire.shape import Field, Kind, fields_of
 
 few = settings(deadline=None, max_examples=60)
@@ -41,7 +43,7 @@ VALUES = st.recursive(
 
 
 @st.composite
-def json_texts(draw: st.DrawFn, values: st.SearchStrategy[Any] = VALUES) -> p.Json:
+def json_texts(draw: st.DrawFn, values: st.SearchStrategy[Any] = VALUES) -> Json:
     """A value as JSON text in one of the many ways to write it."""
     text = json.dumps(
         draw(values),
@@ -49,7 +51,7 @@ def json_texts(draw: st.DrawFn, values: st.SearchStrategy[Any] = VALUES) -> p.Js
         separators=draw(st.sampled_from([(",", ":"), (" ,\t", " :\n")])),
         indent=draw(st.sampled_from([None, 1])),
     )
-    return p.Json(text.encode())
+    return Json(text.encode())
 
 
 KINDS: dict[Kind, st.SearchStrategy[Any]] = {
@@ -76,13 +78,13 @@ def parts(cls: type[Any]) -> st.SearchStrategy[Any]:
     return st.builds(cls, **{field.name: members(field) for field in fields_of(cls)})
 
 
-TO_CLIENTS = st.one_of([parts(cls) for cls in p.PACKETS])
-REQUESTS = st.one_of([parts(cls) for cls in p.REQUESTS.values()])
+TO_CLIENTS = st.one_of([parts(cls) for cls in PACKETS])
+FROM_CLIENTS = st.one_of([parts(cls) for cls in REQUESTS.values()])
 
 
 @few
 @given(TO_CLIENTS)
-def test_packets_to_clients_read_the_same_in_json_and_cbor(packet: p.ServerPacket):
+def test_packets_to_clients_read_the_same_in_json_and_cbor(packet: ServerPacket):
     value = json.loads(encode_json(packet))
     encoded = encode_cbor(packet)
     check(encoded, 256)
@@ -130,9 +132,9 @@ def values_of(part: Any) -> Any:
 
 
 @few
-@given(REQUESTS, st.booleans())
-def test_requests_come_back(request: p.Request, in_cbor: bool):
-    name = next(name for name, cls in p.REQUESTS.items() if cls is type(request))
+@given(FROM_CLIENTS, st.booleans())
+def test_requests_come_back(request: Request, in_cbor: bool):
+    name = next(name for name, cls in REQUESTS.items() if cls is type(request))
     sent = {name: as_sent(request, in_cbor)}
     packet = decode_cbor(cbor2.dumps(sent)) if in_cbor else decode_json(json.dumps(sent))
     assert drop_nulls(values_of(packet.request)) == drop_nulls(values_of(request))
@@ -147,11 +149,11 @@ def drop_nulls(value: Any) -> Any:
 
 @few
 @given(json_texts())
-def test_content_is_the_same_bytes_in_and_out(content: p.Json):
+def test_content_is_the_same_bytes_in_and_out(content: Json):
     request = decode_json(b'{"pub":{"content":' + content + b"}}").request
-    assert isinstance(request, p.Pub)
+    assert isinstance(request, Pub)
     assert request.content == content.strip()
-    sent = encode_json(p.Data("grpA", p.Time(0), request.content, 1))
+    sent = encode_json(Data("grpA", Time(0), request.content, 1))
     assert sent.endswith(b',"content":' + content + b"}}")
     assert from_json(content) == json.loads(content)
 

@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from tinode_py.wire.cbor import dumps
+from tinode_py.wire.client_packets import REQUESTS
+from tinode_py.wire.client_parts import Extra
 from tinode_py.wire.codec import Malformed, decode_cbor, decode_json
-from tinode_py.wire.packets import REQUESTS, Extra
 from tinode_py.wire.shape import Field, Kind, fields_of
 
 RIGHT: dict[Kind, list[Any]] = {

@@ -13,7 +13,7 @@ import attrs
 
 from ..core.decision import Deliver
 from ..live.fanout import Afar, OnMe
-from ..wire.packets import Pres
+from ..wire.server_packets import Pres
 from .protocol import Audience, Message, ToldUsers, Word
 
 FEW = 4  # members whose names are as short as a number

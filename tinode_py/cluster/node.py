@@ -22,7 +22,7 @@ from ..live.inbox import Inbox
 from ..live.rules import Item
 from ..live.runner import Runner
 from ..store.coordination import Member
-from ..wire.packets import Pres
+from ..wire.server_packets import Pres
 from . import protocol
 from .book import Book
 from .calls import Calls

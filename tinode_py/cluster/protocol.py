@@ -23,9 +23,9 @@ from ..access import Level
 from ..core import decision
 from ..core.decision import Deliver, EndSessions, Event
 from ..live.everywhere import LiveSession
-from ..wire import packets
+from ..wire import client_packets, client_parts, parts, server_packets, server_parts
 from ..wire.codec import Form
-from ..wire.packets import Pres
+from ..wire.server_packets import Pres
 from .items import BadMessage
 from .shapes import Shapes
 
@@ -298,11 +298,11 @@ MESSAGES: frozenset[type] = frozenset(Message.__args__)
 _AT_HOME = frozenset({"Env", "Decision"})
 
 
-def _classes(module: ModuleType) -> dict[str, type]:
-    """The classes of a module by their names, and its own name as far as it matters."""
-    prefix = module.__name__.split(".")[1]
+def _classes(*modules: ModuleType) -> dict[str, type]:
+    """The classes of modules by their names, and those of their packages."""
     return {
-        f"{prefix}.{name}": cls
+        f"{module.__name__.split('.')[1]}.{name}": cls
+        for module in modules
         for name, cls in inspect.getmembers(module, inspect.isclass)
         if cls.__module__ == module.__name__ and name not in _AT_HOME
     }
@@ -310,9 +310,8 @@ def _classes(module: ModuleType) -> dict[str, type]:
 
 KNOWN: dict[str, type] = {
     **{cls.__name__: cls for cls in MESSAGES},
-    **_classes(decision),
-    **_classes(packets),
-    **_classes(records),
+    **_classes(records, decision),
+    **_classes(parts, client_parts, client_packets, server_parts, server_packets),
     "audit.Actor": audit.Actor,
     "access.Level": Level,
     "live.LiveSession": LiveSession,

@@ -42,7 +42,9 @@ from ..live.moving import Seated
 from ..live.placement import mark_of
 from ..live.quietly import is_quiet
 from ..live.rules import Item
-from ..wire.packets import Ctrl, Note, Sub, Time
+from ..wire.client_packets import Note, Sub
+from ..wire.parts import Time
+from ..wire.server_packets import Ctrl
 from . import protocol
 from .groups import Groups
 from .protocol import Message

@@ -6,7 +6,7 @@ import attrs
 
 from .. import ids
 from ..ids import Kind
-from ..wire.packets import GetData, GetInbox, GetQuery
+from ..wire.client_parts import GetData, GetInbox, GetQuery
 
 MISSED = 100  # messages that a returning session gets at once
 LATE = "the topic has moved, and too much was missed"

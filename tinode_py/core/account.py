@@ -27,7 +27,10 @@ from ..changes import (
 from ..errors import DENIED, EVICTED, MALFORMED, NOT_FOUND, NOT_MODIFIED, OK, Refused
 from ..queries import CredentialsOf, DevicesOf, GroupsOwnedBy, Query, SessionsOf
 from ..records import Login, LoginSession, State, User
-from ..wire.packets import Acc, DefAcs, Del, Desc, Pres
+from ..wire.client_packets import Acc, Del
+from ..wire.parts import DefAcs
+from ..wire.server_packets import Pres
+from ..wire.server_parts import Desc
 from . import credentials, tags, uploads
 from .decision import (
     NOTHING,

@@ -27,7 +27,8 @@ from ..changes import AppendMessage, Change, PutTopic, SetMarks
 from ..errors import BUSY, DENIED, NOT_IMPLEMENTED, Refused
 from ..ids import Kind
 from ..records import Message, Topic
-from ..wire.packets import Info, Note, Pub
+from ..wire.client_packets import Note, Pub
+from ..wire.server_packets import Info
 from . import heads, inbox
 from .decision import (
     NOTHING,

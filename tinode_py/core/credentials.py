@@ -28,7 +28,7 @@ from ..errors import (
 from ..queries import ConfirmedBy, CredentialsOf, Query
 from ..records import Credential
 from ..settings import Validator
-from ..wire import packets
+from ..wire import parts
 from . import codes
 from .decision import Env, Facts, SendCode
 
@@ -113,7 +113,7 @@ def fresh(
 
 
 def add(
-    user: str, asked: packets.Credential, known: Iterable[Credential], facts: Facts, env: Env
+    user: str, asked: parts.Credential, known: Iterable[Credential], facts: Facts, env: Env
 ) -> tuple[tuple[Change, ...], SendCode]:
     """Add an address, in place of others of its method that were never confirmed."""
     value = normal(asked.meth, asked.val, env.settings)
@@ -127,8 +127,8 @@ def add(
 
 
 def at_sign_up(
-    asked: Iterable[packets.Credential], level: Level, settings: Settings
-) -> tuple[packets.Credential, ...]:
+    asked: Iterable[parts.Credential], level: Level, settings: Settings
+) -> tuple[parts.Credential, ...]:
     """The addresses of a new account; Refused if one is no good, or a required one is missing."""
     known = methods(settings)
     found = []
@@ -160,7 +160,7 @@ class Answered:
         return PutCredential(self.row)
 
 
-def respond(asked: packets.Credential, known: Iterable[Credential], settings: Settings) -> Answered:
+def respond(asked: parts.Credential, known: Iterable[Credential], settings: Settings) -> Answered:
     """Compare a response with the code that was sent; Refused if nothing waits for one."""
     waiting = [c for c in known if c.method == asked.meth and not c.done]
     if not waiting:
@@ -194,14 +194,14 @@ def missing(known: Iterable[Credential], level: Level, settings: Settings) -> tu
 # --- removing, listing -------------------------------------------------------------------
 
 
-def check_named(asked: packets.Credential | None) -> None:
+def check_named(asked: parts.Credential | None) -> None:
     """Refused if {del cred} names no address, or one of a kind that there is not."""
     if asked is None or asked.meth not in KINDS or not asked.val:
         raise Refused(MALFORMED)
 
 
 def remove(
-    asked: packets.Credential | None, known: tuple[Credential, ...], level: Level, env: Env
+    asked: parts.Credential | None, known: tuple[Credential, ...], level: Level, env: Env
 ) -> Credential | None:
     """The address to take back; None if the user has no such one."""
     if asked is None or asked.meth not in methods(env.settings) or not asked.val:
@@ -216,12 +216,12 @@ def remove(
     return row
 
 
-def listed(known: Iterable[Credential], settings: Settings) -> Iterator[packets.Credential]:
+def listed(known: Iterable[Credential], settings: Settings) -> Iterator[parts.Credential]:
     """{meta cred}: the addresses of methods that are on."""
     on = methods(settings)
     for item in known:
         if item.method in on:
-            yield packets.Credential(meth=item.method, val=item.value, done=item.done)
+            yield parts.Credential(meth=item.method, val=item.value, done=item.done)
 
 
 def of(user: str) -> CredentialsOf:

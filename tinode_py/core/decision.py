@@ -21,7 +21,9 @@ from ..config import Settings
 from ..errors import Answer
 from ..queries import Query
 from ..records import Login, Message, Subscription
-from ..wire.packets import Ctrl, Data, Info, Meta, Pres, Request, Time
+from ..wire.client_packets import Request
+from ..wire.parts import Time
+from ..wire.server_packets import Ctrl, Data, Info, Meta, Pres
 
 Facts = Mapping[Query[Any], Any]
 

@@ -14,7 +14,8 @@ import msgspec
 
 from ..audit import Action, AuditEntry
 from ..changes import Change, DeleteTopic, PutAudit, PutTopic
-from ..wire.packets import Acc, Del, Leave, Pub, Set, SetDesc, Sub
+from ..wire.client_packets import Acc, Del, Leave, Pub, Set, Sub
+from ..wire.client_parts import SetDesc
 from . import heads
 from .decision import Asked, Event, NewLogin, PublishIs
 

@@ -25,7 +25,10 @@ from ..errors import (
 from ..ids import Kind
 from ..queries import OwnerOfTag, Query, SubscriptionOf
 from ..records import Topic
-from ..wire.packets import DefAcs, Pres, Set, SetDesc, SetQuery
+from ..wire.client_packets import Set
+from ..wire.client_parts import SetDesc, SetQuery
+from ..wire.parts import DefAcs
+from ..wire.server_packets import Pres
 from . import membership, presence, tags, uploads
 from .decision import Asked, Decision, Effect, Env, Facts, reply
 from .merge import DELETE, merge

@@ -32,21 +32,11 @@ from ..errors import (
 )
 from ..queries import FindByTags, FindQueryOf, OwnerOfTag, Query, SubscriptionOf, UserById
 from ..records import Found, Subscription
-from ..wire.packets import (
-    Acs,
-    Del,
-    Desc,
-    Get,
-    Json,
-    Leave,
-    Note,
-    Pres,
-    Set,
-    SetSub,
-    Sub,
-    SubRow,
-    Time,
-)
+from ..wire.client_packets import Del, Get, Leave, Note, Set, Sub
+from ..wire.client_parts import SetSub
+from ..wire.parts import Acs, Json, Time
+from ..wire.server_packets import Pres
+from ..wire.server_parts import Desc, SubRow
 from . import describe, fitting, outside, rewrite, tags
 from . import query as language
 from .decision import (

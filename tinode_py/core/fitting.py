@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 
 from ..records import Message
-from ..wire.packets import SubRow
+from ..wire.server_parts import SubRow
 from .decision import Env
 
 

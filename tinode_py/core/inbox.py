@@ -20,8 +20,11 @@ from ..errors import MALFORMED, Refused
 from ..ids import Kind
 from ..queries import InboxOf
 from ..records import InboxItem, InboxPage
-from ..wire import packets
-from ..wire.packets import Get, GetInbox, Json, Meta, Time
+from ..wire import server_parts
+from ..wire.client_packets import Get
+from ..wire.client_parts import GetInbox
+from ..wire.parts import Json, Time
+from ..wire.server_packets import Meta
 from .decision import Asked, Decision, Effect, Env, Facts, Follows, InboxGrew, Reply, Tell
 from .me import MeState
 from .meta import json
@@ -57,21 +60,21 @@ def answer(state: MeState, asked: Asked, facts: Facts, env: Env) -> Iterator[Eff
 
 def _shown(
     state: MeState, items: Iterable[InboxItem], page: InboxPage, *, more: bool = False
-) -> packets.Inbox:
+) -> server_parts.Inbox:
     found = tuple(_item(state.name, item) for item in items)
-    return packets.Inbox(first=page.first, last=page.last, items=found, more=more)
+    return server_parts.Inbox(first=page.first, last=page.last, items=found, more=more)
 
 
-def _item(user: str, item: InboxItem) -> packets.InboxItem:
+def _item(user: str, item: InboxItem) -> server_parts.InboxItem:
     address = ids.seen_by(item.topic, user)
     if item.kind:
-        return packets.InboxItem(
+        return server_parts.InboxItem(
             item.n, address, ts=Time(item.ts), kind=item.kind, detail=json(item.detail)
         )
     message = item.message
     if message is None:
-        return packets.InboxItem(item.n, address, item.seq, deleted=True)
-    return packets.InboxItem(
+        return server_parts.InboxItem(item.n, address, item.seq, deleted=True)
+    return server_parts.InboxItem(
         item.n,
         address,
         item.seq,

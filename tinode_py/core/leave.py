@@ -17,7 +17,7 @@ from ..errors import (
 )
 from ..ids import Kind
 from ..records import Subscription
-from ..wire.packets import Leave
+from ..wire.client_packets import Leave
 from . import membership, presence
 from .decision import (
     NOTHING,

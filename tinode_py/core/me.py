@@ -19,7 +19,7 @@ from ..changes import Change, DeleteUser, PutUser
 from ..ids import Kind
 from ..queries import ContactsOf, Query, UserById
 from ..records import Contact, User
-from ..wire.packets import Info, Pres
+from ..wire.server_packets import Info, Pres
 from .decision import (
     Agent,
     Attach,

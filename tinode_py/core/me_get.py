@@ -11,7 +11,10 @@ from ..errors import DENIED, MALFORMED, NOT_ALLOWED, Refused
 from ..ids import Kind
 from ..queries import ContactsOf, CredentialsOf, Query, SessionsOf
 from ..records import Contact, LoginSession, User
-from ..wire.packets import Acs, Desc, Get, GetSub, Seen, SessionRow, SubRow, Time
+from ..wire.client_packets import Get
+from ..wire.client_parts import GetSub
+from ..wire.parts import Acs, Time
+from ..wire.server_parts import Desc, Seen, SessionRow, SubRow
 from . import credentials, fitting, inbox
 from .decision import Asked, Decision, Effect, Env, Facts, reply
 from .me import MeState, readable

@@ -23,7 +23,10 @@ from ..errors import (
 )
 from ..queries import CredentialsOf, Query
 from ..records import User
-from ..wire.packets import Acs, Credential, DefAcs, Pres, Set, SetDesc
+from ..wire.client_packets import Set
+from ..wire.client_parts import SetDesc
+from ..wire.parts import Acs, Credential, DefAcs
+from ..wire.server_packets import Pres
 from . import credentials, describe, me, tags, uploads
 from .decision import (
     NOTHING,

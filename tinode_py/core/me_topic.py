@@ -24,7 +24,9 @@ from ..errors import (
 )
 from ..queries import ContactsOf, CredentialsOf, Query
 from ..records import User
-from ..wire.packets import Acc, Del, Get, Leave, Note, Pres, Pub, Set, SetQuery, Sub
+from ..wire.client_packets import Acc, Del, Get, Leave, Note, Pub, Set, Sub
+from ..wire.client_parts import SetQuery
+from ..wire.server_packets import Pres
 from . import account, credentials, describe, inbox, me, me_get, me_set, meeting
 from .decision import (
     NOTHING,

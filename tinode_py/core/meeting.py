@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 from ..access import PRES, READ
 from ..queries import ContactsOf
-from ..wire.packets import Pres
+from ..wire.server_packets import Pres
 from . import me
 from .decision import Broadcast, Effect, Env, Facts, Line, Presence, Tell, Told
 from .me import MeState, to_sessions

@@ -29,7 +29,8 @@ from ..errors import (
 from ..ids import Kind
 from ..queries import Query, SubscriptionOf, UserById
 from ..records import State, Subscription, Topic, User
-from ..wire.packets import Pres, SetSub
+from ..wire.client_parts import SetSub
+from ..wire.server_packets import Pres
 from . import inbox, presence
 from .decision import Asked, Decision, Detach, Effect, Env, Facts, Reply, ctrl, reply
 from .merge import merge

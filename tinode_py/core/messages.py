@@ -24,7 +24,8 @@ from ..errors import (
 from ..ids import Kind
 from ..queries import AnswerTo, MessageAt, MessagesIn, Query, SeqSince
 from ..records import Message, Range, Subscription
-from ..wire.packets import Del, Info, Note, Pres, Pub
+from ..wire.client_packets import Del, Note, Pub
+from ..wire.server_packets import Info, Pres
 from . import calls, heads, inbox, presence, publications, push, ranges, uploads
 from .decision import (
     NOTHING,

@@ -31,20 +31,11 @@ from ..queries import (
     UsersById,
 )
 from ..records import Deletions, Message, Range, Subscription, Topic, User
-from ..wire.packets import (
-    Acs,
-    Data,
-    DelValues,
-    Desc,
-    Get,
-    GetQuery,
-    GetSub,
-    Json,
-    Meta,
-    Seen,
-    SubRow,
-    Time,
-)
+from ..wire.client_packets import Get
+from ..wire.client_parts import GetQuery, GetSub
+from ..wire.parts import Acs, Json, Time
+from ..wire.server_packets import Data, Meta
+from ..wire.server_parts import DelValues, Desc, Seen, SubRow
 from . import fitting, ranges, seats
 from .decision import Asked, Attached, Decision, Effect, Env, Facts, Page, Reply, reply
 from .modes import acs, show, show_defaults

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import access
 from ..errors import MALFORMED, Refused
 from ..records import Subscription
-from ..wire.packets import Acs, DefAcs
+from ..wire.parts import Acs, DefAcs
 
 
 def parse_mode(text: str) -> int:

@@ -30,15 +30,11 @@ from ..queries import (
     UserById,
 )
 from ..records import Subscription, User
-from ..wire.packets import (
-    Acs,
-    Desc,
-    Get,
-    GetSub,
-    Pres,
-    Set,
-    SubRow,
-)
+from ..wire.client_packets import Get, Set
+from ..wire.client_parts import GetSub
+from ..wire.parts import Acs
+from ..wire.server_packets import Pres
+from ..wire.server_parts import Desc, SubRow
 from . import describe, membership, presence, push
 from .decision import Asked, Decision, Deferred, Effect, Env, Facts, reply
 from .merge import merge

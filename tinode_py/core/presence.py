@@ -16,7 +16,8 @@ from .. import access, ids
 from ..access import JOIN, PRES
 from ..ids import Kind
 from ..records import Subscription
-from ..wire.packets import Acs, Pres
+from ..wire.parts import Acs
+from ..wire.server_packets import Pres
 from . import push
 from .decision import Broadcast, ContactChanged, Deliver, Effect, Presence, Tell
 from .modes import shown_given

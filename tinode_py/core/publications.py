@@ -9,7 +9,9 @@ import msgspec
 from ..changes import AppendMessage
 from ..errors import ACCEPTED
 from ..records import Message
-from ..wire.packets import Ctrl, Pub, Time
+from ..wire.client_packets import Pub
+from ..wire.parts import Time
+from ..wire.server_packets import Ctrl
 from . import heads
 from .decision import Asked, Caller, Decision, Effect, Env, Publish, Reply
 

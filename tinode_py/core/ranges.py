@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..errors import MALFORMED, Refused
 from ..ranges import listed, merged
 from ..records import Range
-from ..wire.packets import SeqRange
+from ..wire.parts import SeqRange
 
 MAX_DELETED = 1024  # ids that one {del} of several ranges may name (protocol notes, 8.1)
 

@@ -12,7 +12,7 @@ from ..access import READ
 from ..changes import DeleteMessages
 from ..queries import OldestIn
 from ..records import Range
-from ..wire.packets import Pres
+from ..wire.server_packets import Pres
 from . import inbox, messages, ranges
 from .decision import NOTHING, Decision, Env, Expire, Facts
 from .state import TopicState

@@ -34,7 +34,9 @@ from ..errors import (
     Refused,
 )
 from ..queries import Query
-from ..wire.packets import Ctrl, Del, Desc, Get, Info, Leave, Note, Pres, Pub, Sub, SubRow
+from ..wire.client_packets import Del, Get, Leave, Note, Pub, Sub
+from ..wire.server_packets import Ctrl, Info, Pres
+from ..wire.server_parts import Desc, SubRow
 from . import heads, meta, publications
 from .decision import (
     NOTHING,

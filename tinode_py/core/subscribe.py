@@ -26,7 +26,9 @@ from ..errors import (
 from ..ids import Kind
 from ..queries import Query, SubscriptionOf, UserById
 from ..records import State, Subscription, Topic, User
-from ..wire.packets import Get, Pres, SetQuery, Sub
+from ..wire.client_packets import Get, Sub
+from ..wire.client_parts import SetQuery
+from ..wire.server_packets import Pres
 from . import membership, meta, presence, tags, uploads
 from .decision import (
     NOTHING,

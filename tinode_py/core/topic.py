@@ -20,7 +20,7 @@ from ..changes import DeleteTopic
 from ..errors import ATTACH_FIRST, DENIED, MALFORMED, NO_ACTION, OK, TOPIC_NOT_FOUND, Refused
 from ..ids import Kind
 from ..queries import MembersOf, Query, SilencedBy, SubscriptionOf, TopicByName
-from ..wire.packets import Del, Get, Leave, Note, Pub, Set, Sub
+from ..wire.client_packets import Del, Get, Leave, Note, Pub, Set, Sub
 from . import (
     calls,
     describe,

@@ -20,8 +20,9 @@ import msgspec
 from ..config import ConfigError
 from ..errors import POLICY, UNAVAILABLE, Refused
 from ..settings import BeforeHook
+from ..wire.client_packets import Pub
 from ..wire.codec import Malformed, WireLimits, decode_json
-from ..wire.packets import Json, Pub
+from ..wire.parts import Json
 from .address import Forbidden, check_url
 from .post import HookError, Poster, new_client
 

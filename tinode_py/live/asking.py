@@ -21,8 +21,8 @@ from ..core.decision import Asked, Caller, Event, Gone, PublishIs
 from ..errors import ATTACH_FIRST, TOPIC_NOT_FOUND, UNAVAILABLE, Answer, Refused
 from ..ids import Kind
 from ..queries import SubscriptionOf
+from ..wire.client_packets import Request, Set, Sub
 from ..wire.codec import Form
-from ..wire.packets import Request, Set, Sub
 from .hub import Hub
 from .link import Link
 from .outbox import NoConnection

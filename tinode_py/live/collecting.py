@@ -23,7 +23,7 @@ from ..core.decision import Asked, Caller
 from ..queries import AccountsAfter, CredentialsOf, LoginsOf, SessionsOf
 from ..records import Login
 from ..store.base import Store
-from ..wire.packets import Del
+from ..wire.client_packets import Del
 from .rules import Item
 
 log = logging.getLogger(__name__)

@@ -46,7 +46,8 @@ from ..errors import (
 from ..queries import UserById
 from ..records import LoginSession, State, User
 from ..store.base import Store
-from ..wire.packets import Acc, Hi, Login, Timestamp
+from ..wire.client_packets import Acc, Hi, Login
+from ..wire.server_parts import Timestamp
 from .devices import Devices
 from .devices import named as named_device
 from .lobby import Lobby

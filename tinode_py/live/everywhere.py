@@ -22,7 +22,8 @@ from ..core.decision import Brought, Caller
 from ..core.me import MeState
 from ..core.state import TopicState
 from ..errors import EVICTED, UNAVAILABLE, UNREACHABLE, Answer, Refused
-from ..wire.packets import Ctrl, ServerPacket, Time
+from ..wire.parts import Time
+from ..wire.server_packets import Ctrl, ServerPacket
 from .link import Link
 from .rooms import rooms_in
 from .rules import Item

@@ -23,7 +23,7 @@ from ..core.meta import to_data
 from ..core.state import Attachments, TopicState
 from ..records import Message
 from ..wire.codec import Form, encode, encode_each, encode_page
-from ..wire.packets import Info, Pres, ServerPacket
+from ..wire.server_packets import Info, Pres, ServerPacket
 from .link import Link
 from .outpost import Frames, Outpost, Outposts, Own, Station
 

@@ -28,7 +28,8 @@ from ..core.decision import (
 )
 from ..hooks.before import Before
 from ..store.base import Store
-from ..wire.packets import Ctrl, Pub
+from ..wire.client_packets import Pub
+from ..wire.server_packets import Ctrl
 from .admissions import Admissions
 from .attendance import Attendance
 from .complaints import Complaints

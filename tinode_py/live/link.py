@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from ..wire.codec import Form, encode
-from ..wire.packets import ServerPacket
+from ..wire.server_packets import ServerPacket
 from .inbox import Inbox
 from .outbox import Outlet
 from .outpost import Station

@@ -12,8 +12,9 @@ from ..access import Level
 from ..core.decision import Asked, Caller
 from ..queries import TopicByName
 from ..store.base import Store
+from ..wire.client_packets import Set
+from ..wire.client_parts import SetSub
 from ..wire.codec import Form
-from ..wire.packets import Set, SetSub
 from .link import Link
 from .outbox import NoConnection
 from .rules import Item

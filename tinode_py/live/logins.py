@@ -22,7 +22,7 @@ from ..queries import SessionAt, SessionsOf
 from ..records import LoginSession
 from ..settings import Sessions as Policy
 from ..store.base import Store
-from ..wire.packets import Ctrl
+from ..wire.server_packets import Ctrl
 from .everywhere import LiveSession, elsewhere
 from .person import Person
 

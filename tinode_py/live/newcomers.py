@@ -15,7 +15,9 @@ from ..core.decision import Env
 from ..errors import DUPLICATE_CREDENTIAL, Refused
 from ..records import User
 from ..store.base import Store
-from ..wire.packets import Acc, DefAcs, Json, SetDesc
+from ..wire.client_packets import Acc
+from ..wire.client_parts import SetDesc
+from ..wire.parts import DefAcs, Json
 
 
 @attrs.frozen

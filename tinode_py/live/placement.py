@@ -22,7 +22,7 @@ from .inbox import Inbox
 from .traffic import NodeStatistics
 
 if TYPE_CHECKING:
-    from ..wire.packets import Pres
+    from ..wire.server_packets import Pres
     from .fanout import Afar
     from .hub import Hub
     from .rules import Item

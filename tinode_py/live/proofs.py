@@ -25,7 +25,7 @@ from ..errors import (
 from ..queries import ConfirmedBy, CredentialsOf, LoginByName, LoginsOf
 from ..records import Credential, Login
 from ..store.base import Store
-from ..wire import packets
+from ..wire import parts
 
 
 @attrs.frozen
@@ -41,14 +41,14 @@ class Proofs:
 
     # --- sign-up -------------------------------------------------------------------------
 
-    async def check_new(self, wanted: Iterable[packets.Credential]) -> None:
+    async def check_new(self, wanted: Iterable[parts.Credential]) -> None:
         """Refused if one of the addresses is confirmed as somebody's."""
         for item in wanted:
             if await self.store.fetch(ConfirmedBy(item.meth, item.val)) is not None:
                 raise Refused(DUPLICATE_CREDENTIAL)
 
     def first(
-        self, user: str, wanted: Iterable[packets.Credential], language: str
+        self, user: str, wanted: Iterable[parts.Credential], language: str
     ) -> tuple[tuple[Change, ...], tuple[SendCode, ...]]:
         """The rows of a new account's addresses, and the codes to be sent once they are stored."""
         env = self.env()
@@ -58,7 +58,7 @@ class Proofs:
     # --- login ---------------------------------------------------------------------------
 
     async def missing(
-        self, identity: Identity, answers: Iterable[packets.Credential]
+        self, identity: Identity, answers: Iterable[parts.Credential]
     ) -> tuple[str, ...]:
         """Take the responses that came with a {login}; which methods are still unconfirmed."""
         env = self.env()
@@ -71,7 +71,7 @@ class Proofs:
         return credentials.missing(known, identity.level, env.settings)
 
     async def _respond(
-        self, user: str, item: packets.Credential, known: tuple[Credential, ...]
+        self, user: str, item: parts.Credential, known: tuple[Credential, ...]
     ) -> tuple[Credential, ...]:
         """A wrong response is no error here; what it leaves unconfirmed is asked for again."""
         settings = self.env().settings

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from ..core.decision import Asked, Event, Page, Reply
-from ..wire.packets import Ctrl
+from ..wire.server_packets import Ctrl
 from .link import Link
 
 MISSING = "the topic has moved, and what was missed cannot be read now"

@@ -16,7 +16,7 @@ from ..core.decision import (
     ctrl,
 )
 from ..errors import INTERNAL, UNAVAILABLE, Answer
-from ..wire.packets import Note
+from ..wire.client_packets import Note
 from .rules import Item
 
 

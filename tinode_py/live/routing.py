@@ -18,7 +18,7 @@ from ..errors import (
     Answer,
     Refused,
 )
-from ..wire.packets import Del, Get, Leave, Note, Pub, Set, Sub
+from ..wire.client_packets import Del, Get, Leave, Note, Pub, Set, Sub
 
 
 @functools.lru_cache(maxsize=ids.CACHED)

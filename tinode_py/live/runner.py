@@ -56,7 +56,7 @@ from ..errors import (
     StoreError,
 )
 from ..store.base import Store
-from ..wire.packets import Ctrl
+from ..wire.server_packets import Ctrl
 from .fanout import Emission, FanOut
 from .inbox import Inbox
 from .link import Link

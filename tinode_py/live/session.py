@@ -40,26 +40,12 @@ from ..errors import (
     Refused,
     StoreError,
 )
+from ..wire.client_packets import Acc, ClientPacket, Del, Get, Hi, Leave, Login, Note, Pub, Set, Sub
+from ..wire.client_parts import Extra, GetInbox, GetQuery
 from ..wire.codec import Form, Malformed, NotUtf8, WireLimits, decode_cbor, decode_json
 from ..wire.frames import text_frame
-from ..wire.packets import (
-    Acc,
-    ClientPacket,
-    Ctrl,
-    Del,
-    Extra,
-    Get,
-    GetInbox,
-    GetQuery,
-    Hi,
-    Leave,
-    Login,
-    Note,
-    Pub,
-    Set,
-    Sub,
-    Time,
-)
+from ..wire.parts import Time
+from ..wire.server_packets import Ctrl
 from . import routing
 from .entrance import Entrance
 from .hub import Hub

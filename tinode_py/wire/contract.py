@@ -1,7 +1,7 @@
 """The wire's contract as files: JSON Schema, CDDL and the page docs/packets.md.
 
 `python -m tinode_py.wire.contract` writes them anew, in a checkout; a test holds the files equal
-to the classes in `packets.py`.
+to the classes of packets.
 """
 
 from __future__ import annotations

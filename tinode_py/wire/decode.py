@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from . import cbor, packets
+from . import cbor, client_packets, client_parts
 from .json_text import checked_text, holds_nul
 from .limits import Malformed, WireLimits
 from .readers import packet_reader
@@ -21,16 +21,18 @@ from .shape import Field, Kind, folded_names
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-_ENVELOPE: dict[str, type[Any]] = {**packets.REQUESTS, "extra": packets.Extra}
+_ENVELOPE: dict[str, type[Any]] = {**client_packets.REQUESTS, "extra": client_parts.Extra}
 DEFAULT_LIMITS = WireLimits()
 
 
-def decode_json(data: bytes | str, limits: WireLimits = DEFAULT_LIMITS) -> packets.ClientPacket:
+def decode_json(
+    data: bytes | str, limits: WireLimits = DEFAULT_LIMITS
+) -> client_packets.ClientPacket:
     """Read a JSON packet. Raises Malformed; NotUtf8 if it is not even text."""
     return _read(checked_text(data, limits), limits)
 
 
-def decode_cbor(data: bytes, limits: WireLimits = DEFAULT_LIMITS) -> packets.ClientPacket:
+def decode_cbor(data: bytes, limits: WireLimits = DEFAULT_LIMITS) -> client_packets.ClientPacket:
     """Read a CBOR packet. Raises Malformed."""
     if len(data) > limits.message_size:
         raise Malformed(f"larger than {limits.message_size} bytes")
@@ -41,12 +43,12 @@ def decode_cbor(data: bytes, limits: WireLimits = DEFAULT_LIMITS) -> packets.Cli
         cls = _ENVELOPE.get(name.casefold())
         if cls is not None:
             _check_binary(member, cls)
-            if cls is packets.Pub:
+            if cls is client_packets.Pub:
                 cbor.mark(member)
     return _read(checked_text(msgspec.json.encode(value), limits), limits)
 
 
-def _read(text: bytes, limits: WireLimits) -> packets.ClientPacket:
+def _read(text: bytes, limits: WireLimits) -> client_packets.ClientPacket:
     reader = packet_reader(limits)
     try:
         try:
@@ -70,7 +72,7 @@ def _canonical_packet(text: bytes) -> bytes:
     """The first request and `extra` of a packet, with exact names and nothing unknown."""
     members = {name.casefold(): bytes(raw) for name, raw in _OBJECT.decode(text).items()}
     kept = {name: members[name] for name in _ENVELOPE if members.get(name, b"null") != b"null"}
-    request = next((name for name in kept if name in packets.REQUESTS), None)
+    request = next((name for name in kept if name in client_packets.REQUESTS), None)
     return _object_text(
         [
             (name, _canonical_part(raw, _ENVELOPE[name]))

@@ -16,7 +16,7 @@ import attrs
 import msgspec
 
 from ..records import Message
-from . import cbor, packets
+from . import cbor, server_packets, server_parts
 from .frames import binary_frame, text_frame, text_frames
 from .shape import CLASSES, Field, Kind, fields_of
 from .times import time_text
@@ -32,10 +32,10 @@ class Form(enum.Enum):
     JSON_LINE = "JSON and a line feed"
 
 
-def encode(packet: packets.ServerPacket, form: Form) -> bytes:
+def encode(packet: server_packets.ServerPacket, form: Form) -> bytes:
     """The packet as the bytes to write. Equal packets give equal bytes."""
     if form is Form.JSON_FRAME:
-        if type(packet) is packets.Ctrl and not packet.null_params:  # what is sent most
+        if type(packet) is server_packets.Ctrl and not packet.null_params:  # what is sent most
             return text_frame(_ctrl_text(packet))
         return text_frame(encode_json(packet))
     if form is Form.JSON_LINE:
@@ -43,21 +43,21 @@ def encode(packet: packets.ServerPacket, form: Form) -> bytes:
     return binary_frame(encode_cbor(packet))
 
 
-def encode_json(packet: packets.ServerPacket) -> bytes:
+def encode_json(packet: server_packets.ServerPacket) -> bytes:
     """The packet as JSON; JSON text inside is the bytes that came, never re-encoded."""
-    if type(packet) is packets.Data:
+    if type(packet) is server_packets.Data:
         return _data_text(packet)
-    if type(packet) is packets.Ctrl and not packet.null_params:
+    if type(packet) is server_packets.Ctrl and not packet.null_params:
         return _ctrl_text(packet)
     return _json_text(_AS_JSON.packet(packet))
 
 
-def encode_cbor(packet: packets.ServerPacket) -> bytes:
+def encode_cbor(packet: server_packets.ServerPacket) -> bytes:
     """The packet as a CBOR map with text keys: times are text; no tags, lengths definite."""
     plain = _AS_CBOR.packet(packet)
-    if type(packet) is packets.Data:
+    if type(packet) is server_packets.Data:
         cbor.restore(plain["data"])
-    elif type(packet) is packets.Meta and packet.inbox is not None:
+    elif type(packet) is server_packets.Meta and packet.inbox is not None:
         for item in plain["meta"]["inbox"].get("items", ()):
             cbor.restore(item)
     return cbor.dumps(plain)
@@ -98,7 +98,7 @@ def _time_text(at: int) -> bytes:
     return time_text(at).encode()
 
 
-def _data_text(data: packets.Data) -> bytes:
+def _data_text(data: server_packets.Data) -> bytes:
     topic = _json_text(data.topic)
     return _message_text(topic, data.from_, data.ts, data.seq, data.head, data.content)
 
@@ -116,7 +116,7 @@ def _message_text(
     )
 
 
-def _ctrl_text(ctrl: packets.Ctrl) -> bytes:
+def _ctrl_text(ctrl: server_packets.Ctrl) -> bytes:
     ident = b',"id":' + _json_text(ctrl.id) if ctrl.id else b""
     topic = b',"topic":' + _json_text(ctrl.topic) if ctrl.topic else b""
     params = b""
@@ -161,11 +161,11 @@ class _Writer:
         init=False, default=attrs.Factory(_plans, takes_self=True)
     )
 
-    def packet(self, packet: packets.ServerPacket) -> dict[str, Any]:
+    def packet(self, packet: server_packets.ServerPacket) -> dict[str, Any]:
         members = self.members(packet)
-        if type(packet) is packets.Ctrl and packet.null_params and packet.params is None:
+        if type(packet) is server_packets.Ctrl and packet.null_params and packet.params is None:
             members["params"] = None
-        return {packets.PACKETS[type(packet)]: members}
+        return {server_packets.PACKETS[type(packet)]: members}
 
     def members(self, part: Any) -> dict[str, Any]:
         """The members of a packet or part that are present."""
@@ -191,9 +191,9 @@ class _Writer:
             }
         if isinstance(value, list | tuple):
             return [self.param(item) for item in value]
-        if isinstance(value, packets.Timestamp):
+        if isinstance(value, server_parts.Timestamp):
             return time_text(value.at)
-        if isinstance(value, packets.RawJson):
+        if isinstance(value, server_parts.RawJson):
             return self.leaf(value.text)
         return self.members(value) if type(value) in self.plans else value
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import attrs
 import msgspec
 
-from . import packets
+from . import client_packets, client_parts
 from .json_text import check_value
 from .limits import WireLimits
 from .shape import Field, Kind, fields_of
@@ -37,15 +37,15 @@ class PacketReader:
 
     envelope: msgspec.json.Decoder[Any]
     requests: tuple[Callable[[Any], Any], ...]
-    extra: Callable[[Any], packets.Extra]
+    extra: Callable[[Any], client_parts.Extra]
 
-    def read(self, text: bytes) -> packets.ClientPacket | None:
+    def read(self, text: bytes) -> client_packets.ClientPacket | None:
         """The packet; None if it holds no request. Raises ValueError if it is not one."""
         parts = msgspec.structs.astuple(self.envelope.decode(text))
         extra = parts[-1]
         for place, request in enumerate(parts[:-1]):
             if request is not None:
-                return packets.ClientPacket(
+                return client_packets.ClientPacket(
                     self.requests[place](request), None if extra is None else self.extra(extra)
                 )
         return None
@@ -54,8 +54,8 @@ class PacketReader:
 @functools.lru_cache(maxsize=8)
 def packet_reader(limits: WireLimits) -> PacketReader:
     """The reader for these limits; made once."""
-    requests = {name: _reader(cls, limits) for name, cls in packets.REQUESTS.items()}
-    extra = _reader(packets.Extra, limits)
+    requests = {name: _reader(cls, limits) for name, cls in client_packets.REQUESTS.items()}
+    extra = _reader(client_parts.Extra, limits)
     members: list[Any] = [(name, one.struct | None, None) for name, one in requests.items()]
     members.append(("extra", extra.struct | None, None))
     envelope = msgspec.defstruct("Packet", members, forbid_unknown_fields=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from . import packets
+from . import client_packets, client_parts, server_packets
 from .limits import WireLimits
 from .shape import Field, Kind, fields_of, meaning_of, summary_of, with_parts
 
@@ -16,7 +16,7 @@ _HEAD = """\
 Every packet is one JSON object with one member, named after its kind, or the same as a CBOR map:
 `{"pub": {"id": "1", "topic": "grp…", "content": "hello"}}`. A client's packet may have `extra`
 beside it. This page is written by `python -m tinode_py.wire.contract` from
-`tinode_py/wire/packets.py`; the same as schemas is in `schema/wire/`.
+the classes in `tinode_py/wire/`; the same as schemas is in `schema/wire/`.
 
 - Members are left out where they are empty; *always* marks those that are always sent.
 - To the server, names are matched without regard to case, unknown members are ignored, and `null`
@@ -43,12 +43,12 @@ What goes beyond one of these is answered 400, before anything else is looked at
 
 def reference(limits: WireLimits) -> str:
     """The whole page."""
-    to_clients = {name: cls for cls, name in packets.PACKETS.items()}
-    named = [*packets.REQUESTS.values(), packets.Extra, *to_clients.values()]
+    to_clients = {name: cls for cls, name in server_packets.PACKETS.items()}
+    named = [*client_packets.REQUESTS.values(), client_parts.Extra, *to_clients.values()]
     parts = [cls for cls in with_parts(named) if cls not in named]
     sections = [_HEAD, _limits(limits), "## From clients\n"]
-    sections += [_section(f"{{{name}}}", cls) for name, cls in packets.REQUESTS.items()]
-    sections += [_section("extra", packets.Extra), "## To clients\n"]
+    sections += [_section(f"{{{name}}}", cls) for name, cls in client_packets.REQUESTS.items()]
+    sections += [_section("extra", client_parts.Extra), "## To clients\n"]
     sections += [_section(f"{{{name}}}", cls) for name, cls in to_clients.items()]
     sections += ["## Parts\n", *(_section(cls.__name__, cls) for cls in parts)]
     return "\n".join(sections)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import packets
+from . import client_packets, client_parts, server_packets
 from .shape import Field, Kind, fields_of, with_parts
 
 _HEAD = """\
@@ -32,10 +32,12 @@ _KINDS = {
 
 def cddl() -> str:
     """The whole file."""
-    to_clients = {name: cls for cls, name in packets.PACKETS.items()}
+    to_clients = {name: cls for cls, name in server_packets.PACKETS.items()}
     choices = " / ".join(f"{{ {name}: {_rule(cls)} }}" for name, cls in to_clients.items())
-    requests = "".join(f"  ? {name}: {_rule(cls)},\n" for name, cls in packets.REQUESTS.items())
-    classes = [*packets.REQUESTS.values(), packets.Extra, *to_clients.values()]
+    requests = "".join(
+        f"  ? {name}: {_rule(cls)},\n" for name, cls in client_packets.REQUESTS.items()
+    )
+    classes = [*client_packets.REQUESTS.values(), client_parts.Extra, *to_clients.values()]
     return "\n".join(
         [
             _HEAD,

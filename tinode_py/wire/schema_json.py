@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import packets
+from . import client_packets, client_parts, server_packets
 from .limits import WireLimits
 from .shape import Field, Kind, fields_of, meaning_of, summary_of, with_parts
 
@@ -14,20 +14,20 @@ _TIME = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$"
 
 def client_schema(limits: WireLimits) -> dict[str, Any]:
     """What a client may send."""
-    schema = _packet_schema("A packet from a client", packets.REQUESTS, limits)
+    schema = _packet_schema("A packet from a client", client_packets.REQUESTS, limits)
     schema["description"] = (
         "If several requests are present the first in the order of `properties` counts. Names are"
         " matched without regard to case, unknown members are ignored, and null means absent"
         " except in `content`."
     )
     schema["properties"]["extra"] = {"$ref": "#/$defs/Extra"}
-    schema["$defs"] |= _definitions([packets.Extra], limits)
+    schema["$defs"] |= _definitions([client_parts.Extra], limits)
     return schema
 
 
 def server_schema() -> dict[str, Any]:
     """What a client is sent."""
-    names = {name: cls for cls, name in packets.PACKETS.items()}
+    names = {name: cls for cls, name in server_packets.PACKETS.items()}
     schema = _packet_schema("A packet to a client", names, None)
     schema["additionalProperties"] = False
     schema["maxProperties"] = 1

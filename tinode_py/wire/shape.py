@@ -1,7 +1,7 @@
 """The packet classes as data: which members they have, of which kind, and when one is absent.
 
 Decoding, encoding, the schemas and the documentation all go by what this module reads off the
-classes in `packets.py`, so that a new member is written down once.
+classes of packets and their parts, so that a new member is written down once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import Any
 
 import attrs
 
-from . import packets
+from . import client_packets, client_parts, parts, server_packets, server_parts
+
+_MODULES = (parts, client_parts, client_packets, server_parts, server_packets)
 
 
 class Kind(enum.Enum):
@@ -34,15 +36,15 @@ _KINDS: dict[Any, Kind] = {
     str: Kind.TEXT,
     int: Kind.NUMBER,
     bool: Kind.FLAG,
-    packets.Json: Kind.JSON,
-    packets.Time: Kind.TIME,
-    packets.Base64: Kind.BINARY,
+    parts.Json: Kind.JSON,
+    parts.Time: Kind.TIME,
+    parts.Base64: Kind.BINARY,
 }
 
 # Members that steer the encoder and are not sent themselves.
-_NOT_SENT = {(packets.Ctrl, "null_params")}
+_NOT_SENT = {(server_packets.Ctrl, "null_params")}
 # Classes that only mark a value for the encoder, and the pair of request and extra.
-_PARAM_MARKS = {packets.Timestamp, packets.RawJson, packets.ClientPacket}
+_PARAM_MARKS = {server_parts.Timestamp, server_parts.RawJson, client_packets.ClientPacket}
 
 
 @attrs.frozen
@@ -140,11 +142,14 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     return hint, False
 
 
-# All packet classes and parts, in the order of packets.py.
+# All packet classes and parts, each once: modules import from each other.
 CLASSES: tuple[type[Any], ...] = tuple(
-    one
-    for one in vars(packets).values()
-    if isinstance(one, type) and attrs.has(one) and one not in _PARAM_MARKS
+    dict.fromkeys(
+        one
+        for module in _MODULES
+        for one in vars(module).values()
+        if isinstance(one, type) and attrs.has(one) and one not in _PARAM_MARKS
+    )
 )
 _FIELDS: Mapping[type[Any], tuple[Field, ...]] = types.MappingProxyType(
     {cls: _read_fields(cls) for cls in CLASSES}

@@ -9,7 +9,8 @@ import msgspec
 from ...changes import Batch
 from ...errors import Refused
 from ...queries import FindByTags
-from ...wire.packets import Info, Json
+from ...wire.parts import Json
+from ...wire.server_packets import Info
 from .backend import Backend, Call, Handler
 from .people import speaker
 from .problem import Problem

@@ -14,7 +14,9 @@ from ...errors import Refused
 from ...live.asking import NAME, Asker, ask
 from ...queries import EditsOf, MessageAt, MessagesIn
 from ...records import Message, Range
-from ...wire.packets import Del, Get, GetData, Json, Pub, SeqRange
+from ...wire.client_packets import Del, Get, Pub
+from ...wire.client_parts import GetData
+from ...wire.parts import Json, SeqRange
 from ...wire.times import time_text
 from .backend import Backend, Call, Handler
 from .people import is_p2p, named_user, system_user, topic_of

@@ -13,7 +13,9 @@ from ...core.tags import restricted
 from ...live.asking import NAME, Answers, Asker, ask, ask_attached
 from ...queries import SubscriptionOf, UserById
 from ...records import Subscription
-from ...wire.packets import DefAcs, Get, Set, SetDesc
+from ...wire.client_packets import Get, Set
+from ...wire.client_parts import SetDesc
+from ...wire.parts import DefAcs
 from .backend import Call, Handler
 from .history import own_topic_of
 from .problem import Problem

@@ -14,7 +14,9 @@ from ...ids import Kind
 from ...live.asking import Asker
 from ...queries import LoginByName, TopicByName, UserById, UsersById
 from ...records import Login, Topic, User
-from ...wire.packets import Acc, Json, SetDesc
+from ...wire.client_packets import Acc
+from ...wire.client_parts import SetDesc
+from ...wire.parts import Json
 from .backend import Backend, Call
 from .problem import Problem
 

@@ -13,7 +13,9 @@ from ...live.asking import NAME, Asker, ask
 from ...live.everywhere import LiveSession
 from ...queries import SessionsOf, UsersById
 from ...records import State
-from ...wire.packets import Ctrl, Del, Time
+from ...wire.client_packets import Del
+from ...wire.parts import Time
+from ...wire.server_packets import Ctrl
 from ...wire.times import time_text
 from .backend import Call, Handler
 from .people import user_of, users_of

@@ -14,7 +14,9 @@ import msgspec
 from ... import ids
 from ...access import Level
 from ...live.asking import NAME, Answers, Asker, ask
-from ...wire.packets import Del, Get, GetSub, Json, Pub, Request
+from ...wire.client_packets import Del, Get, Pub, Request
+from ...wire.client_parts import GetSub
+from ...wire.parts import Json
 from .backend import Backend, Call, Handler
 from .people import speaker, user_of
 from .problem import Problem

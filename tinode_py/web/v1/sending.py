@@ -14,7 +14,9 @@ from ...core.heads import IDEM
 from ...errors import DENIED, Refused
 from ...live.asking import NAME, Asker, Asking, Together
 from ...queries import MembersOf
-from ...wire.packets import Info, Json, Pub
+from ...wire.client_packets import Pub
+from ...wire.parts import Json
+from ...wire.server_packets import Info
 from .backend import Backend, Call, Handler
 from .later import schedule
 from .people import People, topic_of

@@ -15,7 +15,9 @@ from ...live.asking import NAME, Answers, Asker, ask, set_publish
 from ...live.routing import new_group
 from ...queries import ContactsOf, MembersOf, SubscriptionOf, TopicByName, TopicsAfter, UserById
 from ...records import Contact, Subscription, Topic
-from ...wire.packets import DefAcs, Del, Request, Set, SetDesc, SetQuery, SetSub, Sub
+from ...wire.client_packets import Del, Request, Set, Sub
+from ...wire.client_parts import SetDesc, SetQuery, SetSub
+from ...wire.parts import DefAcs
 from ...wire.times import time_text
 from .backend import Backend, Call, Handler
 from .people import is_p2p, topic_of, user_of, users_of

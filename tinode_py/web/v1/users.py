@@ -16,7 +16,9 @@ from ...errors import Refused
 from ...live.asking import NAME, Asker, ask
 from ...queries import LoginByName, LoginsOf, UserById, UsersAfter
 from ...records import Login, User
-from ...wire.packets import Acc, Del, Json, Set, SetDesc
+from ...wire.client_packets import Acc, Del, Set
+from ...wire.client_parts import SetDesc
+from ...wire.parts import Json
 from ...wire.times import time_text
 from .backend import Call, Handler
 from .people import external_scheme, user_of

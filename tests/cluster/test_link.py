@@ -18,7 +18,7 @@ from tinode_py.cluster.link import Peer
 from tinode_py.cluster.peer import TURN
 from tinode_py.cluster.protocol import Call, Fan, Message, Moved, News, Result, Told, pack
 from tinode_py.cluster.strangers import IN_TIME, MOST
-from tinode_py.core.decision import Presence, Woken
+from tinode_py.core.events import Presence, Woken
 from tinode_py.store.coordination import Member
 
 LEASE = 5.0

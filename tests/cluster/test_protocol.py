@@ -20,7 +20,7 @@ from tinode_py.access import Level
 from tinode_py.cluster import items, protocol
 from tinode_py.cluster.protocol import BadMessage, pack, unpack
 from tinode_py.cluster.shapes import Shapes
-from tinode_py.core import decision
+from tinode_py.core import effects, events
 from tinode_py.errors import EVICTED
 from tinode_py.records import State
 from tinode_py.wire.client_packets import REQUESTS, Pub
@@ -30,9 +30,9 @@ from tinode_py.wire.server_packets import Ctrl
 from tinode_py.wire.server_parts import RawJson, Timestamp
 
 MESSAGES = sorted(protocol.MESSAGES, key=lambda cls: cls.__name__)
-EVENTS = [*typing.get_args(decision.Event)]
-CALLER = decision.Caller("sid", "usrA", Level.AUTH, "usrA")
-ASKED = decision.Asked(CALLER, Pub("1", "grpA", content=Json(b"1")), "grpA")
+EVENTS = [*typing.get_args(events.Event)]
+CALLER = events.Caller("sid", "usrA", Level.AUTH, "usrA")
+ASKED = events.Asked(CALLER, Pub("1", "grpA", content=Json(b"1")), "grpA")
 SUBMIT = protocol.Submit("grpA", ASKED, "sid", Form.CBOR_FRAME)
 
 scalars = st.one_of(
@@ -57,8 +57,8 @@ def of(hint: Any) -> st.SearchStrategy[Any]:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return free
-    if hint == decision.Event:  # each has a test of its own
-        return st.sampled_from([ASKED, decision.Woken(), decision.Gone("sid", others=("sie",))])
+    if hint == events.Event:  # each has a test of its own
+        return st.sampled_from([ASKED, events.Woken(), events.Gone("sid", others=("sie",))])
     if origin in (types.UnionType, typing.Union):
         return st.one_of([of(option) for option in args])
     if origin is Literal:
@@ -120,7 +120,7 @@ def test_every_event_comes_back(cls: type, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_every_request_comes_back(cls: type, data: st.DataObject) -> None:
     request = data.draw(instances(cls))
-    comes_back(protocol.Submit("grpA", decision.Asked(CALLER, request, "grpA")))
+    comes_back(protocol.Submit("grpA", events.Asked(CALLER, request, "grpA")))
 
 
 @given(free)
@@ -141,7 +141,7 @@ def test_a_packet_with_all_kinds_of_parameters_comes_back() -> None:
         "": {"": "set", "of": (1,)},
     }
     ctrl = Ctrl(EVICTED.code, EVICTED.text, Time(1), params=params)
-    comes_back(protocol.End(decision.EndSessions("usrA", ctrl, keep=3)))
+    comes_back(protocol.End(effects.EndSessions("usrA", ctrl, keep=3)))
 
 
 def test_what_has_its_default_is_left_out() -> None:

@@ -17,7 +17,7 @@ from tinode_py.cluster.claims import Claims
 from tinode_py.cluster.guests import GuestLink, Guests
 from tinode_py.cluster.node import Node
 from tinode_py.cluster.proxy import Proxy
-from tinode_py.core.decision import Asked, Caller, Presence, Woken
+from tinode_py.core.events import Asked, Caller, Presence, Woken
 from tinode_py.errors import UNREACHABLE, StoreAway
 from tinode_py.live.fanout import Emission
 from tinode_py.live.inbox import Inbox

@@ -15,16 +15,9 @@ from tinode_py.access import Level
 from tinode_py.changes import DeleteMessages, DeleteTopic, PutSubscription, PutUser, SetMarks
 from tinode_py.config import Settings
 from tinode_py.core import topic
-from tinode_py.core.decision import (
-    Asked,
-    Attach,
-    Attached,
-    Broadcast,
-    Caller,
-    Decision,
-    Env,
-    Reply,
-)
+from tinode_py.core.decision import Decision, Env
+from tinode_py.core.effects import Attach, Attached, Broadcast, Reply
+from tinode_py.core.events import Asked, Caller
 from tinode_py.core.state import TopicState
 from tinode_py.errors import Refused
 from tinode_py.records import Deletions, Message, Range, Subscription, Topic, User

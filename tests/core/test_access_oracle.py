@@ -37,7 +37,9 @@ from tests.core.world import ANN, BOB, CAT
 from tinode_py import access
 from tinode_py.access import Level
 from tinode_py.core import membership, modes
-from tinode_py.core.decision import Asked, Attached, Broadcast, Caller, Decision, Detach
+from tinode_py.core.decision import Decision
+from tinode_py.core.effects import Attached, Broadcast, Detach
+from tinode_py.core.events import Asked, Caller
 from tinode_py.errors import Refused
 from tinode_py.wire.client_packets import Del, Get, Leave, Note, Pub, Request, Set, Sub
 from tinode_py.wire.client_parts import SetDesc, SetQuery, SetSub

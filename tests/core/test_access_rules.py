@@ -12,7 +12,9 @@ from tinode_py import access
 from tinode_py.access import APPROVE, DELETE, JOIN, OWNER, SHARE
 from tinode_py.config import Settings
 from tinode_py.core import membership, presence
-from tinode_py.core.decision import Asked, Caller, Env, Reply
+from tinode_py.core.decision import Env
+from tinode_py.core.effects import Reply
+from tinode_py.core.events import Asked, Caller
 from tinode_py.core.state import TopicState
 from tinode_py.errors import DENIED, NOT_MODIFIED, Refused
 from tinode_py.queries import Query, SubscriptionOf, UserById

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from tests.core.world import GROUP, PAIR, USERS, World
 from tinode_py import ids
-from tinode_py.core.decision import Woken
+from tinode_py.core.events import Woken
 from tinode_py.core.me import MeState
 from tinode_py.core.state import TopicState
 from tinode_py.wire.client_packets import Del, Get, Leave, Note, Pub, Request, Set, Sub

@@ -17,7 +17,8 @@ from tests.core import oracle
 from tests.core.access_stage import SID, Outcome, Stage, code, deleted, described, listed, meta
 from tests.core.world import CAT
 from tinode_py.access import JOIN, Level
-from tinode_py.core.decision import Asked, Caller, Decision
+from tinode_py.core.decision import Decision
+from tinode_py.core.events import Asked, Caller
 from tinode_py.live.asking import LACKING
 from tinode_py.wire.client_packets import Del, Get, Pub, Request
 from tinode_py.wire.parts import Json, SeqRange

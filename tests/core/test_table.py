@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from tinode_py.access import JOIN, PRES, READ, Level
 from tinode_py.changes import PutSubscription
 from tinode_py.core import leave
-from tinode_py.core.decision import Attach, Attached, Broadcast, Decision, Detach, Forget, Gone
+from tinode_py.core.decision import Decision
+from tinode_py.core.effects import Attach, Attached, Broadcast, Detach, Forget
+from tinode_py.core.events import Gone
 from tinode_py.core.state import HEARS, TopicState
 from tinode_py.records import Subscription, Topic
 

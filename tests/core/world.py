@@ -16,7 +16,9 @@ from tinode_py.access import Level
 from tinode_py.changes import PutUser
 from tinode_py.config import Settings
 from tinode_py.core import me, me_topic, topic
-from tinode_py.core.decision import Asked, Caller, Decision, Env, Event, Gone, Reply, Tell
+from tinode_py.core.decision import Decision, Env
+from tinode_py.core.effects import Reply, Tell
+from tinode_py.core.events import Asked, Caller, Event, Gone
 from tinode_py.core.me import MeState
 from tinode_py.core.state import TopicState
 from tinode_py.errors import Answer, Refused

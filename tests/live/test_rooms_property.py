@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tinode_py.access import Level
 from tinode_py.client import Client
-from tinode_py.core.decision import Brought, Caller
+from tinode_py.core.events import Brought, Caller
 from tinode_py.live.asking import NAME, Asker, ask
 from tinode_py.live.rules import Item
 from tinode_py.testing import RunningServer, running_server

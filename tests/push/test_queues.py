@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from tests.push.fakes import FakePusher, pushing_server, settle
-from tinode_py.core.decision import Addressee
+from tinode_py.core.effects import Addressee
 from tinode_py.live.pushing import MEMORY, Pushing
 from tinode_py.push.base import Follow, PushError
 from tinode_py.push.lane import FIRST_PAUSE, Lane

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import attrs
 
-from ..core.decision import Deliver
+from ..core.events import Deliver
 from ..live.fanout import Afar, OnMe
 from ..wire.server_packets import Pres
 from .protocol import Audience, Message, ToldUsers, Word

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from ..core.decision import Presence
+from ..core.events import Presence
 from ..core.me import MeState
 from ..ids import Kind, kind_of
 from ..live.calls import see_to_calls

@@ -12,7 +12,8 @@ from typing import Any
 
 import attrs
 
-from ..core.decision import Asked, Event, Gone, NewLogin, PublishIs, ctrl
+from ..core.decision import ctrl
+from ..core.events import Asked, Event, Gone, NewLogin, PublishIs
 from ..errors import UNAVAILABLE
 from ..live.hub import Hub
 from ..live.inbox import Inbox

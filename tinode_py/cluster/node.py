@@ -13,7 +13,8 @@ from itertools import islice
 import attrs
 from msgspec import structs
 
-from ..core.decision import Deliver, EndSessions, Event, Presence, Recheck
+from ..core.effects import EndSessions
+from ..core.events import Deliver, Event, Presence, Recheck
 from ..core.me import MeState
 from ..errors import UNAVAILABLE, Refused
 from ..live.fanout import Afar

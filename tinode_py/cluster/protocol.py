@@ -20,8 +20,9 @@ import msgspec
 
 from .. import audit, records
 from ..access import Level
-from ..core import decision
-from ..core.decision import Deliver, EndSessions, Event
+from ..core import effects, events
+from ..core.effects import EndSessions
+from ..core.events import Deliver, Event
 from ..live.everywhere import LiveSession
 from ..wire import client_packets, client_parts, parts, server_packets, server_parts
 from ..wire.codec import Form
@@ -294,8 +295,6 @@ VERSION = 1  # of all this
 OLDEST = 1  # the oldest version with which a link can be had
 SINCE: dict[type, int] = {}  # classes of messages, and of events in them, that came later
 MESSAGES: frozenset[type] = frozenset(Message.__args__)
-# What a decision is made with, and what comes of it, stays where the topic is.
-_AT_HOME = frozenset({"Env", "Decision"})
 
 
 def _classes(*modules: ModuleType) -> dict[str, type]:
@@ -304,13 +303,13 @@ def _classes(*modules: ModuleType) -> dict[str, type]:
         f"{module.__name__.split('.')[1]}.{name}": cls
         for module in modules
         for name, cls in inspect.getmembers(module, inspect.isclass)
-        if cls.__module__ == module.__name__ and name not in _AT_HOME
+        if cls.__module__ == module.__name__
     }
 
 
 KNOWN: dict[str, type] = {
     **{cls.__name__: cls for cls in MESSAGES},
-    **_classes(records, decision),
+    **_classes(records, events, effects),
     **_classes(parts, client_parts, client_packets, server_parts, server_packets),
     "audit.Actor": audit.Actor,
     "access.Level": Level,

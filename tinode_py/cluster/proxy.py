@@ -24,16 +24,7 @@ import trio
 from msgspec import structs
 
 from .. import ids
-from ..core.decision import (
-    Asked,
-    Awake,
-    Brought,
-    Caller,
-    Gone,
-    NewLogin,
-    PublishIs,
-    Woken,
-)
+from ..core.events import Asked, Awake, Brought, Caller, Gone, NewLogin, PublishIs, Woken
 from ..errors import UNAVAILABLE, UNREACHABLE, Answer
 from ..ids import Kind
 from ..live.inbox import Inbox

@@ -19,7 +19,7 @@ from math import inf
 import attrs
 import trio
 
-from ..core.decision import Gone, Recheck, Woken
+from ..core.events import Gone, Recheck, Woken
 from ..core.me import MeState
 from ..errors import INTERNAL, UNAVAILABLE, UNREACHABLE, StoreError
 from ..live.hub import Hub

@@ -32,28 +32,17 @@ from ..wire.parts import DefAcs
 from ..wire.server_packets import Pres
 from ..wire.server_parts import Desc
 from . import credentials, tags, uploads
-from .decision import (
-    NOTHING,
+from .decision import NOTHING, Decision, Env, Facts, ctrl, reply
+from .effects import Effect, EndSessions, FollowChannel, Online, Reply, Retire, Tell
+from .events import (
     Asked,
     ContactChanged,
-    Decision,
     Deliver,
-    Effect,
-    EndSessions,
-    Env,
-    Facts,
-    FollowChannel,
     InboxGrew,
     NewLogin,
-    Online,
-    Reply,
-    Retire,
     Suspended,
-    Tell,
     TopicEnded,
     UserEnded,
-    ctrl,
-    reply,
 )
 from .me import MeState
 from .membership import p2p_mask

@@ -30,20 +30,9 @@ from ..records import Message, Topic
 from ..wire.client_packets import Note, Pub
 from ..wire.server_packets import Info
 from . import heads, inbox
-from .decision import (
-    NOTHING,
-    Asked,
-    Broadcast,
-    Call,
-    CallIs,
-    Decision,
-    Deliver,
-    Effect,
-    Env,
-    Publish,
-    Reply,
-    Tell,
-)
+from .decision import NOTHING, Decision, Env
+from .effects import Broadcast, Call, CallIs, Effect, Publish, Reply, Tell
+from .events import Asked, Deliver
 from .state import TopicState
 
 SIGNALS = frozenset({"offer", "answer", "ice-candidate"})

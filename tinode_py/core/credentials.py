@@ -30,7 +30,8 @@ from ..records import Credential
 from ..settings import Validator
 from ..wire import parts
 from . import codes
-from .decision import Env, Facts, SendCode
+from .decision import Env, Facts
+from .effects import SendCode
 
 KINDS = ("email", "tel")  # of methods, whether they are on or not
 MAX_VALUE = 128  # bytes

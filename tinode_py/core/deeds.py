@@ -17,7 +17,7 @@ from ..changes import Change, DeleteTopic, PutAudit, PutTopic
 from ..wire.client_packets import Acc, Del, Leave, Pub, Set, Sub
 from ..wire.client_parts import SetDesc
 from . import heads
-from .decision import Asked, Event, NewLogin, PublishIs
+from .events import Asked, Event, NewLogin, PublishIs
 
 _Told = tuple[Action, dict[str, Any]]
 _DESCRIBED = ("public", "trusted", "private")

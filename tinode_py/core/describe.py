@@ -30,7 +30,9 @@ from ..wire.client_parts import SetDesc, SetQuery
 from ..wire.parts import DefAcs
 from ..wire.server_packets import Pres
 from . import membership, presence, tags, uploads
-from .decision import Asked, Decision, Effect, Env, Facts, reply
+from .decision import Decision, Env, Facts, reply
+from .effects import Effect
+from .events import Asked
 from .merge import DELETE, merge
 from .modes import parse_mode
 from .seats import seat

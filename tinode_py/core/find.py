@@ -39,27 +39,9 @@ from ..wire.server_packets import Pres
 from ..wire.server_parts import Desc, SubRow
 from . import describe, fitting, outside, rewrite, tags
 from . import query as language
-from .decision import (
-    NOTHING,
-    Asked,
-    Attach,
-    Attached,
-    Decision,
-    Deliver,
-    Detach,
-    Effect,
-    Env,
-    Event,
-    Facts,
-    Gone,
-    Kept,
-    Reply,
-    Retire,
-    Tell,
-    Woken,
-    ctrl,
-    reply,
-)
+from .decision import NOTHING, Decision, Env, Facts, ctrl, reply
+from .effects import Attach, Attached, Detach, Effect, Kept, Reply, Retire, Tell
+from .events import Asked, Deliver, Event, Gone, Woken
 from .find_state import CLEARED, FindState
 from .merge import is_delete
 from .meta import answer, asks, empty, json, listing, time, unmodified, words

@@ -8,7 +8,7 @@ import msgspec
 from .. import access, ids
 from ..changes import Change, PutFindQuery, PutSubscription
 from ..records import Subscription, User
-from .decision import Attach, Detach, Effect, Kept
+from .effects import Attach, Detach, Effect, Kept
 from .state import Attachments
 
 CLEARED = b"null"  # what a public query reads as once it was deleted

@@ -25,7 +25,9 @@ from ..wire.client_packets import Get
 from ..wire.client_parts import GetInbox
 from ..wire.parts import Json, Time
 from ..wire.server_packets import Meta
-from .decision import Asked, Decision, Effect, Env, Facts, Follows, InboxGrew, Reply, Tell
+from .decision import Decision, Env, Facts
+from .effects import Effect, Follows, Reply, Tell
+from .events import Asked, InboxGrew
 from .me import MeState
 from .meta import json
 from .state import TopicState

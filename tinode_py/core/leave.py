@@ -19,17 +19,9 @@ from ..ids import Kind
 from ..records import Subscription
 from ..wire.client_packets import Leave
 from . import membership, presence
-from .decision import (
-    NOTHING,
-    Asked,
-    Attached,
-    Decision,
-    Detach,
-    Effect,
-    Env,
-    Gone,
-    reply,
-)
+from .decision import NOTHING, Decision, Env, reply
+from .effects import Attached, Detach, Effect
+from .events import Asked, Gone
 from .seats import seat
 from .state import HEARS, TopicState
 from .subscribe import wants_reader

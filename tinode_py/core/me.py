@@ -20,7 +20,7 @@ from ..ids import Kind
 from ..queries import ContactsOf, Query, UserById
 from ..records import Contact, User
 from ..wire.server_packets import Info, Pres
-from .decision import (
+from .effects import (
     Agent,
     Attach,
     Broadcast,
@@ -30,10 +30,10 @@ from .decision import (
     Follows,
     Line,
     Online,
-    Presence,
     Tell,
     Told,
 )
+from .events import Presence
 from .state import Attachments
 
 

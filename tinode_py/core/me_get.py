@@ -16,7 +16,9 @@ from ..wire.client_parts import GetSub
 from ..wire.parts import Acs, Time
 from ..wire.server_parts import Desc, Seen, SessionRow, SubRow
 from . import credentials, fitting, inbox
-from .decision import Asked, Decision, Effect, Env, Facts, reply
+from .decision import Decision, Env, Facts, reply
+from .effects import Effect
+from .events import Asked
 from .me import MeState, readable
 from .meta import WORDS, answer, empty, json, listing, time, unmodified, words
 from .modes import show, show_defaults

@@ -28,22 +28,9 @@ from ..wire.client_parts import SetDesc
 from ..wire.parts import Acs, Credential, DefAcs
 from ..wire.server_packets import Pres
 from . import credentials, describe, me, tags, uploads
-from .decision import (
-    NOTHING,
-    Asked,
-    Decision,
-    Detach,
-    Effect,
-    Env,
-    Facts,
-    Introduce,
-    Online,
-    Presence,
-    Reply,
-    Tell,
-    ctrl,
-    reply,
-)
+from .decision import NOTHING, Decision, Env, Facts, ctrl, reply
+from .effects import Detach, Effect, Online, Reply, Tell
+from .events import Asked, Introduce, Presence
 from .me import MeState
 from .membership import p2p_mask
 from .merge import merge

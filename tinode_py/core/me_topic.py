@@ -28,39 +28,36 @@ from ..wire.client_packets import Acc, Del, Get, Leave, Note, Pub, Set, Sub
 from ..wire.client_parts import SetQuery
 from ..wire.server_packets import Pres
 from . import account, credentials, describe, inbox, me, me_get, me_set, meeting
-from .decision import (
-    NOTHING,
-    Active,
+from .decision import NOTHING, Decision, Env, Facts, ctrl, reply
+from .effects import (
     Agent,
-    Asked,
     Attach,
     Attached,
-    Awake,
-    Confirmed,
-    ContactChanged,
     Contacts,
-    Decision,
-    Deliver,
     Detach,
     Effect,
-    Env,
-    Event,
-    Facts,
-    Gone,
-    InboxGrew,
-    Introduce,
     Line,
-    NewLogin,
     Online,
-    Presence,
-    Recheck,
     Reply,
     Retire,
     Tell,
     Told,
+)
+from .events import (
+    Active,
+    Asked,
+    Awake,
+    Confirmed,
+    ContactChanged,
+    Deliver,
+    Event,
+    Gone,
+    InboxGrew,
+    Introduce,
+    NewLogin,
+    Presence,
+    Recheck,
     Woken,
-    ctrl,
-    reply,
 )
 from .me import MeState
 from .merge import merge

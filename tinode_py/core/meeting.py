@@ -12,7 +12,9 @@ from ..access import PRES, READ
 from ..queries import ContactsOf
 from ..wire.server_packets import Pres
 from . import me
-from .decision import Broadcast, Effect, Env, Facts, Line, Presence, Tell, Told
+from .decision import Env, Facts
+from .effects import Broadcast, Effect, Line, Tell, Told
+from .events import Presence
 from .me import MeState, to_sessions
 
 

@@ -32,7 +32,9 @@ from ..records import State, Subscription, Topic, User
 from ..wire.client_parts import SetSub
 from ..wire.server_packets import Pres
 from . import inbox, presence
-from .decision import Asked, Decision, Detach, Effect, Env, Facts, Reply, ctrl, reply
+from .decision import Decision, Env, Facts, ctrl, reply
+from .effects import Detach, Effect, Reply
+from .events import Asked
 from .merge import merge
 from .modes import acs, parse_mode
 from .presence import ModeChange

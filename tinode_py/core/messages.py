@@ -27,22 +27,9 @@ from ..records import Message, Range, Subscription
 from ..wire.client_packets import Del, Note, Pub
 from ..wire.server_packets import Info, Pres
 from . import calls, heads, inbox, presence, publications, push, ranges, uploads
-from .decision import (
-    NOTHING,
-    Asked,
-    Attached,
-    Broadcast,
-    Decision,
-    Deliver,
-    Effect,
-    Env,
-    Facts,
-    PublishIs,
-    Reply,
-    Tell,
-    ctrl,
-    reply,
-)
+from .decision import NOTHING, Decision, Env, Facts, ctrl, reply
+from .effects import Attached, Broadcast, Effect, Reply, Tell
+from .events import Asked, Deliver, PublishIs
 from .seats import seat
 from .state import HEARS, TopicState
 

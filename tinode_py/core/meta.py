@@ -37,7 +37,9 @@ from ..wire.parts import Acs, Json, Time
 from ..wire.server_packets import Data, Meta
 from ..wire.server_parts import DelValues, Desc, Seen, SubRow
 from . import fitting, ranges, seats
-from .decision import Asked, Attached, Decision, Effect, Env, Facts, Page, Reply, reply
+from .decision import Decision, Env, Facts, reply
+from .effects import Attached, Effect, Page, Reply
+from .events import Asked
 from .modes import acs, show, show_defaults
 from .state import TopicState
 

@@ -36,7 +36,9 @@ from ..wire.parts import Acs
 from ..wire.server_packets import Pres
 from ..wire.server_parts import Desc, SubRow
 from . import describe, membership, presence, push
-from .decision import Asked, Decision, Deferred, Effect, Env, Facts, reply
+from .decision import Decision, Env, Facts, reply
+from .effects import Deferred, Effect
+from .events import Asked
 from .merge import merge
 from .meta import answer, json, member_count, member_row, time, words
 from .modes import acs, parse_mode

@@ -19,7 +19,8 @@ from ..records import Subscription
 from ..wire.parts import Acs
 from ..wire.server_packets import Pres
 from . import push
-from .decision import Broadcast, ContactChanged, Deliver, Effect, Presence, Tell
+from .effects import Broadcast, Effect, Tell
+from .events import ContactChanged, Deliver, Presence
 from .modes import shown_given
 from .state import TopicState
 

@@ -13,7 +13,9 @@ from ..wire.client_packets import Pub
 from ..wire.parts import Time
 from ..wire.server_packets import Ctrl
 from . import heads
-from .decision import Asked, Caller, Decision, Effect, Env, Publish, Reply
+from .decision import Decision, Env
+from .effects import Effect, Publish, Reply
+from .events import Asked, Caller
 
 OURS = ("sender", "idem")  # members of a head that do not travel as they came
 

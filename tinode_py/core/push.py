@@ -17,7 +17,7 @@ from ..access import PRES, READ
 from ..records import Message, Subscription
 from ..wire import drafty
 from ..wire.times import time_text
-from .decision import Addressee, Effect, FollowChannel, Push
+from .effects import Addressee, Effect, FollowChannel, Push
 from .state import TopicState
 
 NOTIFIED = READ | PRES

@@ -14,7 +14,8 @@ from ..queries import OldestIn
 from ..records import Range
 from ..wire.server_packets import Pres
 from . import inbox, messages, ranges
-from .decision import NOTHING, Decision, Env, Expire, Facts
+from .decision import NOTHING, Decision, Env, Facts
+from .events import Expire
 from .state import TopicState
 
 AT_ONCE = 256  # messages of one deletion

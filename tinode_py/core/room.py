@@ -38,25 +38,9 @@ from ..wire.client_packets import Del, Get, Leave, Note, Pub, Sub
 from ..wire.server_packets import Ctrl, Info, Pres
 from ..wire.server_parts import Desc, SubRow
 from . import heads, meta, publications
-from .decision import (
-    NOTHING,
-    Asked,
-    Attach,
-    Attached,
-    Broadcast,
-    Brought,
-    Caller,
-    Decision,
-    Detach,
-    Effect,
-    Env,
-    Event,
-    Facts,
-    Gone,
-    Reply,
-    ctrl,
-    reply,
-)
+from .decision import NOTHING, Decision, Env, Facts, ctrl, reply
+from .effects import Attach, Attached, Broadcast, Detach, Effect, Reply
+from .events import Asked, Brought, Caller, Event, Gone
 from .messages import TYPING
 from .modes import show
 from .room_state import MODE, RoomState

@@ -9,7 +9,7 @@ import attrs
 
 from .. import access
 from ..changes import AppendMessage, Change
-from .decision import Attach, Attached, Detach, Effect
+from .effects import Attach, Attached, Detach, Effect
 from .state import Attachments
 
 MODE = access.parse_set("JRWP")  # of everybody who is in a room

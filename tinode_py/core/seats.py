@@ -8,7 +8,8 @@ write everywhere, and is a member nowhere.
 from __future__ import annotations
 
 from ..access import JOIN
-from .decision import Asked, Attached
+from .effects import Attached
+from .events import Asked
 from .state import TopicState
 
 

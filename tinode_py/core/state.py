@@ -26,7 +26,7 @@ from ..changes import (
 )
 from ..ids import Kind
 from ..records import Subscription, Topic
-from .decision import (
+from .effects import (
     Attach,
     Attached,
     Call,

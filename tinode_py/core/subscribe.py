@@ -30,19 +30,9 @@ from ..wire.client_packets import Get, Sub
 from ..wire.client_parts import SetQuery
 from ..wire.server_packets import Pres
 from . import membership, meta, presence, tags, uploads
-from .decision import (
-    NOTHING,
-    Asked,
-    Attach,
-    Attached,
-    Decision,
-    Effect,
-    Env,
-    Facts,
-    Online,
-    Reply,
-    reply,
-)
+from .decision import NOTHING, Decision, Env, Facts, reply
+from .effects import Attach, Attached, Effect, Online, Reply
+from .events import Asked
 from .merge import without_marks
 from .modes import acs, parse_default, parse_mode
 from .presence import ModeChange

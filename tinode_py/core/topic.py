@@ -35,32 +35,21 @@ from . import (
     retention,
     subscribe,
 )
-from .decision import (
-    NOTHING,
+from .decision import NOTHING, Decision, Env, Facts, reply
+from .effects import Detach, Effect, Forget, Online, Retire, Settled, Silenced, Tell
+from .events import (
     Asked,
     Awake,
     ContactChanged,
-    Decision,
-    Detach,
-    Effect,
-    Env,
     Event,
     Expire,
-    Facts,
-    Forget,
     Gone,
-    Online,
     Presence,
     PublishIs,
-    Retire,
-    Settled,
-    Silenced,
     Suspended,
-    Tell,
     TopicEnded,
     UserEnded,
     Woken,
-    reply,
 )
 from .seats import seat
 from .state import HEARS, TopicState

@@ -17,7 +17,7 @@ import msgspec
 from .. import ids
 from ..access import JOIN, Level
 from ..audit import Actor
-from ..core.decision import Asked, Caller, Event, Gone, PublishIs
+from ..core.events import Asked, Caller, Event, Gone, PublishIs
 from ..errors import ATTACH_FIRST, TOPIC_NOT_FOUND, UNAVAILABLE, Answer, Refused
 from ..ids import Kind
 from ..queries import SubscriptionOf

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import trio
 
-from ..core.decision import Woken
+from ..core.events import Woken
 from ..errors import StoreError
 from ..queries import CallsAfter
 from .hub import Hub

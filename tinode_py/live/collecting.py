@@ -19,7 +19,7 @@ import trio
 from ..access import Level
 from ..config import Settings
 from ..core import credentials
-from ..core.decision import Asked, Caller
+from ..core.events import Asked, Caller
 from ..queries import AccountsAfter, CredentialsOf, LoginsOf, SessionsOf
 from ..records import Login
 from ..store.base import Store

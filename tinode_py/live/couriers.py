@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import trio
 
-from ..core.decision import SendCode
+from ..core.effects import SendCode
 from ..mail.base import Courier, Letter
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from ..auth.token import TokenKeeper
 from ..changes import Batch, Conflict, PutAudit
 from ..config import Settings
 from ..core import account, credentials, hello, tags
-from ..core.decision import Asked, Caller, Env, NewLogin
+from ..core.decision import Env
+from ..core.events import Asked, Caller, NewLogin
 from ..core.merge import DELETE
 from ..errors import (
     ALREADY_AUTHENTICATED,

@@ -18,7 +18,7 @@ import attrs
 import trio
 
 from ..access import READ, Level
-from ..core.decision import Brought, Caller
+from ..core.events import Brought, Caller
 from ..core.me import MeState
 from ..core.state import TopicState
 from ..errors import EVICTED, UNAVAILABLE, UNREACHABLE, Answer, Refused

@@ -18,7 +18,8 @@ import trio
 
 from ..access import PRES, READ
 from ..core import push
-from ..core.decision import Addressee, Attached, Deliver, Page, Tell
+from ..core.effects import Addressee, Attached, Page, Tell
+from ..core.events import Deliver
 from ..core.meta import to_data
 from ..core.state import Attachments, TopicState
 from ..records import Message

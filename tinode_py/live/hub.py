@@ -14,18 +14,9 @@ import trio
 
 from ..config import Settings
 from ..core import me
-from ..core.decision import (
-    Confirmed,
-    EndSessions,
-    Env,
-    FollowChannel,
-    InboxGrew,
-    Presence,
-    Publish,
-    Push,
-    SendCode,
-    Woken,
-)
+from ..core.decision import Env
+from ..core.effects import EndSessions, FollowChannel, Publish, Push, SendCode
+from ..core.events import Confirmed, InboxGrew, Presence, Woken
 from ..hooks.before import Before
 from ..store.base import Store
 from ..wire.client_packets import Pub

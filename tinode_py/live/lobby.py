@@ -9,7 +9,7 @@ import attrs
 import msgspec
 
 from ..access import Level
-from ..core.decision import Asked, Caller
+from ..core.events import Asked, Caller
 from ..queries import TopicByName
 from ..store.base import Store
 from ..wire.client_packets import Set

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import attrs
 
-from ..core.decision import Attached, Caller, Woken
+from ..core.effects import Attached
+from ..core.events import Caller, Woken
 from ..core.me import MeState
 from ..core.state import TopicState
 from ..ids import Kind, kind_of

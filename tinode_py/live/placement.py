@@ -8,15 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.decision import (
-    Active,
-    Awake,
-    EndSessions,
-    Event,
-    Gone,
-    InboxGrew,
-    Presence,
-)
+from ..core.effects import EndSessions
+from ..core.events import Active, Awake, Event, Gone, InboxGrew, Presence
 from ..store.watched import News
 from .inbox import Inbox
 from .traffic import NodeStatistics

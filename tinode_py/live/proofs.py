@@ -14,7 +14,9 @@ from ..auth.base import Identity
 from ..auth.code import Waiting
 from ..changes import Batch, Change, PutCredential, PutLogin
 from ..core import codes, credentials
-from ..core.decision import Confirmed, Env, SendCode
+from ..core.decision import Env
+from ..core.effects import SendCode
+from ..core.events import Confirmed
 from ..errors import (
     DUPLICATE_CREDENTIAL,
     MALFORMED,

@@ -20,7 +20,7 @@ from msgspec import structs
 
 from ..changes import Batch, DropDevice
 from ..core import push
-from ..core.decision import Addressee, FollowChannel, Push
+from ..core.effects import Addressee, FollowChannel, Push
 from ..errors import StoreError
 from ..push.base import Follow, Notification, Pusher, Recipient
 from ..push.base import Push as Ready

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from ..core.decision import Asked, Event, Page, Reply
+from ..core.effects import Page, Reply
+from ..core.events import Asked, Event
 from ..wire.server_packets import Ctrl
 from .link import Link
 

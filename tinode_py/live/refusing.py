@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.decision import (
-    Asked,
-    Decision,
-    Detach,
-    Env,
-    Gone,
-    NewLogin,
-    PublishIs,
-    Reply,
-    ctrl,
-)
+from ..core.decision import Decision, Env, ctrl
+from ..core.effects import Detach, Reply
+from ..core.events import Asked, Gone, NewLogin, PublishIs
 from ..errors import INTERNAL, UNAVAILABLE, Answer
 from ..wire.client_packets import Note
 from .rules import Item

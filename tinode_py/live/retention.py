@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import attrs
 
 from ..config import Settings
-from ..core.decision import Event, Expire
+from ..core.events import Event, Expire
 from ..queries import OldestIn, RetentionOf, RetentionsAfter, TopicsAfter
 from ..store.base import Store
 

@@ -10,19 +10,9 @@ import msgspec
 from msgspec import structs
 
 from ..changes import Change, Conflict, Stale
-from ..core.decision import (
-    Decision,
-    Effect,
-    EndSessions,
-    Env,
-    Event,
-    Facts,
-    FollowChannel,
-    Gone,
-    Publish,
-    Push,
-    SendCode,
-)
+from ..core.decision import Decision, Env, Facts
+from ..core.effects import Effect, EndSessions, FollowChannel, Publish, Push, SendCode
+from ..core.events import Event, Gone
 from ..core.state import Attachments
 from ..errors import DUPLICATE_CREDENTIAL, EXISTS, UNAVAILABLE, Answer
 from ..queries import Query

@@ -24,18 +24,17 @@ import attrs
 import trio
 
 from ..changes import Batch, Change, Committed, Stale
-from ..core.decision import (
+from ..core.decision import Decision
+from ..core.deeds import deeds
+from ..core.effects import (
     Attach,
     Broadcast,
     CallIs,
-    Decision,
     Detach,
     Effect,
     EndSessions,
     FollowChannel,
     Follows,
-    Gone,
-    InboxGrew,
     Online,
     Page,
     Publish,
@@ -45,9 +44,8 @@ from ..core.decision import (
     SendCode,
     Tell,
     Told,
-    Woken,
 )
-from ..core.deeds import deeds
+from ..core.events import Gone, InboxGrew, Woken
 from ..errors import (
     INTERNAL,
     UNAVAILABLE,

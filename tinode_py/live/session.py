@@ -23,7 +23,7 @@ import trio
 
 from .. import ids
 from ..access import LEVELS, Level
-from ..core.decision import Active, Asked, Awake, Caller, Gone
+from ..core.events import Active, Asked, Awake, Caller, Gone
 from ..core.hello import VERSION
 from ..errors import (
     ATTACH_FIRST,

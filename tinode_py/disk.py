@@ -1,4 +1,4 @@
-"""Making sure that what was written to a disk is there after a power cut."""
+"""Making sure that what was written to a disk is there after a power cut, whole."""
 
 from __future__ import annotations
 
@@ -17,3 +17,21 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, in one step: after a crash it is there, whole, or
+    not. Blocks; OSError.
+
+    It is written under the same name with the ending `.new`; what an earlier attempt has left
+    there is removed.
+    """
+    half = path.with_suffix(".new")
+    half.unlink(missing_ok=True)
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    half.rename(path)
+    sync(path.parent)

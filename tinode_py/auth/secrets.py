@@ -15,7 +15,7 @@ from pathlib import Path
 import attrs
 
 from ..config import ConfigError
-from ..disk import sync
+from ..disk import write_secret
 
 FILE = "secrets.toml"
 KEY_LENGTH = 32
@@ -81,13 +81,5 @@ def _parse(text: str) -> Secrets:
 
 
 def _write(path: Path, secrets: Secrets) -> None:
-    half = path.with_suffix(".new")
-    half.unlink(missing_ok=True)
-    text = f'{_HEAD}token_key = "{base64.b64encode(secrets.token_key).decode()}"\n'
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    half.rename(path)
-    sync(path.parent)
+    key = base64.b64encode(secrets.token_key).decode()
+    write_secret(path, f'{_HEAD}token_key = "{key}"\n')

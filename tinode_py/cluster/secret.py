@@ -4,12 +4,11 @@ store: a setting, or a file in the data folder, which the owner of the store mak
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from ..config import ConfigError, Settings
-from ..disk import sync
+from ..disk import write_secret
 
 FILE = "cluster.secret"
 _LENGTH = 32  # bytes, of which the file has the hexadecimal digits
@@ -29,7 +28,7 @@ def cluster_secret(
         path = Path(settings.server.data) / FILE
         try:
             if make and not path.exists():
-                _write(path, random_bytes(_LENGTH).hex())
+                write_secret(path, random_bytes(_LENGTH).hex() + "\n")
             path.chmod(0o600)
             text = path.read_text("ascii").strip()
         except FileNotFoundError:
@@ -43,15 +42,3 @@ def cluster_secret(
     if len(text) < _LEAST:
         raise ConfigError(key, f"wants {_LEAST} characters at least")
     return text.encode()
-
-
-def _write(path: Path, text: str) -> None:
-    half = path.with_suffix(".new")
-    half.unlink(missing_ok=True)
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(descriptor)
-    half.rename(path)
-    sync(path.parent)

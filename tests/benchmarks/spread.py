@@ -25,10 +25,10 @@ from tinode_py.changes import Batch
 from tinode_py.store.postgres.address import Address
 from tinode_py.store.postgres.store import open_postgres
 
-from .load import Client, Sockets, publication, session
+from .load import Client, session
 from .machine import LOAD_CORE, cpu_seconds, pin, start, stop
 from .people import People, _accounts, _groups, settle
-from .publishing import sizes
+from .publishing import audience
 from .work import FanOut
 
 _SETTINGS = (
@@ -95,14 +95,8 @@ def _side(cluster: Cluster, scratch: Path, count: int, readers: int, flight: int
         clients: list[Client] = []
         for number, person in enumerate(people.everybody[1:]):
             clients.append(session(ports[number % count], person, "me", hall))
-        for client in (author, *clients):
-            client.quiet()
-        frame = publication(hall)
-        _, size = sizes(author, clients[-1], frame)
-        sockets = Sockets(clients)
-        sockets.drain()
-        fan_out = FanOut(author, sockets, readers, frame, readers * size, flight)
-        yield Side(tuple(pid for pid, _ in nodes), fan_out)
+        pids = tuple(pid for pid, _ in nodes)
+        yield Side(pids, audience(pids[0], author, clients, hall).work(flight))
 
 
 def main() -> None:

@@ -36,12 +36,12 @@ from tests.postgres import Cluster, running_cluster
 from tinode_py.store.postgres.address import Address
 from tinode_py.store.postgres.store import open_postgres
 
-from .load import Client, Sockets, publication, session
+from .load import Client, Sockets, close, publication, session
 from .machine import LOAD_CORE, SERVER_CORE, cpu_seconds, pin, stop
 from .people import People, fill, settle
-from .publishing import sizes
+from .publishing import audience, sizes
 from .setup import SILENT
-from .work import Exchange, FanOut, Part
+from .work import Exchange, Part
 
 _SETTINGS = (
     *SILENT,
@@ -133,16 +133,10 @@ def fan_out(side: Side, readers: int, flight: int) -> Iterator[Callable[[float],
     hall, (first, *others) = side.people.hall, side.people.everybody
     author = session(side.port, first, "me", hall)
     clients = [session(side.port, person, "me", hall) for person in others[:readers]]
-    for client in (author, *clients):
-        client.quiet()
-    frame = publication(hall)
-    _, size = sizes(author, clients[-1], frame)
-    sockets = Sockets(clients)
-    sockets.drain()
+    crowd = audience(side.processes[0], author, clients, hall)
     print(f"   sessions of each worker: {side.spread()}")
-    yield FanOut(author, sockets, readers, frame, readers * size, flight)
-    _close(author, *clients)
-    sockets.close()
+    yield crowd.work(flight)
+    close([author, *clients], crowd.sockets)
 
 
 @contextlib.contextmanager
@@ -162,8 +156,7 @@ def pairs(side: Side) -> Iterator[Callable[[float], int]]:
     sockets.drain()
     print(f"   sessions of each worker: {side.spread()}")
     yield _Answered(Exchange(parts, sockets, FLIGHT), clients)
-    _close(*clients)
-    sockets.close()
+    close(clients, sockets)
 
 
 @attrs.frozen
@@ -179,11 +172,6 @@ class _Answered:
             client.quiet()
             client.socket.setblocking(False)
         return units
-
-
-def _close(*clients: Client) -> None:
-    for client in clients:
-        client.close()
 
 
 def main() -> None:

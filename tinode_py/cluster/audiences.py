@@ -103,5 +103,5 @@ class Heard:
         skip = heard.audience.skip
         if heard.version != on_me.version:
             heard.version = on_me.version
-            heard.needing = tuple(it for it in heard.audience.users if on_me.has_but(it, skip))
+            heard.needing = on_me.needing(heard.audience.users, skip)
         return heard.needing, skip

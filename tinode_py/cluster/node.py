@@ -200,8 +200,7 @@ class Node:
             case protocol.Told():
                 self._hear(message.topic, message.event)
             case protocol.ToldUsers(users, event):
-                skip = event.skip
-                self._hear_all([it for it in users if self.hub.on_me.has_but(it, skip)], event)
+                self._hear_all(self.hub.on_me.needing(users, event.skip), event)
             case protocol.Audience():
                 other.heard.take(message)
             case protocol.Word():

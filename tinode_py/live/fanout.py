@@ -9,7 +9,7 @@ whom the same messages go share the very bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import attrs
@@ -200,9 +200,10 @@ class OnMe:
         """Whether a session of the user is on `me`, as far as is known here."""
         return user in self.sids or user in self.elsewhere
 
-    def has_but(self, user: str, sids: frozenset[str]) -> bool:
-        """Whether a session is attached to a `me` of this node, and is none of these."""
-        return any(sid not in sids for sid in self.sids.get(user, ()))
+    def needing(self, users: Iterable[str], skip: frozenset[str]) -> tuple[str, ...]:
+        """Those who have a session on a `me` of this node that is none of `skip`."""
+        sids = self.sids
+        return tuple(it for it in users if any(sid not in skip for sid in sids.get(it, ())))
 
     def add(self, user: str, sid: str) -> None:
         if sid not in self.sids.get(user, ()):

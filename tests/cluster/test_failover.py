@@ -9,6 +9,7 @@ import trio
 
 from tests.cluster.parts import LEASE, Machines, nodes
 from tinode_py.client import Client, ClientError, Packet
+from tinode_py.testing import RunningServer
 
 
 async def published(client: Client, topic: str, content: object) -> float:
@@ -41,6 +42,16 @@ async def came(client: Client, what: str, src: str) -> None:
         pres = (await client.receive()).get("pres", {})
         if (pres.get("what"), pres.get("src")) == (what, src):
             return
+
+
+async def in_sight(one: RunningServer, other: RunningServer) -> tuple[Client, Client]:
+    """Alice on one node, bob on another; each is on `me`, and knows that the other is there."""
+    alice, bob = await one.user("alice"), await other.user("bob")
+    for who, peer in ((alice, bob), (bob, alice)):
+        await who.sub("me")
+        await who.sub(peer.user)
+    await came(alice, "on", bob.user)
+    return alice, bob
 
 
 async def group_of(owner: Client, *others: Client) -> str:

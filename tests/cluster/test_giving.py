@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.cluster.parts import LEASE, Machines, nodes
-from tests.cluster.test_failover import came, contents, group_of, published
+from tests.cluster.test_failover import came, contents, group_of, in_sight, published
 from tinode_py.client import Client, Packet
 from tinode_py.cluster.serving import Serving
 from tinode_py.errors import StoreAway
@@ -31,6 +31,18 @@ async def given(machines: Machines, server: RunningServer, topic: str, to: str) 
     await trio.sleep(0.01)
     assert not at.giving
     assert machines.owners()[topic] == machines.number(to)
+
+
+def giving_waits(machines: Machines) -> trio.Event:
+    """The store gives no topic to anybody before this is set."""
+    slow, give = trio.Event(), machines.coordination.give
+
+    async def given_late(*arguments: Any) -> bool:
+        await slow.wait()
+        return await give(*arguments)
+
+    machines.coordination.give = given_late  # type: ignore[method-assign, assignment]
+    return slow
 
 
 def presence(client: Client) -> list[tuple[str, str]]:
@@ -106,13 +118,7 @@ async def test_what_waits_for_a_topic_that_moves_is_asked_of_the_new_owner(autoj
         alice = await one.user("alice")
         bob, carol = await two.user("bob"), await three.user("carol")
         group = await group_of(alice, bob, carol)
-        slow, give = trio.Event(), machines.coordination.give
-
-        async def given_late(*arguments: Any) -> bool:
-            await slow.wait()
-            return await give(*arguments)
-
-        machines.coordination.give = given_late  # type: ignore[method-assign, assignment]
+        slow = giving_waits(machines)
         assert serving(one).begin_to_give(group, machines.number("b"))
         got: list[int] = []
 
@@ -228,18 +234,8 @@ async def test_a_me_moves_and_no_contact_is_told_of_it(autojump_clock):
 
 async def test_a_contact_who_goes_while_the_me_moves_is_told_off(autojump_clock):
     async with nodes("a", "b") as (machines, (one, two)):
-        alice, bob = await one.user("alice"), await two.user("bob")
-        for who, other in ((alice, bob), (bob, alice)):
-            await who.sub("me")
-            await who.sub(other.user)
-        await came(alice, "on", bob.user)
-        slow, give = trio.Event(), machines.coordination.give
-
-        async def given_late(*arguments: Any) -> bool:
-            await slow.wait()
-            return await give(*arguments)
-
-        machines.coordination.give = given_late  # type: ignore[method-assign, assignment]
+        alice, bob = await in_sight(one, two)
+        slow = giving_waits(machines)
         assert serving(one).begin_to_give(alice.user, machines.number("b"))
         await bob.aclose()
         await trio.sleep(6)

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from tests.cluster.parts import LEASE, Machines, nodes
-from tests.cluster.test_failover import came, contents, group_of
+from tests.cluster.test_failover import came, contents, group_of, in_sight
 from tinode_py.access import Level
 from tinode_py.cluster import protocol
 from tinode_py.cluster.claims import Claims
@@ -63,11 +63,7 @@ async def test_a_contact_who_is_here_is_not_off_because_another_node_stops(autoj
 
 async def test_presence_is_right_after_a_link_was_lost(autojump_clock):
     async with nodes("a", "b") as (machines, (one, two)):
-        alice, bob = await one.user("alice"), await two.user("bob")
-        for who, other in ((alice, bob), (bob, alice)):
-            await who.sub("me")
-            await who.sub(other.user)
-        await came(alice, "on", bob.user)
+        alice, bob = await in_sight(one, two)
         machines.network.block(machines.number("a"), machines.number("b"))
         await bob.aclose()
         await trio.sleep(LEASE)

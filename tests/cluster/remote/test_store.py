@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import attrs
@@ -31,6 +31,19 @@ async def outcome_of(ask: Callable[[], Awaitable[Any]], into: list[Any]) -> None
         into.append(await ask())
     except StoreError as error:
         into.append(error)
+
+
+@contextlib.asynccontextmanager
+async def committing(it: Two, *batches: Batch) -> AsyncIterator[list[Any]]:
+    """Commits of that node, which are under way when the block begins and over when it ends; what
+    is yielded takes their answers. Without a batch, one that appends a message.
+    """
+    found: list[Any] = []
+    async with trio.open_nursery() as nursery:
+        for batch in batches or (Batch((append(1),)),):
+            nursery.start_soon(outcome_of, functools.partial(it.remote.commit, batch), found)
+        await trio.sleep(0.1)
+        yield found
 
 
 async def is_back(it: Two) -> None:
@@ -78,10 +91,7 @@ async def test_requests_are_answered_in_any_order(autojump_clock: Clock) -> None
     async with two() as it:
         await people(it.remote)
         it.gated.before = trio.Event()
-        found: list[Any] = []
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(outcome_of, lambda: it.remote.commit(Batch((append(1),))), found)
-            await trio.sleep(1)
+        async with committing(it) as found:
             assert await it.remote.fetch(UserById(ANN)) is not None
             assert found == []
             it.gated.before.set()
@@ -114,10 +124,7 @@ async def test_a_commit_in_doubt_is_settled(autojump_clock: Clock, when: str) ->
             it.gated.before = gate
         else:
             it.place.wires[-1][0].cut = True
-        found: list[Any] = []
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(outcome_of, lambda: it.remote.commit(Batch((append(1),))), found)
-            await trio.sleep(0.1)
+        async with committing(it) as found:
             await it.place.cut()
             await trio.sleep(0.5)
             if when != "not there":  # nothing is asked before it is known
@@ -141,10 +148,7 @@ async def test_a_conflict_in_doubt_is_settled(autojump_clock: Clock) -> None:
     async with two() as it:
         await people(it.remote)
         it.gated.after = trio.Event()
-        found: list[Any] = []
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(outcome_of, lambda: it.remote.commit(Batch((append(7),))), found)
-            await trio.sleep(0.1)
+        async with committing(it, Batch((append(7),))) as found:
             await it.place.cut()
             it.gated.after.set()
         assert found == [Stale()]
@@ -178,11 +182,8 @@ async def test_nobody_waits_longer_than_a_lease_for_what_is_in_doubt(
     async with two(lease=LEASE) as it:
         await people(it.remote)
         it.gated.after = trio.Event()
-        found: list[Any] = []
         began = trio.current_time()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(outcome_of, lambda: it.remote.commit(Batch((append(1),))), found)
-            await trio.sleep(0.1)
+        async with committing(it) as found:
             it.place.deaf = True  # as a machine without power: nothing is refused
             await it.place.cut()
         assert isinstance(found[0], StoreAway)
@@ -202,12 +203,9 @@ async def test_the_owner_is_started_anew(autojump_clock: Clock) -> None:
     async with two() as it:
         await people(it.remote)
         it.gated.after = trio.Event()
-        found: list[Any] = []
         shared = MemoryCoordination(trio.current_time)
         async with it.place.owned(FencedStore(it.store, shared, 0), shared, seed=9):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(outcome_of, lambda: it.remote.commit(Batch((append(1),))), found)
-                await trio.sleep(0.1)
+            async with committing(it) as found:
                 await it.place.cut()
             assert isinstance(found[0], StoreAway)
             assert "not known whether" in str(found[0])
@@ -223,10 +221,7 @@ async def test_a_node_that_is_gone_writes_nothing(autojump_clock: Clock) -> None
     async with two() as it:
         await people(it.remote)
         it.gated.before = trio.Event()
-        found: list[Any] = []
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(outcome_of, lambda: it.remote.commit(Batch((append(1),))), found)
-            await trio.sleep(0.1)
+        async with committing(it) as found:
             assert await it.shared.fence(it.id, -1.0)
             it.remote.serve_as(await it.remote.join("n", "n:1", ""))
             it.gated.before.set()
@@ -262,11 +257,7 @@ async def test_more_than_may_be_under_way_waits(autojump_clock: Clock) -> None:
     async with two() as it:
         await people(it.remote)
         it.gated.before = trio.Event()
-        found: list[Any] = []
-        async with trio.open_nursery() as nursery:
-            for _ in range(WINDOW + 10):
-                nursery.start_soon(outcome_of, lambda: it.remote.commit(Batch(())), found)
-            await trio.sleep(1)
+        async with committing(it, *[Batch(())] * (WINDOW + 10)) as found:
             assert it.gated.come == WINDOW + 2 - 1
             it.gated.before.set()
         assert found == [Committed()] * (WINDOW + 10)

@@ -19,12 +19,12 @@ from ..ids import Kind
 from ..records import Subscription
 from ..wire.client_packets import Leave
 from . import membership, presence
+from .attach import wants_reader
 from .decision import NOTHING, Decision, Env, reply
 from .effects import Attached, Detach, Effect
 from .events import Asked, Gone
 from .seats import seat
 from .state import HEARS, TopicState
-from .subscribe import wants_reader
 
 
 def departure(state: TopicState, *items: Attached) -> Iterator[Effect]:

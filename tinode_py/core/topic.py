@@ -22,6 +22,7 @@ from ..ids import Kind
 from ..queries import MembersOf, Query, SilencedBy, SubscriptionOf, TopicByName
 from ..wire.client_packets import Del, Get, Leave, Note, Pub, Set, Sub
 from . import (
+    attach,
     calls,
     describe,
     heads,
@@ -121,7 +122,7 @@ def _decided(state: TopicState, event: Event, facts: Facts, env: Env) -> Decisio
         case Gone():
             return _without(state, event.sids, env) + leave.gone(state, event)
         case Awake():
-            return subscribe.awake(state, event.sid)
+            return attach.awake(state, event.sid)
         case Woken():
             return _woken(state, env)
         case Presence():

@@ -120,8 +120,8 @@ class Network:
     def start(self, id: int, secret: bytes = SECRET, address: str = "", **terms: Any) -> Node:
         heard = Heard()
         chance = random.Random(id)
+        address = terms["address"] = address or f"node{id}:7070"
         links = Links(id, secret, self.connect, heard, random_bytes=chance.randbytes, **terms)
-        address = address or f"node{id}:7070"
         member = Member(id, f"n{id}", address, "")
         node = self.nodes[address] = Node(links, heard, trio.CancelScope(), member)
         self.nursery.start_soon(_within, node.scope, links.run)

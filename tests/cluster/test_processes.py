@@ -115,6 +115,22 @@ async def test_three_nodes_of_which_one_is_killed_and_one_stops(
         assert (await heard(carol, "and after that"))[-2:] == ["after", "and after that"]
 
 
+async def test_a_node_that_nobody_met_is_killed(tmp_path: Path, postgres_url: str) -> None:
+    """It was the only one. The next one, which has another address, need not wait for its lease."""
+    lease = PATIENCE / 3
+    async with one(tmp_path, postgres_url, 1, lease) as former, connected(former.url) as alice:
+        await alice.register("alice")
+        group = (await alice.ask(sub={"topic": "new1"}))["topic"]
+        await former.kill()
+    async with one(tmp_path, postgres_url, 2, lease) as server, connected(server.url) as again:
+        await again.login("alice")
+        with trio.fail_after(PATIENCE):
+            while (await again.ask(sub={"topic": group}))["code"] != 200:  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        await published(again, group, "after")
+        assert any("has ended: it is no member any more" in line for line in server.said)
+
+
 async def test_a_node_that_is_stopped_and_goes_on(tmp_path: Path, postgres_url: str) -> None:
     """As a machine that sleeps: it finds that it is no member, and becomes one again."""
     async with nodes(tmp_path, postgres_url, 2) as (one, two), contextlib.AsyncExitStack() as stack:

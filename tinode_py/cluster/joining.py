@@ -46,13 +46,14 @@ class SharedStore(Store, Protocol):
 
 @attrs.define(eq=False)
 class Door:
-    """Where other nodes connect. The links behind it are those of the member of now; `owner`
-    serves this node's store, if it has it.
+    """Where other nodes connect, at `address`. The links behind it are those of the member of now;
+    `owner` serves this node's store, if it has it.
     """
 
     settings: Settings
     reach: Reach
     random_bytes: Callable[[int], bytes]
+    address: str
     secret: bytes = b""
     owner: Owner | None = None
     begun: trio.Event = attrs.field(factory=trio.Event)  # there are links
@@ -70,6 +71,7 @@ class Door:
             lease=cluster.lease,
             queue=cluster.queue,
             bury=node.membership.bury,
+            address=self.address,
         )
         self.begun.set()
         return self._links
@@ -112,9 +114,10 @@ async def joining(
     news: News,
 ) -> AsyncIterator[Cluster]:
     """A node while the block runs. ConfigError for what the settings ask and cannot be."""
-    door = Door(settings, _reach(settings), random_bytes)
+    reach = _reach(settings)
     listeners = await _listening(settings.cluster.listen)
     place = _place(settings, listeners[0], worker)
+    door = Door(settings, reach, random_bytes, place.address)
     async with contextlib.AsyncExitStack() as stack:
         for listener in listeners:
             stack.push_async_callback(listener.aclose)

@@ -20,17 +20,15 @@ from ..live.complaints import Complaints
 from ..store.coordination import Member
 from . import handshake
 from .handshake import Credentials, NoLink
+from .lookout import Connect, Lookout
 from .peer import Handler, Peer, Terms
 from .protocol import Message
-from .reach import is_refusal
 from .strangers import IN_TIME, Strangers, origin
 
 __all__ = ["Handler", "Links", "Peer"]
 
 log = logging.getLogger(__name__)
 
-Connect = Callable[[str], Awaitable[trio.abc.Stream]]
-PROBES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds before each look at a lost node
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -60,7 +58,7 @@ class Links:
     `connect` opens a stream to the address of a member; OSError or BrokenResourceError if it
     cannot. `secret` is the cluster's, `lease` in seconds, `queue` in bytes for each peer. `signs`
     are those of life in a lease. `bury` is asked to see to a node that seems to have ended;
-    whether it is no member now.
+    whether it is no member now. `address` is where others reach this one.
     """
 
     def __init__(
@@ -75,11 +73,11 @@ class Links:
         queue: int = 16_777_216,
         signs: int = 5,
         bury: Callable[[int], Awaitable[bool]] | None = None,
+        address: str = "",
     ) -> None:
         self.me = me
         self._credentials = Credentials(me, secret, random_bytes)
         self._connect = connect
-        self._bury = bury
         self._table = _Table(handler)
         self._terms = Terms(ping=lease / signs, silence=lease, queue=queue)
         self._members: dict[int, Member] = {}
@@ -87,6 +85,9 @@ class Links:
         self._strangers = Strangers()
         self._nursery: trio.Nursery | None = None
         self._told = trio.Event()  # who is a member
+        self._lookout = bury and Lookout(
+            *(me, address, connect, bury), members=lambda: self._members, linked=self.peers
+        )
         self._complaints = Complaints(log, trio.current_time)
 
     @property
@@ -144,6 +145,9 @@ class Links:
             if them > self.me:
                 scope = self._keepers[them] = trio.CancelScope()
                 nursery.start_soon(self._keep, them, scope)
+        if self._lookout:
+            for them in self._lookout.quiet(self._terms.silence):
+                nursery.start_soon(self._lookout.look, them)
 
     async def _keep(self, them: int, scope: trio.CancelScope) -> None:
         """Connect, and again when the connection is lost."""
@@ -214,29 +218,5 @@ class Links:
         peer = Peer(them, self._terms, version=version)
         await peer.run(stream, self._table)
         self._complaints.say(("lost", them), f"lost the link to node {them}: {peer.reason}")
-        if self._nursery is not None and self._bury is not None and self._is_member(them):
-            self._nursery.start_soon(self._look_after, them, self._bury)
-
-    # --- lost ----------------------------------------------------------------------------
-
-    async def _look_after(self, them: int, bury: Callable[[int], Awaitable[bool]]) -> None:
-        """See whether the process at the other end has ended: then nobody listens there."""
-        for pause in PROBES:
-            await trio.sleep(pause)
-            member = self._members.get(them)
-            if member is None or them in self.peers:
-                return
-            refused = await self._refuses(member.address)
-            if refused is False or (refused and await bury(them)):
-                return
-
-    async def _refuses(self, address: str) -> bool | None:
-        """Whether nobody listens there; None if that is not known."""
-        with trio.move_on_after(IN_TIME):
-            try:
-                stream = await self._connect(address)
-            except OSError as error:
-                return is_refusal(error) or None
-            await trio.aclose_forcefully(stream)
-            return False
-        return None
+        if self._nursery is not None and self._lookout and self._is_member(them):
+            self._nursery.start_soon(self._lookout.look, them)

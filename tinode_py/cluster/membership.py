@@ -85,7 +85,7 @@ class Membership:
             late = trio.current_time() - began > self.lease / 2
             self._in_touch_since = began if late else min(self._in_touch_since, began)
             self.held_until = began + self.lease
-            others = [member for member in members if member.id != self.node]
+            others = [self._seen_by_now(it) for it in members if it.id != self.node]
             left = [member for member in others if not await self._fenced(member)]
             self._due = min(map(self._over, left), default=float("inf"))
             self._see(left)
@@ -98,17 +98,20 @@ class Membership:
             return False
         return True
 
+    def _seen_by_now(self, member: Member) -> Member:
+        """As it is: silence is only what was listened to without a break."""
+        listened = trio.current_time() - self._in_touch_since
+        return attrs.evolve(member, silent=min(member.silent, listened))
+
     def _over(self, member: Member) -> float:
         """When a node will have been silent for too long, if it goes on."""
         if member.silent > self.lease:
             return float("inf")  # it is, and cannot be fenced: at the next beat
-        silence = trio.current_time() + self.lease - member.silent
-        return max(silence, self._in_touch_since + self.lease) + SOON
+        return trio.current_time() + self.lease - member.silent + SOON
 
     async def _fenced(self, member: Member) -> bool:
         """Whether a node is no member (any more)."""
-        in_touch = trio.current_time() - self._in_touch_since >= self.lease
-        if not in_touch or member.silent <= self.lease:
+        if member.silent <= self.lease:
             return False
         fenced = await self.coordination.fence(member.id, self.lease)
         if fenced:

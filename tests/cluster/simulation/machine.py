@@ -221,6 +221,7 @@ class Run:
             lease=scale.lease,
             signs=scale.signs,
             bury=node.membership.bury,
+            address=self.name,
         )
         return self.links
 

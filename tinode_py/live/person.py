@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import attrs
 
-from ..access import Level
+from .. import ids
+from ..access import LEVELS, Level
 from ..audit import Actor, Door
 from ..auth.base import Origin
+from ..core.events import Caller
+from ..errors import MALFORMED, Refused
+from ..wire.client_parts import Extra
 
 
 @attrs.define
@@ -38,3 +42,29 @@ class Person:
     @property
     def greeted(self) -> bool:
         return self.version is not None
+
+    def caller(self, sid: str, extra: Extra | None) -> Caller:
+        """Who asks, and for whom. Refused if `extra` names nobody; that only root may give one
+        is looked at before.
+        """
+        user, level = self.user, self.level
+        if extra and (extra.obo or extra.authlevel):
+            if extra.obo:
+                if not ids.is_user(extra.obo):
+                    raise Refused(MALFORMED)
+                user, level = extra.obo, Level.AUTH
+            if extra.authlevel:
+                if extra.authlevel not in LEVELS:
+                    raise Refused(MALFORMED)
+                level = LEVELS[extra.authlevel]
+        return Caller(
+            sid,
+            user,
+            level,
+            self.user,
+            self.user_agent,
+            self.background,
+            self.number,
+            self.language,
+            self.by,
+        )

@@ -1,12 +1,8 @@
 """One client's session: packets in, requests to topics, answers out.
 
 What belongs here is what a session decides without a topic: whether it was greeted and is
-logged in, which topic is meant, whether it is attached there, how much may be unanswered.
-{hi}, {acc} and {login} are in `entrance`.
-
-Order. Requests to one topic are answered in their order. A {sub} is answered, with all that
-it asked to get, before a later request to another topic goes out: clients that attach to `me`
-and to a chat in one breath rely on it. Else requests to different topics overtake each other.
+logged in. {hi}, {acc} and {login} are in `entrance`; requests to topics, and in which order they
+are answered, in `forwarding`.
 
 Nobody but the connection's own task calls `receive`. It waits for the store, for a password
 check, and while `limits.inflight` requests are unanswered; never for a topic's answer else.
@@ -22,40 +18,36 @@ import attrs
 import trio
 
 from .. import ids
-from ..access import LEVELS, Level
-from ..core.events import Active, Asked, Awake, Caller, Gone
+from ..access import Level
+from ..core.events import Asked, Awake, Caller, Gone
 from ..core.hello import VERSION
 from ..errors import (
-    ATTACH_FIRST,
     AUTH_FAILED,
     AUTH_REQUIRED,
     AUTH_RESET,
     DENIED,
     INTERNAL,
     MALFORMED,
-    NOT_JOINED,
     OUT_OF_SEQUENCE,
     UNAVAILABLE,
     Answer,
     Refused,
     StoreError,
 )
-from ..wire.client_packets import Acc, ClientPacket, Del, Get, Hi, Leave, Login, Note, Pub, Set, Sub
+from ..wire.client_packets import Acc, ClientPacket, Del, Hi, Login, Note, Pub, Sub
 from ..wire.client_parts import Extra, GetInbox, GetQuery
 from ..wire.codec import Form, Malformed, NotUtf8, WireLimits, decode_cbor, decode_json
 from ..wire.frames import text_frame
 from ..wire.parts import Time
 from ..wire.server_packets import Ctrl
-from . import routing
 from .entrance import Entrance
+from .forwarding import Forwarding
 from .hub import Hub
 from .link import Link
 from .outbox import ConnectionInfo, Outlet
 from .pace import Pace
 from .person import Person
-from .reading import answered_while_idle
 from .rules import Item
-from .runner import Runner
 from .tickets import Admission
 
 log = logging.getLogger(__name__)
@@ -72,12 +64,11 @@ class Session:
     entrance: Entrance
     info: ConnectionInfo
     wire: WireLimits
-    random_bytes: Callable[[int], bytes]
+    forwarding: Forwarding
     pace: Pace
-    person: Person = attrs.field(factory=Person)
+    person: Person
     _first: bool = True
     _speaker: Caller | None = None  # who publishes, until the person may be another
-    _barrier: str = ""  # the topic of an unanswered {sub}
     _admission: Admission | None = None  # until {hi}
     _opening: trio.Event | None = None  # {hi} and {sub me} are implied and not done yet
 
@@ -96,7 +87,8 @@ class Session:
         hub.enter(link)
         pace = Pace(hub.settings.limits.packets_per_second)
         person = Person(origin=entrance.origin(info.address), polls=info.kind == "lp")
-        session = cls(link, hub, entrance, info, wire, random_bytes, pace, person)
+        forwarding = Forwarding(link, hub, person, random_bytes)
+        session = cls(link, hub, entrance, info, wire, forwarding, pace, person)
         if info.ticket:
             session._show(info.ticket)
         return session
@@ -218,7 +210,7 @@ class Session:
             self._turn_away(packet)
             return
         if type(request) is Pub and extra is None and self._speaker is not None:
-            await self._to_topic(request, self._speaker, None)  # what is asked most
+            await self.forwarding.forward(request, self._speaker, None)  # what is asked most
             return
         if extra and (extra.obo or extra.authlevel) and self.person.level is not Level.ROOT:
             self._answer(DENIED)
@@ -244,13 +236,13 @@ class Session:
             case Del(what="user"):
                 await self._delete_user(request)
             case Del(what="session"):
-                caller = self._caller(extra)
-                self._submit(caller.user, Asked(caller, request, request.topic))
+                caller = self.person.caller(self.link.sid, extra)
+                self.forwarding.submit(caller.user, Asked(caller, request, request.topic))
             case _:
-                caller = self._caller(extra)
+                caller = self.person.caller(self.link.sid, extra)
                 if extra is None:
                     self._speaker = caller
-                await self._to_topic(request, caller, extra)
+                await self.forwarding.forward(request, caller, extra)
 
     def _turn_away(self, packet: ClientPacket) -> None:
         """The server stops: a note is lost, a request is answered."""
@@ -261,31 +253,7 @@ class Session:
         """Requests of the session itself wait for those to topics before them."""
         await self.link.wait_unanswered(0)
 
-    # --- who speaks ----------------------------------------------------------------------
-
-    def _caller(self, extra: Extra | None) -> Caller:
-        person = self.person
-        user, level = person.user, person.level
-        if extra and (extra.obo or extra.authlevel):
-            if extra.obo:
-                if not ids.is_user(extra.obo):
-                    raise Refused(MALFORMED)
-                user, level = extra.obo, Level.AUTH
-            if extra.authlevel:
-                if extra.authlevel not in LEVELS:
-                    raise Refused(MALFORMED)
-                level = LEVELS[extra.authlevel]
-        return Caller(
-            self.link.sid,
-            user,
-            level,
-            person.user,
-            person.user_agent,
-            person.background,
-            person.number,
-            person.language,
-            person.by,
-        )
+    # --- whom it talks to ----------------------------------------------------------------
 
     async def _greet(self, hi: Hi) -> None:
         answer, params = await self.entrance.greet(self.person, hi)
@@ -332,8 +300,9 @@ class Session:
                 self._logged_in()
             self._answer(answer, ident=request.id, params=params)
             return
-        change = await self.entrance.change(self.person, request, self._caller(extra))
-        self._submit(change.topic, change.event)
+        caller = self.person.caller(self.link.sid, extra)
+        change = await self.entrance.change(self.person, request, caller)
+        self.forwarding.submit(change.topic, change.event)
         await self._drained()
 
     async def _delete_user(self, request: Del) -> None:
@@ -343,7 +312,8 @@ class Session:
         if not ids.is_user(target):
             raise Refused(MALFORMED)
         await self._drained()
-        self._submit(target, Asked(self._caller(None), request, ""))
+        caller = self.person.caller(self.link.sid, None)
+        self.forwarding.submit(target, Asked(caller, request, ""))
         if self.entrance.forgetting:  # this session may be closed before it could go on
             self.hub.nursery.start_soon(self._forgotten, target)
         await self._drained()
@@ -354,96 +324,3 @@ class Session:
             await self.entrance.over(user)
         except StoreError:
             log.exception("services outside were not told of an account's end", extra=self._who())
-
-    # --- to topics -----------------------------------------------------------------------
-
-    async def _to_topic(
-        self, request: Sub | Leave | Pub | Get | Set | Del | Note, caller: Caller,
-        extra: Extra | None,
-    ) -> None:  # fmt: skip
-        named = request.topic
-        if isinstance(request, Pub) and not self._may_publish():
-            raise Refused(DENIED)
-        if isinstance(request, Note) and not routing.is_name(named, caller.user):
-            return  # bad names are nobody's business
-        if isinstance(request, Sub) and routing.is_new(named):
-            topic = routing.new_group(self.random_bytes)
-        else:
-            topic = routing.routable(named, caller.user)
-        if not topic:
-            if not (isinstance(request, Note) and _needs_no_attachment(request)):
-                raise Refused(routing.nowhere(request))
-            return
-        if self._barrier and self._barrier != topic:
-            await self._in_turn()
-        if not self._is_attached(topic) and not self._from_outside(request, topic):
-            return
-        if self.hub.before is not None and isinstance(request, Pub):
-            request = await self.hub.vetted(caller.user, topic, request)
-        attachments = extra.attachments if extra else ()
-        asked = Asked(caller, request, named, attachments)
-        if not (type(request) is Get and await self._answered_now(topic, asked)):
-            self._submit(topic, asked)
-        self._note_activity(request, caller.user)
-        if isinstance(request, Sub):
-            self._barrier = topic
-        if self.link.unanswered >= (inflight := self.hub.settings.limits.inflight):
-            await self.link.wait_unanswered(inflight - 1)
-
-    def _may_publish(self) -> bool:
-        return self.hub.settings.clients.publish or self.person.level is Level.ROOT
-
-    async def _in_turn(self) -> None:
-        """Wait for an unanswered {sub} to another topic."""
-        await self.link.wait_unanswered(0)
-        self._barrier = ""
-
-    def _is_attached(self, topic: str) -> bool:
-        if topic in self.link.attached:
-            return True
-        return self._barrier == topic and self.link.unanswered > 0
-
-    def _from_outside(self, request: Any, topic: str) -> bool:
-        """Whether a request makes sense without being attached; if not, it is answered."""
-        match request:
-            case Pub() if topic != "sys":
-                raise Refused(ATTACH_FIRST)
-            case Leave(unsub=unsub):
-                raise Refused(ATTACH_FIRST if unsub else NOT_JOINED)
-            case Del(what="msg" | "sub" | "cred"):
-                raise Refused(ATTACH_FIRST)
-            case Note():
-                if _needs_no_attachment(request):
-                    return True
-                self._answer(ATTACH_FIRST, topic=request.topic)
-                return False
-            case _:
-                return True
-
-    async def _answered_now(self, topic: str, asked: Asked) -> bool:
-        """Whether the answer was found without the topic's task."""
-        runner = self.hub.loaded(topic) if self.hub.near else None
-        return isinstance(runner, Runner) and await answered_while_idle(
-            runner, Item(asked, self.link)
-        )
-
-    def _submit(self, topic: str, event: Any) -> None:
-        if not self.hub.submit(topic, Item(event, self.link)):
-            raise Refused(UNAVAILABLE)
-
-    def _note_activity(self, request: Any, user: str) -> None:
-        """The session that is used last lends its user agent to `me` (notes, 6.4)."""
-        if user not in self.link.attached or isinstance(request, Leave | Del):
-            return
-        if isinstance(request, Sub) and request.topic == "me":
-            return
-        if not self.hub.is_agent(user, self.link.sid):
-            self.hub.everywhere.note_agent(user, self.link.sid)
-            event = Active(self.person.user_agent)
-            self.link.attached[user].mark("active", Item(event))
-
-
-def _needs_no_attachment(note: Note) -> bool:
-    """A receipt, or an answer to a call."""
-    answer = note.what == "call" and note.event in ("ringing", "accept", "hang-up")
-    return answer or note.what == "recv"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import gc
 import gzip
 import os
 import re
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from tests.backend.liars import STREAM, Answer, lying, says, stall, whole
 from tests.backend.twins import KINDS, twin
@@ -299,3 +302,25 @@ async def test_the_environments_proxy_does_not_get_the_key(monkeypatch: pytest.M
                 with pytest.raises(Unreachable):
                     await api("read_server")
         assert proxy.heads == []
+
+
+async def test_a_call_that_is_cancelled_while_its_body_is_sent_leaves_nothing_behind() -> None:
+    begun = trio.Event()
+
+    async def deaf(stream: trio.SocketStream) -> None:
+        await stream.receive_some(10)
+        begun.set()
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, deaf, [listener])
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        async with Backend(url, "key") as backend, trio.open_nursery() as calls:
+            large: Any = {"from_": "usrA", "topic": "grpA", "content": "x" * 20_000_000}
+            calls.start_soon(functools.partial(backend.send_message, **large))
+            await begun.wait()
+            await trio.testing.wait_all_tasks_blocked()
+            calls.cancel_scope.cancel()
+        gc.collect()  # a generator that was left half-way would be warned of
+        nursery.cancel_scope.cancel()

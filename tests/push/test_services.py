@@ -9,11 +9,11 @@ import io
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.push.service import serving
 from tinode_py.config import ConfigError, Settings
+from tinode_py.outbound.client import Client
 from tinode_py.push.base import Follow, Push, PushError, Recipient
 from tinode_py.push.gateway import LARGEST, Gateway
 from tinode_py.push.made import pushers
@@ -38,7 +38,7 @@ async def service():
 
 @pytest.fixture
 async def client():
-    async with httpx.AsyncClient(timeout=5) as found:
+    async with Client(5, 1) as found:
         yield found
 
 
@@ -121,14 +121,14 @@ async def test_a_service_that_is_not_there(service, client):
 
 async def test_an_answer_without_end_is_not_read(service, client):
     service.answers.append((200, b"x" * 2_000_000))
-    with pytest.raises(PushError, match="too long"):
+    with pytest.raises(PushError, match="longer than"):
         await Webhook(client, service.url, "", lambda: NOW).push([MESSAGE])
 
 
 # --- gateway -----------------------------------------------------------------------------
 
 
-def gateway(service: Any, client: httpx.AsyncClient) -> Gateway:
+def gateway(service: Any, client: Client) -> Gateway:
     return Gateway(client, service.url, "myorg", "t0ken")
 
 

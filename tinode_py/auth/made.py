@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import attrs
-import httpx
 
 from ..config import ConfigError, Settings
 from ..errors import Refused
+from ..outbound.address import address_of
 from .anonymous import Anonymous
 from .base import Scheme
 from .basic import Basic
@@ -43,11 +43,9 @@ async def authenticator(settings: Settings) -> AsyncIterator[tuple[Settings, Res
 
 def _check(url: str) -> None:
     try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        address_of(url)
+    except ValueError as error:
         raise ConfigError("auth.rest.url", str(error)) from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ConfigError("auth.rest.url", "wants an address that begins with http:// or https://")
 
 
 def made_schemes(

@@ -14,13 +14,14 @@ import logging
 import re
 
 import attrs
-import httpx
 import msgspec
 import trio
 
 from .. import errors, ids
 from ..access import LEVELS, Level
 from ..errors import Answer, Refused
+from ..outbound.base import TooLong, Unanswered
+from ..outbound.client import Client
 from ..records import Login
 from ..settings import Rest as Rules
 from .base import NO_LOGIN, VALIDATED, Identity, Newcomer, Origin
@@ -86,17 +87,16 @@ def seconds(duration: str) -> float:
     return total
 
 
-def new_client(rules: Rules) -> httpx.AsyncClient:
+def new_client(rules: Rules) -> Client:
     """Connections to the service."""
-    limits = httpx.Limits(max_connections=CONNECTIONS)
-    return httpx.AsyncClient(timeout=rules.timeout, limits=limits)
+    return Client(rules.timeout, CONNECTIONS)
 
 
 @attrs.frozen
 class Rest:
     """Asks the service who somebody is, and lets it keep logins."""
 
-    client: httpx.AsyncClient
+    client: Client
     rules: Rules
     level: Level = Level.AUTH
 
@@ -205,24 +205,24 @@ class Rest:
     async def _post(self, url: str, body: bytes) -> bytes:
         """The body of the answer, whatever its code: the service may say `err` with any."""
         headers = {"content-type": "application/json"}
-        found, code = bytearray(), 0
         try:
-            with trio.move_on_after(self.rules.timeout) as scope:
-                async with self.client.stream("POST", url, content=body, headers=headers) as reply:
-                    async for part in reply.aiter_bytes():
-                        found += part
-                        if len(found) > LONGEST_ANSWER:
-                            scope.cancel()  # ends the reading in good order
-                    code = reply.status_code
-        except httpx.HTTPError as error:
-            log.warning("the rest service was not reached: %s", type(error).__name__)
+            answer = await self.client.post(
+                url,
+                body,
+                headers,
+                within=self.rules.timeout,
+                longest=LONGEST_ANSWER,
+                errors_too=True,
+            )
+        except TooLong:
+            raise _odd("length") from None
+        except Unanswered as error:
+            log.warning("the rest service gave no answer: %s", error.brief)
             raise Refused(errors.UNAVAILABLE) from None
-        if len(found) > LONGEST_ANSWER:
-            raise _odd("length")
-        if scope.cancelled_caught or (code >= 500 and not found.lstrip().startswith(b"{")):
-            log.warning("the rest service is too slow or ill")
+        if answer.status >= 500 and not answer.body.lstrip().startswith(b"{"):
+            log.warning("the rest service is ill: it answered %d", answer.status)
             raise Refused(errors.UNAVAILABLE)
-        return bytes(found)
+        return answer.body
 
 
 def _uid(user: str) -> str:

@@ -12,6 +12,7 @@ import httpx
 import trio
 
 from ..client.positions import Positions
+from ..outbound.exchange import Whole
 from .call import Call, Got
 from .calls.methods import Methods
 from .connecting import (
@@ -105,11 +106,17 @@ class Backend(Methods):
         """An answer, whole; one that is a stream of events, if that was asked for, as it is."""
         with trio.move_on_after(self.terms.timeout):
             try:
-                response = await self._http.send(self._http.build_request(**request), stream=True)
+                response = await self._http.send(self._made(request), stream=True)
             except httpx.HTTPError as error:
                 return lost(error)
             return response if stream and is_stream(response) else await self._whole(response)
         return Lost(f"no answer in {self.terms.timeout:g} seconds")
+
+    def _made(self, request: dict[str, Any]) -> httpx.Request:
+        made = self._http.build_request(**request)
+        if content := request.get("content"):
+            made.stream = Whole(content)  # the call may be cancelled
+        return made
 
     async def _whole(self, response: httpx.Response) -> Got | Lost:
         """An answer, read to its end and closed."""

@@ -11,8 +11,9 @@ import re
 import socket
 from collections.abc import Sequence
 
-import httpx
 import trio
+
+from ..outbound.address import address_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -36,21 +37,18 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
 
 def check_url(url: str) -> None:
     """Raise Forbidden for what no request can go to, whatever its name means at the time."""
-    try:
-        parsed = httpx.URL(url)
-        port = parsed.port
-    except (httpx.InvalidURL, ValueError) as error:
-        raise Forbidden(str(error)) from None
     if len(url) > LONGEST_URL:
         raise Forbidden(f"longer than {LONGEST_URL} characters")
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise Forbidden("wants an address that begins with http:// or https://")
-    if parsed.userinfo:
+    try:
+        address = address_of(url)
+    except ValueError as error:
+        raise Forbidden(str(error)) from None
+    if address.has_login:
         raise Forbidden("a name or a password in the address: use the signature")
-    if not _HOST.fullmatch(parsed.raw_host.decode("ascii")):
-        raise Forbidden(f"no name of a host: {parsed.host!r}")
-    if port is not None and not 0 < port < 65536:
-        raise Forbidden(f"no port: {port}")
+    if not _HOST.fullmatch(address.wire_host):
+        raise Forbidden(f"no name of a host: {address.host!r}")
+    if address.port is not None and not 0 < address.port < 65536:
+        raise Forbidden(f"no port: {address.port}")
 
 
 def is_allowed(address: Address, allowed: Sequence[Network]) -> bool:

@@ -14,11 +14,11 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 import attrs
-import httpx
 import msgspec
 
 from ..config import ConfigError
 from ..errors import POLICY, UNAVAILABLE, Refused
+from ..outbound.client import Client
 from ..settings import BeforeHook
 from ..wire.client_packets import Pub
 from ..wire.codec import Malformed, WireLimits, decode_json
@@ -97,7 +97,7 @@ class Befores:
 
     open: contextlib.AsyncExitStack
     now: Callable[[], int]
-    _clients: dict[tuple[str, float], httpx.AsyncClient] = attrs.field(factory=dict)
+    _clients: dict[tuple[str, float], Client] = attrs.field(factory=dict)
 
     def of(self, rules: BeforeHook, limits: WireLimits) -> Before | None:
         """None if nobody is to be asked. Raises ConfigError for an address that makes no sense."""
@@ -112,7 +112,7 @@ class Befores:
             Poster(client, rules.url, rules.secret, rules.timeout, self.now), rules, limits
         )
 
-    def _client(self, url: str, timeout: float) -> httpx.AsyncClient:
+    def _client(self, url: str, timeout: float) -> Client:
         """One for each address, so that what is under way ends in good order."""
         if (url, timeout) not in self._clients:
             client = self._clients[url, timeout] = new_client(_ANYWHERE, timeout, CONNECTIONS)

@@ -11,9 +11,9 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
-import httpx
-import trio
 
+from ..outbound.base import Unanswered
+from ..outbound.client import Client
 from ..wire.signature import HEADER, signature
 from .address import Forbidden, Network, resolved
 
@@ -28,40 +28,9 @@ class HookError(Exception):
         self.status = status
 
 
-class Guarded(httpx.AsyncBaseTransport):
-    """Connects to the address that was looked at, under the name that was asked for.
-
-    For one host only: connections are kept by address.
-    """
-
-    def __init__(self, allowed: Sequence[Network], connections: int) -> None:
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self._inner = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
-        self._resolved = functools.partial(resolved, allowed=allowed)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        port = url.port or (443 if url.scheme == "https" else 80)
-        try:
-            address = await self._resolved(url.host, port)
-        except (OSError, UnicodeError) as error:
-            raise httpx.ConnectError(f"{url.host}: {error}") from error
-        request.extensions = {**request.extensions, "sni_hostname": url.host}
-        request.url = url.copy_with(host=address)  # the Host header is set already
-        return await self._inner.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-def new_client(allowed: Sequence[Network], timeout: float, connections: int) -> httpx.AsyncClient:
+def new_client(allowed: Sequence[Network], timeout: float, connections: int) -> Client:
     """A client for one host."""
-    return httpx.AsyncClient(
-        transport=Guarded(allowed, connections),
-        timeout=timeout,
-        follow_redirects=False,
-        trust_env=False,
-    )
+    return Client(timeout, connections, functools.partial(resolved, allowed=allowed))
 
 
 @attrs.frozen
@@ -71,7 +40,7 @@ class Poster:
     The `former` secret signs as well until `former_until` (ms).
     """
 
-    client: httpx.AsyncClient
+    client: Client
     url: str
     secret: str = attrs.field(repr=False)
     timeout: float
@@ -87,34 +56,13 @@ class Poster:
             former = self.former if now < self.former_until else ""
             sent[HEADER] = signature(self.secret, now // 1000, body, former)
         try:
-            with trio.move_on_after(self.timeout) as scope:
-                return await self._exchange(body, sent, scope)
-        except Forbidden as error:
+            answer = await self.client.post(
+                self.url, body, sent, within=self.timeout, longest=LONGEST_ANSWER
+            )
+        except (Forbidden, Unanswered) as error:
             raise HookError(str(error)) from None
-        except (httpx.HTTPError, OSError, ValueError) as error:
-            raise HookError(f"{type(error).__name__}: {error}") from None
-        if trio.current_time() < scope.deadline:
-            raise _too_long()
-        raise HookError(f"no answer in {self.timeout:g} seconds")
-
-    async def _exchange(
-        self, body: bytes, headers: Mapping[str, str], scope: trio.CancelScope
-    ) -> bytes:
-        found = bytearray()
-        async with self.client.stream("POST", self.url, content=body, headers=headers) as answer:
-            status = answer.status_code
-            if 300 <= status < 400:
-                raise HookError(f"answered {status}: redirects are not followed", status)
-            if not 200 <= status < 300:
-                raise HookError(f"answered {status}", status)
-            async for part in answer.aiter_bytes():
-                found += part
-                if len(found) > LONGEST_ANSWER:
-                    scope.cancel()  # ends the reading in good order
-        if len(found) > LONGEST_ANSWER:
-            raise _too_long()
-        return bytes(found)
-
-
-def _too_long() -> HookError:
-    return HookError(f"the answer is longer than {LONGEST_ANSWER} bytes")
+        if 300 <= answer.status < 400:
+            raise HookError(f"answered {answer.status}: redirects are not followed", answer.status)
+        if not answer.is_good:
+            raise HookError(f"answered {answer.status}", answer.status)
+        return answer.body

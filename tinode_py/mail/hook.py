@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import attrs
-import httpx
+import msgspec
 
+from ..outbound.base import Unanswered
+from ..outbound.client import Client
 from .base import Letter
 
 TIMEOUT = 10.0  # seconds
+LONGEST_ANSWER = 1 << 18  # bytes; nothing in it is looked at
+HEADERS = {"content-type": "application/json"}
 
 
 @attrs.frozen
@@ -18,10 +22,13 @@ class Hook:
 
     async def bring(self, letter: Letter) -> None:
         """OSError if the service does not answer with success."""
+        body = msgspec.json.encode(attrs.asdict(letter))
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False) as client:
-                answer = await client.post(self.url, json=attrs.asdict(letter))
-        except httpx.HTTPError as error:
-            raise OSError(f"{type(error).__name__}") from error
-        if not answer.is_success:
-            raise OSError(f"answered {answer.status_code}")
+            async with Client(TIMEOUT, 1) as client:
+                answer = await client.post(
+                    self.url, body, HEADERS, within=TIMEOUT, longest=LONGEST_ANSWER
+                )
+        except Unanswered as error:
+            raise OSError(error.brief) from error
+        if not answer.is_good:
+            raise OSError(f"answered {answer.status}")

@@ -15,9 +15,9 @@ from itertools import groupby
 from typing import Any
 
 import attrs
-import httpx
 import msgspec
 
+from ..outbound.client import Client
 from .base import Follow, Notification, Push, PushError, Recipient
 from .post import post
 
@@ -46,7 +46,7 @@ class _Answer(msgspec.Struct):
 class Gateway:
     """A pusher for one organisation that is registered at the gateway."""
 
-    client: httpx.AsyncClient
+    client: Client
     url: str
     org: str
     token: str

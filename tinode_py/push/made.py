@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-import httpx
-
 from ..config import ConfigError
+from ..outbound.address import address_of
+from ..outbound.client import Client
 from ..settings import Push
 from .base import Pusher
 from .gateway import Gateway
@@ -28,8 +28,7 @@ async def pushers(settings: Push, now: Callable[[], int]) -> AsyncIterator[tuple
     if not hook.url and not gateway.org:
         yield tuple(found)
         return
-    limits = httpx.Limits(max_connections=CONNECTIONS)
-    async with httpx.AsyncClient(timeout=settings.timeout, limits=limits) as client:
+    async with Client(settings.timeout, CONNECTIONS) as client:
         if hook.url:
             _check("push.webhook.url", hook.url)
             found.append(Webhook(client, hook.url, hook.secret, now))
@@ -41,8 +40,6 @@ async def pushers(settings: Push, now: Callable[[], int]) -> AsyncIterator[tuple
 
 def _check(key: str, url: str) -> None:
     try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        address_of(url)
+    except ValueError as error:
         raise ConfigError(key, str(error)) from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ConfigError(key, "wants an address that begins with http:// or https://")

@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 import attrs
-import httpx
 import msgspec
 
+from ..outbound.client import Client
 from ..wire.signature import HEADER, signature
 from .base import Notification
 from .post import post
@@ -27,7 +27,7 @@ class _Answer(msgspec.Struct):
 class Webhook:
     """Posts `{"notifications": [...]}`. `now` is in milliseconds."""
 
-    client: httpx.AsyncClient
+    client: Client
     url: str
     secret: str
     now: Callable[[], int]

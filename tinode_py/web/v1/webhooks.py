@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-import httpx
 import msgspec
 
 from ...audit import Action
@@ -18,6 +17,7 @@ from ...hooks.address import Forbidden, check_url, is_allowed
 from ...hooks.post import HookError
 from ...live.events import WEBHOOKS
 from ...live.webhooks import Busy, Told, TooMany, Webhooks
+from ...outbound.address import address_of
 from ...queries import DeadLettersOf
 from ...records import Webhook
 from ...wire.times import time_text
@@ -157,7 +157,7 @@ def _check(hooks: Webhooks, url: str) -> None:
     """What can be seen at once; what a name means is looked at with each request."""
     try:
         check_url(url)
-        host = httpx.URL(url).host
+        host = address_of(url).host
         try:
             address = ipaddress.ip_address(host)
         except ValueError:

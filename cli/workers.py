@@ -17,7 +17,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -73,6 +73,13 @@ class Child:
         if self.serves and self.hung_up:
             self.process.send_signal(signal.SIGHUP)
         return self.serves
+
+    async def wait_ended(self) -> int:
+        """The code with which it ends; there is no stream to it any more."""
+        code = await self.process.wait()
+        self.serves = False
+        await self.line.aclose()
+        return code
 
     def stop(self) -> None:
         """Tell it to drain. It may be told again."""
@@ -144,46 +151,56 @@ class Crew:
 
     async def _keep(self, number: int) -> None:
         """Start another worker where one has ended, until told to stop. One that ends at once, time
-        after time, is started ever more seldom.
+        after time, or cannot be started, is tried ever more seldom.
         """
-        began, pause = trio.current_time(), 0.0
+        began, pauses = trio.current_time(), _pauses()
         while True:
             child = self.children[number]
-            code = await child.process.wait()
-            child.serves = False
-            await child.line.aclose()
+            code = await child.wait_ended()
             if self._stopping.is_set():
                 self._code = self._code or int(code != 0)
                 return
-            settled = trio.current_time() - began > SETTLED
-            pause = LEAST if settled else min(max(2 * pause, LEAST), MOST)
-            log.error(
-                "worker %d (process %d) %s; another one is started in %g s",
-                *(number, child.process.pid, _end_of(code), pause),
-            )
-            with trio.move_on_after(pause):
-                await self._stopping.wait()
-            if self._stopping.is_set():
+            if trio.current_time() - began > SETTLED:
+                pauses = _pauses()
+            why = f"worker {number} (process {child.process.pid}) {_end_of(code)}"
+            if not await self._replaced(number, why, pauses):
                 return
-            began = trio.current_time()
-            child = await self._start(number)
+            began, child = trio.current_time(), self.children[number]
             if await child.begin():
                 log.info("worker %d serves again (process %d)", number, child.process.pid)
 
+    async def _replaced(self, number: int, why: str, pauses: Iterator[float]) -> bool:
+        """Start another process, however often that has to be tried; False: all are to stop."""
+        while True:
+            pause = next(pauses)
+            log.error("%s; another one is started in %g s", why, pause)
+            with trio.move_on_after(pause):
+                await self._stopping.wait()
+            if self._stopping.is_set():
+                return False
+            try:
+                await self._start(number)
+            except OSError as error:  # no memory, say: that must not end those which serve
+                why = f"worker {number} cannot be started: {error.strerror or error}"
+            else:
+                return True
+
     async def _start(self, number: int, *, fresh: bool = False) -> Child:
-        """A process for a worker, which waits for the word to begin."""
+        """A process for a worker, which waits for the word to begin. OSError if there is none."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         ground, line = self.ground, theirs.fileno()
         worker = Worker(
             *(number, self.count, ground.folder, line, ground.listen, ground.control, fresh)
         )
-        with theirs:
+        with theirs, contextlib.ExitStack() as unless_started:
+            unless_started.callback(ours.close)
             process = await trio.lowlevel.open_process(
                 list(self.command(worker)),
                 pass_fds=(line, ground.lock, *ground.listen, *ground.control),
                 process_group=0,  # what a terminal says to all, the workers hear from us
             )
+            unless_started.pop_all()
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
         child = self.children[number] = Child(number, process, stream)
         if self._stopping.is_set():
@@ -291,6 +308,13 @@ async def _control(data: Path) -> list[trio.SocketListener]:
     except AddressError as error:
         log.warning(NO_DOOR, error)
         return []
+
+
+def _pauses() -> Iterator[float]:
+    pause = LEAST
+    while True:
+        yield pause
+        pause = min(2 * pause, MOST)
 
 
 def _end_of(code: int) -> str:

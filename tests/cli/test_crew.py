@@ -198,6 +198,34 @@ if worker["number"] == 2 and 1 < count < 4:
     assert stage.told().count("1 begins, fresh") == 1
 
 
+async def test_one_that_cannot_be_started_is_tried_again_and_the_others_go_on(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    crew, missing = stage.crew(SERVE), [str(stage.folder / "missing")]
+    command, tried = crew.command, 0
+
+    def sometimes(worker: Worker) -> Sequence[str]:
+        nonlocal tried
+        tried += 1
+        return missing if tried in (3, 4) else command(worker)
+
+    crew.command = sometimes
+
+    async def work(ready: trio.Event) -> None:
+        await ready.wait()
+        crew.children[2].process.kill()
+        await until(lambda: stage.told().count("2 begins") == 2 and crew.children[2].serves)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert await run(crew, work) == 0
+    cannot = "worker 2 cannot be started: No such file or directory; another one is started in"
+    assert [record.getMessage() for record in caplog.records][1:] == [
+        f"{cannot} 0.2 s",
+        f"{cannot} 0.4 s",
+    ]
+    assert "1 stops" in stage.told()
+
+
 async def test_one_that_ends_badly_when_told_to_stop_is_told_of(stage: Stage) -> None:
     async def work(ready: trio.Event) -> None:
         await ready.wait()

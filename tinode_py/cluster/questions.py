@@ -35,14 +35,12 @@ class Questions:
             send(protocol.Fault(call.no, 501, what[:200]))
             return
         try:
-            value = await answerer(**call.arguments)
+            send(protocol.Result(call.no, await answerer(**call.arguments)))
         except (Refused, StoreError) as no:
             send(protocol.Fault(call.no, no.answer.code, no.answer.text))
-        except Exception:  # a bug must cost an answer, not the server
+        except Exception:  # a bug, or an answer too long to be sent, must not cost the server
             log.exception("a question could not be answered: %s", call.name)
             send(protocol.Fault(call.no, INTERNAL.code, INTERNAL.text))
-        else:
-            send(protocol.Result(call.no, value))
 
 
 def _fits(answerer: Answerer, arguments: Mapping[str, Any]) -> bool:

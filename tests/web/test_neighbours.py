@@ -70,6 +70,13 @@ async def test_a_request_is_handed_on_as_it_came(tmp_path: Path) -> None:
     assert head.count(b"connection:") == head.count(b"content-length:") == 1
 
 
+async def test_whatever_a_client_says_for_a_session_is_asked_as_one(tmp_path: Path) -> None:
+    async with door(tmp_path, OK) as heard:
+        assert await neighbours(tmp_path).user_of(2, "1.2.a b/../?\r\nx: y\ud800ä") == "hi"
+    told = b"GET /session/1.2.a%20b%2F..%2F%3F%0D%0Ax%3A%20y%3F%C3%A4 HTTP/1.1\r\n"
+    assert heard[0].startswith(told)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import attrs
 import h11
@@ -83,8 +84,9 @@ class Neighbours:
         is not logged in.
         """
         with trio.move_on_after(SOON):
+            path = f"/session/{quote(sid, safe='', errors='replace')}"  # a client may say anything
             try:
-                answer = await self._ask(number, "GET", f"/session/{sid}", [], b"")
+                answer = await self._ask(number, "GET", path, [], b"")
             except Away:
                 return None
             return answer.body.decode() if answer.status == 200 else None

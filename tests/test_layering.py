@@ -30,6 +30,7 @@ ROWS = {
     "web": 5,
     "cluster": 5,
     "foundation": 5,
+    "hangup": 5,
     "server": 6,
     "client": 7,
     "backend": 7,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -23,8 +22,9 @@ from starlette.routing import BaseRoute
 from .auth.made import authenticator
 from .auth.rest import Rest
 from .config import ConfigError, Settings, is_lasting, remote
-from .errors import SHUTDOWN, StoreError
+from .errors import SHUTDOWN
 from .foundation import Ground, Parts, build, entrance_of, make_sys, notifying, stored, topics
+from .hangup import Certificates, watch
 from .hooks.before import Befores, befores
 from .live.entrance import Entrance
 from .live.events import Events, events_of
@@ -87,6 +87,7 @@ class Server:
     urls: list[str] = attrs.field(factory=list)
     ready: bool = False
     tls: TlsContext | None = None
+    certificates: dict[str, Certificates] = attrs.field(factory=dict)  # by the settings
     on_session: Callable[[Session], None] = lambda session: None
     companions: Companions | None = None
     near_routes: tuple[BaseRoute, ...] = ()  # for other workers
@@ -171,15 +172,7 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
     folder in use, a database of another version.
     """
     parts = parts or Parts()
-    if settings.cluster.listen and parts.cluster is None:
-        from .cluster.joining import joining  # most servers are alone
-
-        joins = partial(joining, settings, parts.random_bytes, parts.worker)
-        parts = attrs.evolve(parts, cluster=joins)
-    if remote(settings) is not None and parts.store is None:
-        from .cluster.joining import opening_remote
-
-        parts = attrs.evolve(parts, remote=partial(opening_remote, settings, parts.random_bytes))
+    parts, certificates = _as_node(settings, parts)
     news = News()
     async with (
         stored(settings, parts, news) as ground,
@@ -205,6 +198,7 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
         if ground.companions is not None:
             ground.companions.heed(standing)
         server.on_session, server.companions = parts.on_session, ground.companions
+        server.certificates.update(certificates)
         worker = parts.worker
         if worker is not None and ground.companions is not None:
             with trio.move_on_after(_FIRST_LINKS):
@@ -223,6 +217,22 @@ async def running(settings: Settings, parts: Parts | None = None) -> AsyncIterat
                     await server.drain()
 
 
+def _as_node(settings: Settings, parts: Parts) -> tuple[Parts, dict[str, Certificates]]:
+    """What a node is made of beside, and its certificates for other nodes."""
+    if not settings.cluster.listen and remote(settings) is None:
+        return parts, {}
+    from .cluster.joining import joining, opening_remote, reach_of  # most servers are alone
+
+    reach = reach_of(settings)
+    if settings.cluster.listen and parts.cluster is None:
+        joins = partial(joining, settings, reach, parts.random_bytes, parts.worker)
+        parts = attrs.evolve(parts, cluster=joins)
+    if remote(settings) is not None and parts.store is None:
+        opens = partial(opening_remote, settings, reach, parts.random_bytes)
+        parts = attrs.evolve(parts, remote=opens)
+    return parts, {"cluster.tls": reach} if settings.cluster.tls.cert else {}
+
+
 async def serve(
     settings: Settings,
     stop: trio.Event,
@@ -233,37 +243,17 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set; then drain. For a process of its own: it sets the log's level.
 
-    SIGHUP reads the TLS files again, what was set at run time, and, by `reread`, what the
-    settings came from.
+    SIGHUP reads again what is said in `hangup`; `reread` is what the settings came from.
     """
     async with running(settings, Parts(worker=worker)) as server, trio.open_nursery() as nursery:
         set_level(server.settings.log.level)
         server.standing.follow(lambda new: partial(set_level, new.log.level))
-        nursery.start_soon(_watch_hangups, server, reread)
+        await nursery.start(watch, server.certificates, server.standing, reread)
         log.info("ready")
         if on_ready is not None:
             on_ready(server.urls)
         await stop.wait()
         nursery.cancel_scope.cancel()
-
-
-async def _watch_hangups(server: Server, reread: Callable[[], Settings] | None) -> None:
-    with trio.open_signal_receiver(signal.SIGHUP) as signals:
-        async for _ in signals:
-            if server.tls is not None:
-                server.tls.read_again()
-            await _read_again(server.standing, reread)
-
-
-async def _read_again(standing: Standing, reread: Callable[[], Settings] | None) -> None:
-    try:
-        live, late = await standing.read_again(reread() if reread else None)
-    except (ConfigError, StoreError) as error:
-        log.error("the settings cannot be used, the old ones stay: %s", error)
-        return
-    log.info("the settings were read again, changed: %s", ", ".join(live) or "none")
-    if late:
-        log.warning("settings that changed and need a restart: %s", ", ".join(late))
 
 
 def _assembled(
@@ -311,6 +301,8 @@ def _assembled(
     server = Server(
         settings, standing, hub, store, front, polled, entrance, events, uploads, doors, tls=tls
     )
+    if tls is not None:
+        server.certificates["web.tls"] = tls
     server.near_routes = (near_longpoll_route(site, polled), near_metrics_route(registry))
     standing.follow(server.ready_for, doors.ready_for, front.ready_for, polled.ready_for)
     standing.follow(*(page.ready_for for page in (pages, admin) if isinstance(page, ChatPage)))

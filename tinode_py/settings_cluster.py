@@ -69,7 +69,7 @@ class Cluster:
     )
     tls: ClusterTls = table(
         ClusterTls,
-        "TLS between nodes, both sides with a certificate: all three keys, or none. Without it"
-        " nodes prove to each other that they hold the secret in the store, and what they say can"
-        " be read on the way.",
+        "TLS between nodes, both sides with a certificate: all three keys, or none; the files are"
+        " read again on SIGHUP. Without it nodes prove to each other that they hold the secret in"
+        " the store, and what they say can be read on the way.",
     )

@@ -98,23 +98,23 @@ class Door:
 
 @contextlib.asynccontextmanager
 async def opening_remote(
-    settings: Settings, random_bytes: Callable[[int], bytes]
+    settings: Settings, reach: Reach, random_bytes: Callable[[int], bytes]
 ) -> AsyncIterator[RemoteStore]:
     """The store of another node, for the time of the block."""
-    async with opened(settings, _reach(settings), random_bytes) as store:
+    async with opened(settings, reach, random_bytes) as store:
         yield store
 
 
 @contextlib.asynccontextmanager
 async def joining(
     settings: Settings,
+    reach: Reach,
     random_bytes: Callable[[int], bytes],
     worker: Worker | None,
     store: SharedStore,
     news: News,
 ) -> AsyncIterator[Cluster]:
     """A node while the block runs. ConfigError for what the settings ask and cannot be."""
-    reach = _reach(settings)
     listeners = await _listening(settings.cluster.listen)
     place = _place(settings, listeners[0], worker)
     door = Door(settings, reach, random_bytes, place.address)
@@ -173,7 +173,8 @@ async def _others_left(coordination: MemoryCoordination, cluster: Cluster) -> No
         await wait_for_leavers(coordination, cluster.number, cluster.lease, LEAVING)
 
 
-def _reach(settings: Settings) -> Reach:
+def reach_of(settings: Settings) -> Reach:
+    """How it reaches other nodes. ConfigError if its files cannot be used."""
     try:
         return Reach(settings.cluster.tls)
     except (OSError, ssl.SSLError) as error:

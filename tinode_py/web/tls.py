@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 
 import trio
 
 from ..config import ConfigError
 from ..settings import Tls
-
-log = logging.getLogger(__name__)
 
 
 class TlsContext:
@@ -26,14 +23,6 @@ class TlsContext:
     def reload(self) -> None:
         """Read the files again, for new connections. If that fails, all stays as it was."""
         self._context = self._read()
-
-    def read_again(self) -> None:
-        """The same, and say in the log how it went."""
-        try:
-            self.reload()
-            log.info("the TLS files were read again")
-        except OSError:  # also ssl.SSLError
-            log.exception("the TLS files cannot be used, the old ones stay")
 
     def wrap(self, stream: trio.abc.Stream) -> trio.SSLStream[trio.abc.Stream]:
         """The server's side of TLS over `stream`; the handshake is still to come."""

@@ -44,14 +44,20 @@ class Person:
 
 @attrs.frozen
 class People:
-    """All that a store was filled with. Pair `i` is persons `2i` and `2i + 1`; room `r` holds
-    persons `5r` to `5r + 4`; everybody is in the hall.
+    """All that a store was filled with. Pair `i` is persons `2i` and `2i + 1`; each room has five
+    of those who come after the pairs, or a session in the one would hear of the other on `me`;
+    everybody is in the hall.
     """
 
     everybody: tuple[Person, ...]
     hall: str
     rooms: tuple[str, ...]
     pairs: tuple[tuple[Person, Person], ...]
+
+    def members(self, room: int) -> tuple[Person, ...]:
+        """Who is in a room, by its place in `rooms`."""
+        first = 2 * len(self.pairs) + 5 * room
+        return self.everybody[first : first + 5]
 
 
 def settle(folder: Path, count: int, pairs: int, rooms: int, history: int = HISTORY) -> People:
@@ -97,7 +103,7 @@ def _groups(people: People, now: int) -> Iterator[Change]:
     users = [person.user for person in people.everybody]
     yield from group_of(people.hall, users, now)
     for r, room in enumerate(people.rooms):
-        yield from group_of(room, users[5 * r : 5 * r + 5], now)
+        yield from group_of(room, [person.user for person in people.members(r)], now)
 
 
 def group_of(name: str, users: list[str], now: int) -> Iterator[Change]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import attrs
 
@@ -13,7 +13,7 @@ from .load import Client, Sockets, close, publication, session, size_of
 from .machine import resident
 from .people import Person, mute
 from .setup import SILENT, Server, Setup, naive, raw, serving
-from .work import Exchange, FanOut, Part, Sum, Way, beside, in_turns
+from .work import Exchange, FanOut, Part, Sum, Way, alone, beside, in_turns
 
 AUDIENCES = (100, 1000, 5000)
 _NAIVE_MOST = 20_000  # deliveries in flight, which take the naive server a second
@@ -145,18 +145,23 @@ def pairs(setup: Setup) -> Iterator[Row]:
 
 
 def rooms(setup: Setup) -> Iterator[Row]:
-    """Groups of five, one of them writes; conversations of two in turns with them."""
+    """Groups of five, one of them writes; conversations of two in turns with them, of others.
+    Then everybody has a second device, which is on `me` and hears of each message there.
+    """
     count = setup.sized(50)
     couple_count = setup.sized(100)
-    most = max(5 * count, 2 * couple_count)
-    with setup.serving(most, rooms=count, pairs=couple_count) as server:
+    with setup.serving(0, rooms=count, pairs=couple_count) as server:
+        work = f"{count} rooms of 5, 4 in flight"
         talk, private = _groups(server), couples(server)
         more = Way(server.pid, private.exchange(4))
-        for flight, sums in _compared(setup, talk, (4,), more):
-            ours, raws, pair = sums
+        for _, (ours, raws, pair) in _compared(setup, talk, (4,), more):
             figures = beside(ours, raws) | {"times": ours.cost / pair.cost}
-            work = f"{count} rooms of 5, {flight} in flight"
             yield row(work, *_notes(ours, raws, pair), **figures)
+        with _second_devices(server, talk) as one, _second_devices(server, private) as other:
+            ways = [Way(server.pid, it.exchange(4)) for it in (one, other)]
+            ours, pair = in_turns(setup.seconds, setup.rounds, *ways)
+        figures = alone(ours) | {"times": ours.cost / pair.cost}
+        yield row(f"{work}, two devices each", *_notes(ours, pair), **figures)
         talk.close()
         private.close()
 
@@ -166,6 +171,7 @@ class Talk:
     """Conversations of so many each, one of whom writes."""
 
     pid: int
+    persons: Sequence[Person]
     each: int
     clients: Sequence[Client]
     sockets: Sockets
@@ -187,9 +193,8 @@ def couples(server: Server) -> Talk:
 
 
 def _groups(server: Server) -> Talk:
-    everybody, halls = server.people.everybody, server.people.rooms
-    fives = [everybody[5 * r : 5 * r + 5] for r in range(len(halls))]
-    return _talk(server, [(five, (hall,) * 5) for five, hall in zip(fives, halls, strict=True)])
+    rooms = enumerate(server.people.rooms)
+    return _talk(server, [(server.people.members(r), (room,) * 5) for r, room in rooms])
 
 
 def _talk(server: Server, people: Sequence[tuple[Sequence[Person], Sequence[str]]]) -> Talk:
@@ -213,7 +218,29 @@ def _talk(server: Server, people: Sequence[tuple[Sequence[Person], Sequence[str]
     ]
     sockets = Sockets(clients)
     sockets.drain()
-    return Talk(server.pid, size, clients, sockets, parts, ack, out)
+    persons = [it.person for it in wanted]
+    return Talk(server.pid, persons, size, clients, sockets, parts, ack, out)
+
+
+@contextmanager
+def _second_devices(server: Server, talk: Talk) -> Iterator[Talk]:
+    """The same conversations, whose people have another session each, on `me` alone. A message
+    is there when all of them have heard of it.
+    """
+    more = come(server.port, [Wanted(person, ("me",)) for person in talk.persons])
+    everybody = [*talk.clients, *more]
+    sockets = Sockets(everybody)
+    sockets.drain()
+    for client in everybody:
+        client.socket.setblocking(True)
+    talk.parts[0].client.socket.sendall(talk.parts[0].frame)
+    own, others = (size_of(client.packet("pres")) for client in more[:2])  # his names no author
+    parts = [Part(client, b"", others if n % talk.each else own) for n, client in enumerate(more)]
+    sockets.drain()
+    for client in everybody:
+        client.socket.setblocking(False)
+    yield attrs.evolve(talk, clients=everybody, sockets=sockets, parts=[*talk.parts, *parts])
+    close(more, sockets)
 
 
 def sizes(author: Client, reader: Client, frame: bytes) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class Setup:
     ) -> tuple[Path, People]:
         """A new data folder with so many people."""
         folder = self.path("data")
-        return folder, settle(folder, max(count, 2 * pairs, 5 * rooms), pairs, rooms, history)
+        return folder, settle(folder, max(count, 2 * pairs + 5 * rooms), pairs, rooms, history)
 
     @contextmanager
     def serving(

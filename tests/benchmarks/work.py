@@ -100,17 +100,18 @@ class Sum:
         return (LOAD_BOUND,) if any(it.load_bound for it in self.rounds) else ()
 
 
+def alone(ours: Sum) -> dict[str, float]:
+    """Figures of a row with nothing to compare with."""
+    return {"cost": ours.cost, "rate": ours.rate, "server": ours.server, "load": ours.load}
+
+
 def beside(ours: Sum, raw: Sum, naive: Sum | None = None) -> dict[str, float]:
     """Figures of a row: ours, the raw limit's, the naive way's."""
-    figures = {
+    figures = alone(ours) | {
         "rate_share": ours.rate / raw.rate,
         "cost_share": raw.cost / ours.cost,
-        "cost": ours.cost,
         "raw_cost": raw.cost,
-        "rate": ours.rate,
         "raw_rate": raw.rate,
-        "server": ours.server,
-        "load": ours.load,
     }
     if naive is not None:
         figures |= {"naive_cost": naive.cost, "naive_rate": naive.rate}

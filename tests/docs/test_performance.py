@@ -18,6 +18,7 @@ from tests.benchmarks.figures import FIGURES, Row, row, tail, together
 from tests.benchmarks.goals import GOALS, Goal
 from tests.benchmarks.kinds import KINDS
 from tests.benchmarks.load import Client, Sockets, close, publication
+from tests.benchmarks.people import People, Person
 from tests.benchmarks.publishing import sizes
 from tests.benchmarks.report import Taken
 from tests.benchmarks.setup import naive, raw
@@ -38,6 +39,14 @@ def test_runs_are_put_side_by_side_and_medians_shown():
     a, b = together(runs)
     assert (a.value("cost"), a.runs, a.notes) == (11.0, 3, ("load-bound",))
     assert b.figures == {"rate": (1.0, 1.0, 1.0)}
+
+
+def test_rooms_and_pairs_have_nobody_in_common():
+    """Or whoever hears of a message in the one would be told on `me` by the other."""
+    everybody = tuple(Person(f"usr{n}", "") for n in range(14))
+    couples = ((everybody[0], everybody[1]), (everybody[2], everybody[3]))
+    people = People(everybody, "grp", ("grp0", "grp1"), couples)
+    assert people.members(0) + people.members(1) == everybody[4:]
 
 
 def test_a_figure_without_a_column_is_refused():

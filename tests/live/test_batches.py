@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -11,7 +12,12 @@ import trio.testing
 
 from tests.live.parts import trick
 from tinode_py.client import Packet
+from tinode_py.core import me_topic
+from tinode_py.core.events import Deliver
+from tinode_py.live.outbox import NoConnection
 from tinode_py.testing import RunningServer, running_server
+from tinode_py.wire.frames import payload_of
+from tinode_py.wire.server_packets import Pres
 
 
 async def quiet(clients: list[Any]) -> list[list[Packet]]:
@@ -90,3 +96,54 @@ async def test_who_speaks_is_who_the_packet_says(tinode_server: RunningServer, a
         await trio.testing.wait_all_tasks_blocked()
     data = [packet["data"] for packet in bob.receive_all_nowait() if "data" in packet]
     assert [it["from"] for it in data] == [root.user, bob.user, root.user]
+
+
+class Recorder(NoConnection):
+    """An outlet that keeps what it is given: a list of writes."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+
+    def push(self, frame: bytes) -> None:
+        self.writes.append(frame)
+
+
+def packets_in(data: bytes) -> list[Packet]:
+    found, at = [], 0
+    while at < len(data):
+        begin, at = payload_of(data, at)
+        found.append(json.loads(data[begin:at]))
+    return found
+
+
+async def test_who_is_on_me_hears_of_a_batch_in_one_write(
+    tinode_server: RunningServer, autojump_clock
+):
+    alice, bob = await tinode_server.user("alice"), await tinode_server.user("bob")
+    group = (await alice.sub("new1")).topic
+    await bob.sub(group)
+    away = await tinode_server.user("bob")
+    await away.sub("me")
+    links = tinode_server.server.hub.sessions_of(bob.user)
+    (link,) = (it for it in links if bob.user in it.attached)
+    link.outlet = recorder = Recorder()
+    store = trick(tinode_server)
+    for runner in tinode_server.server.hub.runners():
+        runner.store = store
+    store.gate = trio.Event()
+    for n in range(5):
+        await alice.send({"pub": {"id": str(n), "topic": group, "content": n}})
+        await trio.testing.wait_all_tasks_blocked()  # the first one's commit is waited for
+    store.gate.set()
+    await trio.testing.wait_all_tasks_blocked()
+    told = [[packet["pres"] for packet in packets_in(write)] for write in recorder.writes]
+    assert [[(it["what"], it["src"], it["seq"]) for it in those] for those in told] == [
+        [("msg", group, 1)],
+        [("msg", group, seq) for seq in range(2, 6)],
+    ]
+
+
+def test_word_that_changes_who_counts_as_online_is_taken_by_itself():
+    """The next event on `me` must find that the contact is gone."""
+    assert me_topic.is_plain(Deliver(Pres(topic="me", what="msg", src="grpX")))
+    assert not me_topic.is_plain(Deliver(Pres(topic="me", what="gone", src="grpX"), always=True))

@@ -103,11 +103,15 @@ async def test_what_publications_cost(server: RunningServer) -> None:
 
     together = await cost(eight) / 8
     room = await cost(lambda: owner.pub(group, "x"))
+    for n in range(5):
+        await (await server.user(f"user{n}")).sub("me")
+    devices = await cost(lambda: owner.pub(group, "x"))
     print(f"a private message takes {private} steps, one of eight in flight {together}")
-    print(f"a message in a room of five takes {room} steps")
+    print(f"a message in a room of five takes {room} steps, {devices} with five more on `me`")
     assert private < 229
     assert together < 171
     assert room < 1.5 * private
+    assert devices < 569
 
 
 async def test_what_coming_and_reading_cost(server: RunningServer) -> None:

@@ -68,6 +68,13 @@ OFF_DELAY = 4000  # ms: a quick reconnect is nobody's business (protocol notes, 
 UA_DELAY = 5000  # ms: how long a new user agent must last to be told
 
 
+def is_plain(event: Event) -> bool:
+    """Whether the event may share a commit, and a write to each session, with others around it:
+    word for the sessions here, unless it changes what they take for online.
+    """
+    return type(event) is Deliver and event.packet.what != "gone"
+
+
 def needs(state: MeState, event: Event, env: Env) -> tuple[Query[Any], ...]:
     """The facts that `decide` will look up."""
     if isinstance(event, InboxGrew | Recheck) and state.user is not None:

@@ -296,7 +296,8 @@ class Emission:
             address = state.address(item.user, reader=item.reader)
             frame = frames.get((address, link.form))
             if frame is None:
-                frame = encode(attrs.evolve(packet, topic=address), link.form)
+                named = packet if packet.topic == address else attrs.evolve(packet, topic=address)
+                frame = encode(named, link.form)
                 frames[address, link.form] = frame
                 size += len(frame)
             self._own.setdefault(link, []).append((self._at, frame))

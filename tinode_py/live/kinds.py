@@ -25,7 +25,7 @@ _CONVERSATION = Rules(
     gone_together,
     is_brief=topic.is_brief,
 )
-_ME = Rules(me.rows, me_topic.needs, me_topic.decide, shown=me.shown)
+_ME = Rules(me.rows, me_topic.needs, me_topic.decide, me_topic.is_plain, shown=me.shown)
 _FIND = Rules(find.rows, find.needs, find.decide)
 _ROOM = Rules(room.rows, room.needs, room.decide, room.is_plain, gone_together, stored=False)
 

@@ -16,7 +16,7 @@ import click
 from tinode_py.config import ConfigError, Settings, database, is_lasting, postgres, remote
 from tinode_py.errors import StoreAway, StoreError
 from tinode_py.runtime import is_live, leaves, overlaid
-from tinode_py.settings import MAX_NUMBER
+from tinode_py.settings.keys import MAX_NUMBER
 from tinode_py.store.migrate import SchemaError
 from tinode_py.store.postgres.address import Address, AddressFault
 

@@ -21,7 +21,7 @@ from tinode_py.config import ConfigError, Settings, database, is_lasting, postgr
 from tinode_py.errors import StoreError
 from tinode_py.media.base import MediaError
 from tinode_py.media.made import stock_of
-from tinode_py.settings import DEFAULT_API_SALT
+from tinode_py.settings.serving import DEFAULT_API_SALT
 from tinode_py.store.lock import LockedError, data_lock
 from tinode_py.store.migrate import SchemaError
 

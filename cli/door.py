@@ -23,7 +23,7 @@ from tinode_py.auth.secrets import make_folder
 from tinode_py.client import Client, ClientError, connect
 from tinode_py.client.reply import Reply
 from tinode_py.config import Settings
-from tinode_py.settings import Tls
+from tinode_py.settings.serving import Tls
 from tinode_py.store.lock import LockedError, data_lock
 
 from .failure import Failure, Unusable

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tinode_py.config import ConfigError, Settings, database, postgres
-from tinode_py.settings import without_password
+from tinode_py.settings.keys import without_password
 from tinode_py.store.browse import Browser
 from tinode_py.store.looking import browsing
 

@@ -14,7 +14,7 @@ import attrs
 
 from tinode_py.config import Settings
 from tinode_py.runtime import is_live
-from tinode_py.settings import MAX_NUMBER
+from tinode_py.settings.keys import MAX_NUMBER
 
 HERE = Path(__file__).parent
 

@@ -23,9 +23,14 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
-from . import ids, settings_cluster
-from . import settings as sections
-from .settings import table
+from . import ids
+from .settings.accounts import Auth, Sessions, Users, Validators
+from .settings.chat import Calls, Clients, Inbox, Messages, Rooms, Tags, Topics
+from .settings.cluster import Cluster
+from .settings.keys import table
+from .settings.limits import Limits
+from .settings.services import Audit, Events, Media, Push, Smtp, Webhooks
+from .settings.serving import Log, Postgres, Server, Web
 
 S = TypeVar("S", bound=attrs.AttrsInstance)
 _VARIABLE = re.compile(r"TINODE_[A-Z0-9]+(?:_[A-Z0-9]+)*(?:__[A-Z0-9]+(?:_[A-Z0-9]+)*)+")
@@ -55,33 +60,29 @@ class ConfigError(Exception):
 class Settings:
     """All settings. `Settings()` has the defaults; change some with `of` or `attrs.evolve`."""
 
-    server: sections.Server = table(sections.Server, "Where the server listens and keeps data.")
-    web: sections.Web = table(sections.Web, "Websockets and HTTP.")
-    limits: sections.Limits = table(sections.Limits, "Bounds on what clients may send.")
-    tags: sections.Tags = table(sections.Tags, "What people and groups are found by.")
-    messages: sections.Messages = table(sections.Messages, "Deleting and editing.")
-    auth: sections.Auth = table(sections.Auth, "Accounts and logging in.")
-    sessions: sections.Sessions = table(sections.Sessions, "How often a user may be there.")
-    users: sections.Users = table(sections.Users, "What becomes of new users.")
-    topics: sections.Topics = table(sections.Topics, "Conversations of two, groups and channels.")
-    clients: sections.Clients = table(sections.Clients, "What is left to the back end.")
-    rooms: sections.Rooms = table(
-        sections.Rooms, "Rooms, of which nothing is kept (docs/rooms.md)."
-    )
-    validators: sections.Validators = table(sections.Validators, "Credentials to be confirmed.")
-    calls: sections.Calls = table(sections.Calls, "Voice and video calls.")
-    inbox: sections.Inbox = table(sections.Inbox, "The durable inbox on `me`.")
-    events: sections.Events = table(sections.Events, "The log of events for a back end.")
-    audit: sections.Audit = table(sections.Audit, "What operators and back ends have done.")
-    webhooks: sections.Webhooks = table(sections.Webhooks, "Events posted to services.")
-    smtp: sections.Smtp = table(sections.Smtp, "Outgoing mail.")
-    push: sections.Push = table(sections.Push, "Notifications to devices.")
-    media: sections.Media = table(sections.Media, "Uploaded files.")
-    postgres: sections.Postgres = table(sections.Postgres, "The store in PostgreSQL.")
-    cluster: settings_cluster.Cluster = table(
-        settings_cluster.Cluster, "Several servers as one (docs/cluster.md)."
-    )
-    log: sections.Log = table(sections.Log, "What the server says of itself.")
+    server: Server = table(Server, "Where the server listens and keeps data.")
+    web: Web = table(Web, "Websockets and HTTP.")
+    limits: Limits = table(Limits, "Bounds on what clients may send.")
+    tags: Tags = table(Tags, "What people and groups are found by.")
+    messages: Messages = table(Messages, "Deleting and editing.")
+    auth: Auth = table(Auth, "Accounts and logging in.")
+    sessions: Sessions = table(Sessions, "How often a user may be there.")
+    users: Users = table(Users, "What becomes of new users.")
+    topics: Topics = table(Topics, "Conversations of two, groups and channels.")
+    clients: Clients = table(Clients, "What is left to the back end.")
+    rooms: Rooms = table(Rooms, "Rooms, of which nothing is kept (docs/rooms.md).")
+    validators: Validators = table(Validators, "Credentials to be confirmed.")
+    calls: Calls = table(Calls, "Voice and video calls.")
+    inbox: Inbox = table(Inbox, "The durable inbox on `me`.")
+    events: Events = table(Events, "The log of events for a back end.")
+    audit: Audit = table(Audit, "What operators and back ends have done.")
+    webhooks: Webhooks = table(Webhooks, "Events posted to services.")
+    smtp: Smtp = table(Smtp, "Outgoing mail.")
+    push: Push = table(Push, "Notifications to devices.")
+    media: Media = table(Media, "Uploaded files.")
+    postgres: Postgres = table(Postgres, "The store in PostgreSQL.")
+    cluster: Cluster = table(Cluster, "Several servers as one (docs/cluster.md).")
+    log: Log = table(Log, "What the server says of itself.")
 
     def __attrs_post_init__(self) -> None:
         if self.limits.outbox < self.limits.message_size:
@@ -100,7 +101,7 @@ class Settings:
         return _section(cls, given, "")
 
 
-def _check_web(web: sections.Web) -> None:
+def _check_web(web: Web) -> None:
     for name, origins in (("web.origins", web.origins), ("web.cors_origins", web.cors_origins)):
         for origin in origins:
             known = origin == "*" and name == "web.cors_origins"

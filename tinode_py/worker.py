@@ -10,7 +10,7 @@ import attrs
 import msgspec
 
 from .config import ConfigError, Settings, database, postgres, remote
-from .settings_cluster import Cluster
+from .settings.cluster import Cluster
 
 
 @attrs.frozen

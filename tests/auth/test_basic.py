@@ -15,7 +15,7 @@ from tinode_py.changes import Batch, Committed, Outcome, PutLogin
 from tinode_py.errors import Answer, Refused
 from tinode_py.queries import LoginByName, LoginsOf, Query
 from tinode_py.records import Login
-from tinode_py.settings import Basic as Rules
+from tinode_py.settings.accounts import Basic as Rules
 
 T = TypeVar("T")
 ALICE = "usrAAAAAAAAAAE"

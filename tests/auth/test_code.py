@@ -13,7 +13,7 @@ from tinode_py.core import codes
 from tinode_py.errors import Refused
 from tinode_py.queries import LoginByName
 from tinode_py.records import Login
-from tinode_py.settings import Code as Rules
+from tinode_py.settings.accounts import Code as Rules
 from tinode_py.store.memory import MemoryStore
 
 USER = "usrAAAAAAAAAAE"

@@ -6,7 +6,7 @@ from tinode_py import errors
 from tinode_py.auth.invite import check_registration
 from tinode_py.config import Settings
 from tinode_py.errors import Refused
-from tinode_py.settings import Auth
+from tinode_py.settings.accounts import Auth
 
 
 def rules(registration: str) -> Auth:

@@ -18,7 +18,7 @@ from tinode_py.client import ClientError
 from tinode_py.config import ConfigError
 from tinode_py.errors import Refused
 from tinode_py.queries import UserById
-from tinode_py.settings import Rest as Rules
+from tinode_py.settings.accounts import Rest as Rules
 
 USER = "usrAAAAAAAAAAE"
 UID = USER[3:]

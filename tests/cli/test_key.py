@@ -8,7 +8,7 @@ from tests.cli.test_user import stored
 from tinode_py.auth.keys import SCOPES, fits, id_of
 from tinode_py.queries import KeyById
 from tinode_py.records import ApiKey
-from tinode_py.settings import DEFAULT_API_SALT
+from tinode_py.settings.serving import DEFAULT_API_SALT
 from tinode_py.web.apikey import ApiKeys
 
 

@@ -16,7 +16,7 @@ from tinode_py.cluster.reach import Reach
 from tinode_py.config import Settings
 from tinode_py.hangup import watch
 from tinode_py.server import running
-from tinode_py.settings_cluster import ClusterTls
+from tinode_py.settings.cluster import ClusterTls
 
 
 async def is_met(address: str, files: ClusterTls) -> bool:

@@ -18,7 +18,7 @@ from tinode_py.cluster.link import Links
 from tinode_py.cluster.protocol import Call, Fan, Message, News, Result
 from tinode_py.cluster.reach import Reach, advertised, is_refusal
 from tinode_py.live.sockets import reset
-from tinode_py.settings_cluster import Cluster, ClusterTls
+from tinode_py.settings.cluster import Cluster, ClusterTls
 from tinode_py.store.coordination import Member
 
 DEADLINE = 30.0

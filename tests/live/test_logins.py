@@ -15,7 +15,7 @@ from tinode_py.client import ClientError
 from tinode_py.live.logins import Logins
 from tinode_py.live.person import Person
 from tinode_py.queries import SessionsOf
-from tinode_py.settings import Sessions
+from tinode_py.settings.accounts import Sessions
 from tinode_py.store.memory import MemoryStore
 from tinode_py.testing import password_of, running_server
 

@@ -11,7 +11,7 @@ from aiosmtpd.controller import Controller
 
 from tinode_py.mail.base import Letter
 from tinode_py.mail.smtp import Mailer
-from tinode_py.settings import Smtp
+from tinode_py.settings.services import Smtp
 
 LETTER = Letter("email", "ann@example.com", "123456", "confirm", "de")
 

@@ -12,7 +12,7 @@ from tests.s3 import s3_service
 from tests.web.files import NOTE, TEXT, Site
 from tinode_py.config import ConfigError
 from tinode_py.media.s3 import connect
-from tinode_py.settings import S3
+from tinode_py.settings.services import S3
 from tinode_py.testing import running_server
 
 pytestmark = pytest.mark.slow

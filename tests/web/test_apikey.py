@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from tests.web.parts import KEY
-from tinode_py.settings import DEFAULT_API_SALT
+from tinode_py.settings.serving import DEFAULT_API_SALT
 from tinode_py.web.apikey import ApiKeys, find_key, make_key
 
 SALT = base64.b64decode(DEFAULT_API_SALT)

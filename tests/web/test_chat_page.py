@@ -7,7 +7,7 @@ import pytest
 
 from tests.web.parts import KEY, NewWorld, Reader, World, request
 from tinode_py.config import ConfigError
-from tinode_py.settings import DEFAULT_API_SALT, Web
+from tinode_py.settings.serving import DEFAULT_API_SALT, Web
 from tinode_py.web.apikey import ApiKeys
 from tinode_py.web.chat_page import FOLDER, ChatPage, admin_page, admin_routes, made_pages, page_key
 from tinode_py.web.pages import Pages

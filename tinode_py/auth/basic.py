@@ -17,7 +17,7 @@ from ..changes import Batch, PutLogin
 from ..errors import Refused
 from ..queries import LoginByName, LoginsOf
 from ..records import Login
-from ..settings import Basic as Rules
+from ..settings.accounts import Basic as Rules
 from .base import Identity, Keeper, Origin
 from .checker import PasswordChecker
 from .passwords import is_foreign

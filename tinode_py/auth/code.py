@@ -19,7 +19,7 @@ from ..changes import Batch, DropLogin, Outcome, PutLogin
 from ..errors import Refused
 from ..queries import LoginByName, Query
 from ..records import Login
-from ..settings import Code as Rules
+from ..settings.accounts import Code as Rules
 from .base import NO_LOGIN, VALIDATED, Identity, Origin, T
 
 SCHEME = "code"

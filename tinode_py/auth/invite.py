@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from .. import errors
 from ..errors import Refused
-from ..settings import Auth
+from ..settings.accounts import Auth
 
 METHOD = "invite"
 

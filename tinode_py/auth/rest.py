@@ -23,7 +23,7 @@ from ..errors import Answer, Refused
 from ..outbound.base import TooLong, Unanswered
 from ..outbound.client import Client
 from ..records import Login
-from ..settings import Rest as Rules
+from ..settings.accounts import Rest as Rules
 from .base import NO_LOGIN, VALIDATED, Identity, Newcomer, Origin
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from ..settings_cluster import Cluster, ClusterTls
+from ..settings.cluster import Cluster, ClusterTls
 
 
 class Reach:

@@ -27,7 +27,7 @@ from ..errors import (
 )
 from ..queries import ConfirmedBy, CredentialsOf, Query
 from ..records import Credential
-from ..settings import Validator
+from ..settings.accounts import Validator
 from ..wire import parts
 from . import codes
 from .decision import Env, Facts

@@ -19,7 +19,7 @@ import msgspec
 from ..config import ConfigError
 from ..errors import POLICY, UNAVAILABLE, Refused
 from ..outbound.client import Client
-from ..settings import BeforeHook
+from ..settings.services import BeforeHook
 from ..wire.client_packets import Pub
 from ..wire.codec import Malformed, WireLimits, decode_json
 from ..wire.parts import Json

@@ -15,7 +15,7 @@ from ..hooks.address import Network
 from ..hooks.post import HookError, Poster, new_client
 from ..queries import DeadLettersOf
 from ..records import DeadLetter, Webhook
-from ..settings import Webhooks as Rules
+from ..settings.services import Webhooks as Rules
 from ..store.base import Store
 from .journal import Journal
 from .telling import Told

@@ -20,7 +20,7 @@ from ..changes import Batch, Committed, DropSession, PutSession
 from ..errors import AUTH_FAILED, ELSEWHERE, Refused
 from ..queries import SessionAt, SessionsOf
 from ..records import LoginSession
-from ..settings import Sessions as Policy
+from ..settings.accounts import Sessions as Policy
 from ..store.base import Store
 from ..wire.server_packets import Ctrl
 from .everywhere import LiveSession, elsewhere

@@ -27,7 +27,7 @@ from ..push.base import Push as Ready
 from ..push.lane import Lane, LaneStatistics
 from ..queries import ChannelsOf, DeviceById, DevicesOf, UnreadOf
 from ..records import Device, Message
-from ..settings import Push as PushSettings
+from ..settings.services import Push as PushSettings
 from ..store.base import Store
 from ..wire import drafty
 from ..wire.times import time_text

@@ -28,7 +28,7 @@ from ..errors import UNAVAILABLE, Refused
 from ..hooks.address import Network
 from ..queries import DeadCount, WebhooksAfter
 from ..records import Webhook
-from ..settings import Webhooks as Rules
+from ..settings.services import Webhooks as Rules
 from ..store.base import Store
 from .delivery import Delivery, Switched, Tools, replay_dead, try_out
 from .journal import Journal

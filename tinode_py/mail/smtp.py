@@ -10,7 +10,7 @@ from email.utils import formatdate, make_msgid
 import attrs
 import trio
 
-from ..settings import Smtp
+from ..settings.services import Smtp
 from .base import Letter
 from .letters import render
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from ..config import Settings
-from ..settings import S3
+from ..settings.services import S3
 from ..worker import Worker
 from .base import Shelf
 from .folder import Folder

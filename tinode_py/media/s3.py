@@ -17,7 +17,7 @@ import trio
 
 from ..config import ConfigError
 from ..records import Upload
-from ..settings import S3 as Settings
+from ..settings.services import S3 as Settings
 from .base import MediaError
 from .folder import file_name
 from .kinds import is_active

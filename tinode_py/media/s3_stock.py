@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..settings import S3 as Settings
+from ..settings.services import S3 as Settings
 from .base import MediaError
 from .folder import file_name
 from .s3 import Reached, reached

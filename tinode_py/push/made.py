@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from ..config import ConfigError
 from ..outbound.address import address_of
 from ..outbound.client import Client
-from ..settings import Push
+from ..settings.services import Push
 from .base import Pusher
 from .gateway import Gateway
 from .stdout import Stdout

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from ..config import ConfigError, Settings
-from ..settings import Web
+from ..settings.serving import Web
 from .apikey import ApiKeys
 from .http import Scope
 from .pages import Pages

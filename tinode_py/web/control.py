@@ -39,7 +39,7 @@ from ..live.outbox import ConnectionInfo, Outlet
 from ..live.session import Session
 from ..live.sockets import peer_user
 from ..queries import LoginByName
-from ..settings import Web
+from ..settings.serving import Web
 from ..store.base import Store
 from .front import Front
 from .handshake import Doors

@@ -15,7 +15,7 @@ from wsproto.utilities import generate_accept_token
 
 from ..config import ConfigError, Settings
 from ..errors import DENIED, KEY_REQUIRED, NOT_ALLOWED, Answer
-from ..settings import Web
+from ..settings.serving import Web
 from .apikey import ApiKeys, find_key, named
 from .head import RequestHead
 

@@ -27,7 +27,7 @@ from starlette.routing import Route
 from .. import errors
 from ..live.hub import Hub
 from ..live.tally import BOUNDS, Times
-from ..settings import Metrics
+from ..settings.serving import Metrics
 from ..store.base import Store
 from .answers import ctrl_response
 from .front import FrontStatistics

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..config import ConfigError, Settings
-from ..settings import Web
+from ..settings.serving import Web
 from ..worker import Worker
 from .front import Front
 from .handshake import Doors

@@ -7,7 +7,7 @@ import ssl
 import trio
 
 from ..config import ConfigError
-from ..settings import Tls
+from ..settings.serving import Tls
 
 
 class TlsContext:

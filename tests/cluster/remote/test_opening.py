@@ -25,7 +25,7 @@ from tinode_py.cluster.secret import FILE, cluster_secret
 from tinode_py.config import ConfigError, Settings, database, is_lasting, remote
 from tinode_py.errors import StoreError
 from tinode_py.queries import UserById
-from tinode_py.settings_cluster import ClusterTls
+from tinode_py.settings.cluster import ClusterTls
 from tinode_py.store.coordination import MemoryCoordination
 from tinode_py.store.sqlite import open_owned
 

@@ -8,7 +8,7 @@ import msgspec
 
 from ...audit import AuditEntry
 from ...queries import AuditBefore
-from ...settings import MAX_NUMBER
+from ...settings.keys import MAX_NUMBER
 from ...wire.times import time_text
 from .backend import Call, Handler
 from .problem import Problem

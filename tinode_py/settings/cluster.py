@@ -1,4 +1,4 @@
-"""The section `cluster` of the configuration, in the manner of `settings`."""
+"""Several servers as one: the table `cluster`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from .settings import key, table
+from .keys import key, table
 
 
 @attrs.frozen

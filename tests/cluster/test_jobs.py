@@ -12,7 +12,7 @@ from tests.cluster.back_end import api_of
 from tests.cluster.parts import LEASE, Machines, nodes
 from tests.push.service import serving
 from tinode_py.cluster.cluster import Cluster
-from tinode_py.errors import StoreError
+from tinode_py.errors import StoreAway, StoreError
 from tinode_py.queries import WebhooksAfter
 from tinode_py.wire.times import time_text
 
@@ -69,6 +69,19 @@ async def test_a_job_goes_on_elsewhere_within_the_lease(autojump_clock):
         await trio.sleep(3 * LEASE)
         assert work.at_work == ["b"]
         nursery.cancel_scope.cancel()
+
+
+async def test_a_job_that_an_outage_breaks_off_is_one_line(autojump_clock, caplog):
+    async def work() -> None:
+        raise StoreAway("there is no connection")
+
+    async with nodes("a") as (machines, _), trio.open_nursery() as nursery:
+        nursery.start_soon(machines.clusters["a"].alone, "work", work)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    (said,) = [record for record in caplog.records if "broken off" in record.getMessage()]
+    why = "the job 'work' was broken off, it begins anew: there is no connection"
+    assert (said.getMessage(), said.exc_info) == (why, None)
 
 
 async def test_who_does_not_reach_the_store_stops_before_another_begins(autojump_clock):

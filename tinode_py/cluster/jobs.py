@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
-from ..errors import StoreError
+from ..errors import StoreAway, StoreError
 from .claims import Claims
 from .membership import Membership
 
@@ -77,6 +77,8 @@ class Jobs:
                 nursery.start_soon(self._watch, nursery.cancel_scope)
                 await work()
                 nursery.cancel_scope.cancel()
+        except* StoreAway as away:
+            log.error("the job %r was broken off, it begins anew: %s", job, away.exceptions[0])
         except* StoreError:
             log.exception("the job %r was broken off, it begins anew", job)
         finally:

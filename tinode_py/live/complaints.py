@@ -1,4 +1,4 @@
-"""What goes wrong again and again is said once a minute."""
+"""What goes wrong again and again is said once a minute, or when it begins and ends."""
 
 from __future__ import annotations
 
@@ -39,3 +39,28 @@ class Complaints:
             self.say(text, text, logging.ERROR)
         else:
             self._log.error("%s: %s", what, error, exc_info=error, extra=fields)
+
+
+class Outage:
+    """A store that is away, in the words of something that tries again until it is back: a line
+    when it goes, and one when it is there again.
+    """
+
+    def __init__(self, log: logging.Logger, what: str) -> None:
+        self._log = log
+        self._what = what
+        self._lasts = False
+
+    def failed(self, error: StoreError) -> None:
+        """The store failed. What is no outage is a riddle, and said each time."""
+        if not isinstance(error, StoreAway):
+            self._log.error("%s: %s", self._what, error, exc_info=error)
+        elif not self._lasts:
+            self._lasts = True
+            self._log.error("%s waits for the store: %s", self._what, error)
+
+    def over(self) -> None:
+        """The store has answered."""
+        if self._lasts:
+            self._lasts = False
+            self._log.info("%s goes on, the store is back", self._what)

@@ -17,6 +17,7 @@ from ..queries import DeadLettersOf
 from ..records import DeadLetter, Webhook
 from ..settings.services import Webhooks as Rules
 from ..store.base import Store
+from .complaints import Outage
 from .journal import Journal
 from .telling import Told
 
@@ -44,6 +45,7 @@ class Tools:
     networks: Sequence[Network]
     now: Callable[[], int]
     random_bytes: Callable[[int], bytes]
+    outage: Outage
 
     def pause(self, tries: int) -> float:
         """Seconds to wait after so many attempts: growing, and never the same for two."""
@@ -63,10 +65,11 @@ class Tools:
         while True:
             try:
                 await self.store.commit(Batch(changes))
-            except StoreError:
-                log.exception("the state of a webhook could not be written")
+            except StoreError as error:
+                self.outage.failed(error)
                 await trio.sleep(PAUSE)
             else:
+                self.outage.over()
                 return
 
 
@@ -103,10 +106,11 @@ class Delivery:
         position = self.hook.done
         try:
             portion = await self.tools.journal.after(position, SIZE)
-        except StoreError:
-            log.exception("webhook %s could not read the log", self.hook.id)
+        except StoreError as error:
+            self.tools.outage.failed(error)
             await trio.sleep(PAUSE)
             return
+        self.tools.outage.over()
         if portion.first > position + 1:
             lost = (self.hook.id, position + 1, portion.first - 1)
             log.error("webhook %s: events %s to %s were purged before it took them", *lost)

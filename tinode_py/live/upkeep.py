@@ -12,6 +12,7 @@ from ..errors import StoreError
 from ..queries import InboxUsers
 from ..store.base import Store
 from .collecting import DAY, Collector
+from .complaints import Outage
 from .retention import Retention
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ async def keep_up(
     retention: Retention,
 ) -> None:
     """Do the rounds until cancelled; a round that the store fails is tried again at the next."""
+    outage = Outage(log, "upkeep")
     while True:
         try:
             days = collector.settings
@@ -45,6 +47,8 @@ async def keep_up(
             await store.commit(Batch((PurgeIdem(at - DAY), events, audit)))
             await collector.collect()
             await retention.sweep()
-        except StoreError:
-            log.exception("what is old could not be removed")
+        except StoreError as error:
+            outage.failed(error)
+        else:
+            outage.over()
         await trio.sleep(EVERY)

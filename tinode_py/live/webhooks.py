@@ -30,6 +30,7 @@ from ..queries import DeadCount, WebhooksAfter
 from ..records import Webhook
 from ..settings.services import Webhooks as Rules
 from ..store.base import Store
+from .complaints import Outage
 from .delivery import Delivery, Switched, Tools, replay_dead, try_out
 from .journal import Journal
 
@@ -69,6 +70,7 @@ class Webhooks:
     _tasks: dict[int, _Task] = attrs.field(factory=dict)
     _replays: dict[int, _Task] = attrs.field(factory=dict)
     _lock: trio.Lock = attrs.field(factory=trio.Lock)
+    _outage: Outage = attrs.field(factory=lambda: Outage(log, "delivery to webhooks"))
 
     def ready_for(self, settings: Settings) -> Callable[[], None]:
         """What lets other settings hold, also for deliveries that have begun."""
@@ -236,7 +238,8 @@ class Webhooks:
 
     def _tools(self) -> Tools:
         return Tools(
-            self.store, self.journal, self.rules, self.networks, self.now, self.random_bytes
+            *(self.store, self.journal, self.rules, self.networks),
+            *(self.now, self.random_bytes, self._outage),
         )
 
     def _start(self, row: Webhook) -> None:

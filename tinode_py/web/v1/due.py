@@ -10,6 +10,7 @@ from starlette.requests import Request
 from ...auth.keys import SCOPES
 from ...changes import Batch, DropScheduled
 from ...errors import Refused, StoreError
+from ...live.complaints import Outage
 from ...queries import DueScheduled, KeyById
 from ...records import Scheduled
 from .access import Caller
@@ -30,13 +31,16 @@ async def send_when_due(backend: Backend) -> None:
     """Send each message once it is due, until cancelled. After a fall of the server what is
     overdue is sent at once; what was sent and not forgotten yet is not sent twice (`idem`).
     """
+    outage = Outage(log, "sending later")
     while True:
         backend.hub.scheduled = trio.Event()
         try:
             wait = await _send_due(backend)
-        except StoreError:
-            log.exception("what is to be sent later could not be read")
+        except StoreError as error:
+            outage.failed(error)
             wait = PAUSE
+        else:
+            outage.over()
         with trio.move_on_after(wait):
             await backend.hub.scheduled.wait()
 

@@ -73,6 +73,10 @@ class Machine:
                 await self._changed.wait()
         return self._server
 
+    def where(self) -> tuple[str, ...]:
+        """The arguments by which commands find its data."""
+        return ("--data", str(self.folder), *self.args[:2])
+
     def has_run(self, seconds: float) -> bool:
         """Whether the node has been ready for so long."""
         return self._server is not None and trio.current_time() - self.since >= seconds

@@ -19,7 +19,7 @@ from tinode_py.cluster.node import Node
 from tinode_py.cluster.proxy import Proxy
 from tinode_py.core.events import Asked, Caller, Presence, Woken
 from tinode_py.errors import UNREACHABLE, StoreAway
-from tinode_py.live.fanout import Emission
+from tinode_py.live.emission import Emission
 from tinode_py.live.inbox import Inbox
 from tinode_py.live.rules import Item
 from tinode_py.store.coordination import MemoryCoordination

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 import trio
 
-from ..live.fanout import TURN
+from ..live.emission import TURN
 from ..live.link import Link
 from . import protocol
 

@@ -7,7 +7,7 @@ cost (docs/decisions/0031).
 
 from __future__ import annotations
 
-from .fanout import Emission
+from .emission import Emission
 from .rules import Item
 from .runner import Runner
 

@@ -55,7 +55,8 @@ from ..errors import (
 )
 from ..store.base import Store
 from ..wire.server_packets import Ctrl
-from .fanout import Emission, FanOut
+from .emission import Emission
+from .fanout import FanOut
 from .inbox import Inbox
 from .link import Link
 from .quietly import after, in_order, is_unsaid, part, say

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+
+import attrs
+import msgspec
 import pytest
 
 from tests.web.v1.conftest import arrived
+from tinode_py.records import Message
+from tinode_py.web.v1.history import LOOKS, ROWS, chosen
+from tinode_py.web.v1.shape_messages import HistoryPage
 
 
 @pytest.fixture
@@ -35,6 +42,48 @@ async def test_pages(api, pair):
     got = await api("GET", f"/topics/{group}/messages?since=3&before=6")
     assert [it["seq"] for it in got["messages"]] == [5, 4, 3]
     assert (await api("GET", f"/topics/{group}/messages?since=9"))["messages"] == []
+
+
+async def walked(api, path):
+    """The numbers on each page, from the last one on."""
+    found, before = [], 0
+    while True:
+        got = await api("GET", f"{path}&before={before}")
+        found.append([it["seq"] for it in got["messages"]])
+        if not (before := got["before"]):
+            return found
+
+
+async def test_a_page_is_not_empty_because_the_newest_rows_are_edits(server, api, pair):
+    alice, _, group = pair
+    for n in range(4):
+        await alice.pub(group, n)
+    for n in range(30):
+        await alice.pub(group, n, head={"replace": ":3"})
+    assert await walked(api, f"/topics/{group}/messages?limit=2") == [[4, 3], [2, 1]]
+    own = functools.partial(api, key=alice.token)
+    assert await walked(own, f"/me/topics/{group}/messages?limit=2") == [[4, 3], [2, 1]]
+    assert await walked(api, f"/topics/{group}/messages?limit=3&since=3") == [[4, 3]]
+    assert await walked(api, f"/topics/{group}/messages?limit=3&since=5") == [[]]
+    raw = await walked(api, f"/topics/{group}/messages?limit=30&edits=raw")
+    assert raw == [list(range(34, 4, -1)), [4, 3, 2, 1]]
+
+
+async def test_how_far_a_page_looks_is_bounded():
+    edit = msgspec.json.encode({"replace": ":1"})
+    rows = [Message("grpA", seq, "usrA", 0, edit, b"0") for seq in range(2, LOOKS * ROWS + 2)]
+    rows.insert(0, Message("grpA", 1, "usrA", 0, None, b"0"))
+    looks = []
+
+    async def look(before, limit):
+        looks.append(limit)
+        return tuple(rows[max(0, before - 1 - limit) : before - 1][::-1])
+
+    page = HistoryPage(before=len(rows) + 1, limit=7)
+    found, before = await chosen(page, look)
+    assert (found, before) == ([], 1 + ROWS - 6)
+    assert looks == [7, *[ROWS] * (LOOKS - 1)]
+    assert await chosen(attrs.evolve(page, before=before), look) == ([rows[0]], 0)
 
 
 async def test_an_edited_message_is_one_message(api, pair):

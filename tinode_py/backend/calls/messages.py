@@ -186,7 +186,7 @@ class OneMessage:
 class History:
     """A page of history.
 
-    - `messages`: the newest first.
+    - `messages`: the newest first. None though more follow: where hundreds of edits are newer.
     - `before`: what to ask with for the page that follows; 0 if there is none.
     """
 

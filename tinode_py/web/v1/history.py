@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from ... import ids
 from ...access import Level
 from ...core.heads import fields, replaced
+from ...core.meta import PAGE
 from ...errors import Refused
 from ...live.asking import NAME, Asker, ask
 from ...queries import EditsOf, MessageAt, MessagesIn
@@ -22,11 +23,23 @@ from .backend import Backend, Call, Handler
 from .people import is_p2p, named_user, system_user, topic_of
 from .problem import Problem, refused
 from .sending import check_publish, own_topic
-from .shape_messages import DeletedMessages, Edited, History, OneMessage, Revision
+from .shape_messages import (
+    DeletedMessages,
+    Edited,
+    History,
+    HistoryPage,
+    OneMessage,
+    OwnHistoryPage,
+    Revision,
+)
 from .types import NULL
 
 MOST_EDITS = 1000  # of the messages of one page
+LOOKS, ROWS = 10, PAGE  # for a message before many edits; rows of each look but the first
 _LAST = 2**31 - 1
+
+# Rows from before a number (0: the last ones), so many at most, the newest first.
+Look = Callable[[int, int], Awaitable[tuple[Message, ...]]]
 
 
 async def read_history(call: Call) -> History:
@@ -36,31 +49,37 @@ async def read_history(call: Call) -> History:
         user = await named_user(call, page.user)
         if not user:
             raise Problem(404, f"there is no user {page.user!r}")
-    high = min(page.before or _LAST, topic.seq + 1)
     low = max(page.since, 1)
-    if low >= high:
-        return History((), 0)
-    query = MessagesIn(topic.name, user, (Range(low, high),), page.limit)
-    rows = await call.backend.store.fetch(query)
-    return await _page(call.backend, rows, topic.name, user, page.limit, page.edits)
+
+    async def look(before: int, limit: int) -> tuple[Message, ...]:
+        high = min(before or _LAST, topic.seq + 1)
+        if low >= high:
+            return ()
+        query = MessagesIn(topic.name, user, (Range(low, high),), limit)
+        return await call.backend.store.fetch(query)
+
+    return await _page(call, look, topic.name, user)
 
 
 async def read_own_history(call: Call) -> History:
     """What {get data} of the user would give, edits folded."""
     page, user = call.query, call.caller.user
     named = call.path["topic"]
-    topic = own_topic_of(user, named)
-    wanted = GetData(since=page.since, before=page.before, limit=page.limit)
-    request = Get(id=NAME, topic=named, what="data", data=wanted)
-    answers = await ask(call.backend.hub, Asker(user, call.caller.level), topic, named, request)
-    ctrl = answers.ctrl
-    if ctrl and ctrl["code"] >= 300:
-        answers.checked()
-    numbers = [msgspec.json.decode(data["seq"]) for data in answers.of("data")]
-    ranges = tuple(Range(seq, seq + 1) for seq in sorted(numbers))
-    query = MessagesIn(topic, user, ranges, page.limit)
-    rows = await call.backend.store.fetch(query) if ranges else ()
-    return await _page(call.backend, rows, topic, user, page.limit, page.edits)
+    topic, asker = own_topic_of(user, named), Asker(user, call.caller.level)
+
+    async def look(before: int, limit: int) -> tuple[Message, ...]:
+        wanted = GetData(since=page.since, before=before, limit=limit)
+        request = Get(id=NAME, topic=named, what="data", data=wanted)
+        answers = await ask(call.backend.hub, asker, topic, named, request)
+        ctrl = answers.ctrl
+        if ctrl and ctrl["code"] >= 300:
+            answers.checked()
+        numbers = [msgspec.json.decode(data["seq"]) for data in answers.of("data")]
+        ranges = tuple(Range(seq, seq + 1) for seq in sorted(numbers))
+        query = MessagesIn(topic, user, ranges, limit)
+        return await call.backend.store.fetch(query) if ranges else ()
+
+    return await _page(call, look, topic, user)
 
 
 def own_topic_of(user: str, named: str) -> str:
@@ -74,16 +93,29 @@ def own_topic_of(user: str, named: str) -> str:
     return own_topic(user, named)
 
 
-async def _page(
-    backend: Backend, rows: Sequence[Message], topic: str, user: str, limit: int, edits: str
-) -> History:
-    before = rows[-1].seq if len(rows) == limit else 0
-    if edits == "raw":
-        return History(tuple(shown(row) for row in rows), before)
-    originals = [row for row in rows if not _target(row)]
-    changes = await _edits(backend, topic, user, [row.seq for row in originals])
-    folded = (shown(row, changes.get(row.seq, ())) for row in originals)
-    return History(tuple(folded), before)
+async def _page(call: Call, look: Look, topic: str, user: str) -> History:
+    rows, before = await chosen(call.query, look)
+    raw = call.query.edits == "raw"
+    changes = {} if raw else await _edits(call.backend, topic, user, [row.seq for row in rows])
+    return History(tuple(shown(row, changes.get(row.seq, ())) for row in rows), before)
+
+
+async def chosen(page: HistoryPage | OwnHistoryPage, look: Look) -> tuple[list[Message], int]:
+    """The rows of a page, or the messages among them: where all are edits, those before them, as
+    far as that is not too far to look. And from where on the next page is; 0: there is none.
+    """
+    rows, before, wanted = [], page.before, page.limit
+    for _ in range(LOOKS):
+        seen = await look(before, wanted)
+        before = seen[-1].seq if len(seen) == wanted else 0
+        rows = [row for row in seen if page.edits == "raw" or not _target(row)]
+        if rows or not before:
+            break
+        wanted = ROWS
+    if len(rows) > page.limit:
+        rows = rows[: page.limit]
+        before = rows[-1].seq
+    return rows, before if before > max(page.since, 1) else 0
 
 
 def _target(row: Message) -> int:

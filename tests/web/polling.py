@@ -15,6 +15,14 @@ from tinode_py.testing import RunningServer
 
 LP = "/v0/channels/lp"
 ASKED = f"{LP}?apikey={KEY}"
+GET_ME = '{"get":{"id":"g","topic":"me","what":"desc"}}'
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+HEADERS = {
+    "content-type": "text/plain",
+    "access-control-allow-origin": "*",
+    "cache-control": "no-cache, no-store, must-revalidate",
+    "expires": "0",
+}
 Packet = dict[str, Any]
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -30,6 +38,11 @@ def ctrl(answer: Answer) -> Packet:
     """The {ctrl} that is the body of an answer."""
     found: Packet = json.loads(answer[2])["ctrl"]
     return found
+
+
+def has_headers(answer: Answer) -> bool:
+    """Whether an answer may be read by any page and is kept by nobody."""
+    return HEADERS.items() <= answer[1].items()
 
 
 @attrs.define(eq=False)
@@ -107,6 +120,17 @@ async def registered(server: RunningServer, name: str) -> Poller:
     poller.user = (await poller.ask(acc=account))["params"]["user"]
     assert (await poller.ask(sub={"topic": "me"}))["code"] == 200
     return poller
+
+
+async def friends(server: RunningServer) -> tuple[Poller, Poller]:
+    """Two who know each other and are on `me`; all of that was read."""
+    alice, bob = await registered(server, "alice"), await registered(server, "bobby")
+    await alice.ask(sub={"topic": bob.user})
+    await bob.ask(sub={"topic": alice.user})
+    await alice.ask(get={"topic": "me", "what": "desc"})
+    alice.seen.clear()
+    bob.seen.clear()
+    return alice, bob
 
 
 class Hanging:

@@ -25,7 +25,8 @@ class TrickyStore:
     """Another store, which obeys."""
 
     store: Store
-    gate: trio.Event = attrs.field(factory=trio.Event)
+    gate: trio.Event = attrs.field(factory=trio.Event)  # what is written waits for it
+    answers: trio.Event = attrs.field(factory=trio.Event)  # what was read waits for it
     failing: bool = False
     away: bool = False  # for the time being
     unreadable: bool = False
@@ -33,6 +34,7 @@ class TrickyStore:
 
     def __attrs_post_init__(self) -> None:
         self.gate.set()
+        self.answers.set()
 
     async def fetch(self, query: Query[T]) -> T:
         if self.away:
@@ -41,7 +43,10 @@ class TrickyStore:
             raise StoreError("the disk is broken")
         if self.broken and isinstance(query, self.broken):
             raise ZeroDivisionError("a bug")
-        return await self.store.fetch(query)
+        found = await self.store.fetch(query)
+        if not self.answers.is_set():
+            await self.answers.wait()
+        return found
 
     async def commit(self, batch: Batch) -> Outcome:
         await self.gate.wait()

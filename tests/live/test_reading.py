@@ -39,9 +39,10 @@ async def told(*clients: Any) -> list[list[Packet]]:
     return [client.receive_all_nowait() for client in clients]
 
 
-async def conversation(server: RunningServer) -> tuple[Any, Any, str, str]:
+async def conversation(server: RunningServer, **options: Any) -> tuple[Any, Any, str, str]:
     """Two in a conversation and in a group, with messages; one of each is deleted."""
-    alice, bob = await server.user("alice"), await server.user("bob")
+    alice = await server.user("alice", options=options)
+    bob = await server.user("bob", options=options)
     group = (await alice.sub("new1")).topic
     await bob.sub(group)
     await alice.sub(bob.user)
@@ -56,21 +57,61 @@ async def conversation(server: RunningServer) -> tuple[Any, Any, str, str]:
     return alice, bob, group, bob.user
 
 
-async def answers(near: bool) -> list[list[Packet]]:
+async def channel(server: RunningServer, owner: Any, **options: Any) -> tuple[Any, str]:
+    """A reader in a channel with messages, and what he calls it."""
+    reader = await server.user("reader", options=options)
+    group = (await owner.sub("nch1")).topic
+    await reader.sub("chn" + group[3:])
+    for n in range(6):
+        await owner.pub(group, n, head={"number": n})
+    await told(owner, reader)
+    return reader, "chn" + group[3:]
+
+
+async def answers(near: bool, **options: Any) -> list[list[Packet]]:
     async with running_server(seed=5) as server:
-        alice, bob, group, peer = await conversation(server)
+        alice, bob, group, peer = await conversation(server, **options)
+        reader, news = await channel(server, alice, **options)
         server.server.hub.near = near
         for number, asked in enumerate(ASKED):
-            for client, topic in ((alice, group), (bob, group), (alice, peer)):
+            for client, topic in ((alice, group), (bob, group), (alice, peer), (reader, news)):
                 await client.send({"get": {"id": str(number), "topic": topic, **asked}})
                 await trio.testing.wait_all_tasks_blocked()
-        return await told(alice, bob)
+        return await told(alice, bob, reader)
 
 
-async def test_answers_are_the_same(autojump_clock):
-    at_once, by_the_task = await answers(True), await answers(False)
+@pytest.mark.parametrize("cbor", [False, True])
+async def test_answers_are_the_same(autojump_clock, cbor: bool):
+    at_once, by_the_task = await answers(True, cbor=cbor), await answers(False, cbor=cbor)
     assert at_once == by_the_task
-    assert len(at_once[0]) > 40
+    assert [len(packets) > 20 for packets in at_once] == [True, True, True]
+
+
+async def test_a_page_of_the_deleted_is_empty(tinode_server: RunningServer, autojump_clock):
+    """Though the numbers were given out."""
+    alice, _, group, _ = await conversation(tinode_server)
+    await alice.send(
+        {"get": {"id": "page", "topic": group, "what": "data", "data": {"since": 2, "before": 3}}}
+    )
+    (packets,) = await told(alice)
+    assert [packet["ctrl"]["code"] for packet in packets] == [204]
+
+
+async def test_a_page_without_r_is_refused(tinode_server: RunningServer, autojump_clock):
+    alice, bob, group, _ = await conversation(tinode_server)
+    await alice.set(group, sub={"user": bob.user, "mode": "JWP"})
+    await told(alice, bob)
+    await bob.send({"get": {"id": "page", "topic": group, "what": "data"}})
+    (packets,) = await told(bob)
+    assert [packet["ctrl"]["code"] for packet in packets] == [403]
+
+
+async def test_a_long_page_lets_others_run(tinode_server: RunningServer, autojump_clock):
+    alice, _, group, _ = await conversation(tinode_server)
+    for _ in range(4):
+        await alice.pub(group, "x" * 100_000)
+    found = (await alice.get(group, "data", data={"limit": 4})).data
+    assert [len(it["content"]) for it in found] == [100_000] * 4
 
 
 async def test_an_idle_topic_is_not_woken(tinode_server: RunningServer, autojump_clock):
@@ -118,9 +159,26 @@ async def test_what_is_being_written_is_answered_first(
 
 
 async def test_a_page_that_was_overtaken_while_it_was_read_is_read_again(
-    tinode_server: RunningServer, autojump_clock, monkeypatch
+    tinode_server: RunningServer, autojump_clock
 ):
     """With a store that takes its time."""
+    store = trick(tinode_server)
+    alice, bob, group, _ = await conversation(tinode_server)
+    store.answers = trio.Event()
+    await bob.send({"get": {"id": "page", "topic": group, "what": "data", "data": {"limit": 1}}})
+    await trio.testing.wait_all_tasks_blocked()
+    overtaken, store.answers = store.answers, store.gate
+    assert await alice.pub(group, "meanwhile") == 7
+    overtaken.set()
+    (packets,) = await told(bob)
+    assert [it["data"]["seq"] for it in packets if "data" in it] == [7, 7]  # live, and the page
+    assert packets[-1]["ctrl"]["params"]["count"] == 1
+
+
+async def test_what_was_decided_too_early_is_decided_again(
+    tinode_server: RunningServer, autojump_clock, monkeypatch
+):
+    """As above, for a request that takes more than a page."""
     alice, bob, group, _ = await conversation(tinode_server)
     hub = tinode_server.server.hub
     (runner,) = [it for it in hub.runners() if it.state.name == group]
@@ -133,14 +191,15 @@ async def test_a_page_that_was_overtaken_while_it_was_read_is_read_again(
         return decision
 
     monkeypatch.setattr(Runner, "decide", slowly)
-    await bob.send({"get": {"id": "page", "topic": group, "what": "data", "data": {"limit": 1}}})
+    asked = {"id": "page", "topic": group, "what": "data aux", "data": {"limit": 1}}
+    await bob.send({"get": asked})
     await trio.testing.wait_all_tasks_blocked()
     monkeypatch.setattr(Runner, "decide", decide)
     assert await alice.pub(group, "meanwhile") == 7
     gate.set()
     (packets,) = await told(bob)
-    assert [it["data"]["seq"] for it in packets if "data" in it] == [7, 7]  # live, and the page
-    assert packets[-1]["ctrl"]["params"]["count"] == 1
+    assert [it["data"]["seq"] for it in packets if "data" in it] == [7, 7]
+    assert [it["ctrl"]["code"] for it in packets if "ctrl" in it] == [208, 204]
 
 
 async def test_a_store_that_cannot_be_read_costs_one_request(

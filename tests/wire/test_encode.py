@@ -151,6 +151,7 @@ def test_a_page_is_its_messages_one_by_one(reader: bool):
                 ("usrA", b"{}", 70_000),
                 ("", None, 0),
             ],
+            start=1,
         )
     ]
     alone = [

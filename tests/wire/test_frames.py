@@ -30,9 +30,10 @@ def test_lengths_are_encoded_in_the_fewest_bytes(length: int, head: int):
     assert len(frames.text_frame(bytes(length))) == head + length
 
 
-def test_many_are_joined_as_they_are():
-    texts = [bytes(length) for length in (0, 125, 126, 65_535, 65_536, 3)]
-    assert frames.text_frames(texts) == b"".join(map(frames.text_frame, texts))
+def test_the_head_of_a_message_is_what_stands_before_it():
+    for length in (0, 125, 126, 65_535, 65_536, 3):
+        payload = bytes(length)
+        assert frames.text_head(length) + payload == frames.text_frame(payload)
 
 
 def test_frames_follow_each_other():

@@ -14,7 +14,6 @@ import attrs
 from .. import ids
 from ..access import ADMIN, JOIN, PRES, READ, SHARE
 from ..errors import (
-    DELIVERED,
     DENIED,
     MALFORMED,
     NO_CONTENT,
@@ -25,25 +24,24 @@ from ..ids import Kind
 from ..queries import (
     DeletionsIn,
     MembersOf,
-    MessagesIn,
     Query,
     UserById,
     UsersById,
 )
-from ..records import Deletions, Message, Range, Subscription, Topic, User
+from ..records import Deletions, Message, Subscription, Topic, User
 from ..wire.client_packets import Get
 from ..wire.client_parts import GetQuery, GetSub
 from ..wire.parts import Acs, Json, Time
 from ..wire.server_packets import Data, Meta
 from ..wire.server_parts import DelValues, Desc, Seen, SubRow
-from . import fitting, ranges, seats
+from . import fitting, pages, ranges, seats
 from .decision import Decision, Env, Facts, reply
 from .effects import Attached, Effect, Page, Reply
 from .events import Asked
 from .modes import acs, show, show_defaults
 from .state import TopicState
 
-PAGE = 100  # messages or deletions in one answer
+PAGE = 100  # deletions in one answer
 WORDS = ("desc", "sub", "data", "del", "tags", "cred", "aux")
 AFTER_SUB = ("desc", "sub", "tags", "cred", "aux", "data", "del")
 
@@ -84,7 +82,7 @@ def needs(state: TopicState, asked: Asked) -> tuple[Query[Any], ...]:
         found.append(UserById(ids.p2p_peer(state.name, user)))
     if "sub" in asked_for:
         found.extend(_needs_members(state, request))
-    if "data" in asked_for and (page := _page(state, asked)):
+    if "data" in asked_for and (page := pages.wanted(state, asked)):
         found.append(page)
     if "del" in asked_for:
         found.append(_deletions(state, asked))
@@ -102,27 +100,6 @@ def _needs_members(state: TopicState, request: Get) -> Iterator[Query[Any]]:
 def _listed(state: TopicState, query: GetSub) -> set[str]:
     found = {sub.user for sub in state.members()} | set(state.readers)
     return found & {query.user} if query.user else found
-
-
-def _page(state: TopicState, asked: Asked) -> MessagesIn | None:
-    """The page of history that a request names; None if it can hold nothing."""
-    request = cast(Get, asked.request)
-    query = request.data
-    last = state.topic.seq if state.topic else 0
-    if query is None:
-        found: tuple[Range, ...] = (Range(1, last + 1),) if last else ()
-        limit = PAGE
-    else:
-        limit = min(query.limit, PAGE) if query.limit > 0 else PAGE
-        if query.ranges:
-            found = ranges.to_read(query.ranges, last)
-        else:
-            before = query.before if query.before > 0 else last + 1
-            low, hi = max(query.since, 1), min(before, last + 1)
-            found = (Range(low, hi),) if low < hi else ()
-    if not found:
-        return None
-    return MessagesIn(state.name, asked.caller.user, found, limit)
 
 
 def _deletions(state: TopicState, asked: Asked) -> DeletionsIn:
@@ -323,13 +300,13 @@ def _data(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Iterator[E
         raise Refused(DENIED)
     if query and (query.ims is not None or query.user or query.topic):
         raise Refused(MALFORMED)
-    page = _page(state, asked)
+    page = pages.wanted(state, asked)
     messages = fitting.messages(facts[page], env) if page else ()
     if not messages:
         yield empty(env, asked, "data")
         return
     yield Page(asked.caller.sid, asked.named, messages, item.reader)
-    yield reply(env, DELIVERED, asked, params={"what": "data", "count": len(messages)})
+    yield Reply(asked.caller.sid, pages.delivered(asked, messages, env))
 
 
 def to_data(message: Message, address: str, *, reader: bool = False) -> Data:

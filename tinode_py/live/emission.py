@@ -69,11 +69,7 @@ class Emission:
 
     def page(self, link: Link, page: Page) -> None:
         """Stored messages to one session."""
-        if link.form is Form.JSON_FRAME:
-            self._put(link, encode_page(page.messages, page.address, reader=page.reader))
-        else:
-            frames = _frames(page.messages, page.address, link.form, reader=page.reader)
-            self._put(link, b"".join(frames))
+        self._put(link, page_frames(page.messages, page.address, link.form, reader=page.reader))
 
     def _put(self, link: Link, frames: bytes) -> None:
         self._grow(len(frames))
@@ -148,6 +144,13 @@ def _framed(messages: list[tuple[int, Message, str]], view: View) -> Frames:
     sent = [message for _, message, _ in messages]
     frames = _frames(sent, view.address, view.form, reader=view.reader)
     return [(at, frame, skip) for (at, _, skip), frame in zip(messages, frames, strict=True)]
+
+
+def page_frames(messages: Sequence[Message], address: str, form: Form, *, reader: bool) -> bytes:
+    """Stored messages to one session that calls the topic `address`."""
+    if form is Form.JSON_FRAME:
+        return encode_page(messages, address, reader=reader)
+    return b"".join(_frames(messages, address, form, reader=reader))
 
 
 def _frames(messages: Sequence[Message], address: str, form: Form, *, reader: bool) -> list[bytes]:

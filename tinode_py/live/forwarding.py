@@ -89,9 +89,7 @@ class Forwarding:
     async def _answered_now(self, topic: str, asked: Asked) -> bool:
         """Whether the answer was found without the topic's task."""
         runner = self.hub.loaded(topic) if self.hub.near else None
-        return isinstance(runner, Runner) and await answered_while_idle(
-            runner, Item(asked, self.link)
-        )
+        return isinstance(runner, Runner) and await answered_while_idle(runner, asked, self.link)
 
     def submit(self, topic: str, event: Any) -> None:
         """Put an event of this session into a topic's inbox. Refused if that is full."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import ids
-from ..core import find, me, me_topic, room, state, topic
+from ..core import find, me, me_topic, pages, room, state, topic
 from ..core.find_state import FindState
 from ..core.room_state import RoomState
 from ..ids import Kind
@@ -24,6 +24,7 @@ _CONVERSATION = Rules(
     topic.is_plain,
     gone_together,
     is_brief=topic.is_brief,
+    alone=pages.alone,
 )
 _ME = Rules(me.rows, me_topic.needs, me_topic.decide, me_topic.is_plain, shown=me.shown)
 _FIND = Rules(find.rows, find.needs, find.decide)

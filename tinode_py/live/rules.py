@@ -12,7 +12,8 @@ from msgspec import structs
 from ..changes import Change, Conflict, Stale
 from ..core.decision import Decision, Env, Facts
 from ..core.effects import Effect, EndSessions, FollowChannel, Publish, Push, SendCode
-from ..core.events import Event, Gone
+from ..core.events import Asked, Event, Gone
+from ..core.pages import Alone
 from ..core.state import Attachments
 from ..errors import DUPLICATE_CREDENTIAL, EXISTS, UNAVAILABLE, Answer
 from ..queries import Query
@@ -62,6 +63,10 @@ def _never(event: Event) -> bool:
     return False
 
 
+def _no_page(state: Any, asked: Asked) -> Alone | None:
+    return None
+
+
 def _nobody(state: Any) -> tuple[str, ...]:
     return ()
 
@@ -97,6 +102,7 @@ class Rules:
     is_plain: Callable[[Event], bool] = _never  # may share a commit with its neighbours
     gathered: Callable[[list[Item]], list[Item]] = _as_they_came
     is_brief: Callable[[Event], bool] = _never  # changes nothing, and needs no long reads
+    alone: Callable[[Any, Asked], Alone | None] = _no_page  # the page, of a {get} of nothing else
     stored: bool = True  # else changes are of the state alone
     shown: Callable[[Any], tuple[str, ...]] = _nobody  # contacts that sessions take for online
 

@@ -34,7 +34,7 @@ from ..errors import (
     Refused,
     StoreError,
 )
-from ..wire.client_packets import Acc, ClientPacket, Del, Hi, Login, Note, Pub, Sub
+from ..wire.client_packets import Acc, ClientPacket, Del, Get, Hi, Login, Note, Pub, Sub
 from ..wire.client_parts import Extra, GetInbox, GetQuery
 from ..wire.codec import Form, Malformed, NotUtf8, WireLimits, decode_cbor, decode_json
 from ..wire.frames import text_frame
@@ -52,6 +52,7 @@ from .tickets import Admission
 
 log = logging.getLogger(__name__)
 
+_ASKED_MOST = (Pub, Get)
 BACKGROUND = 5.0  # seconds after which a background session counts as being here
 
 
@@ -209,8 +210,8 @@ class Session:
         if self.hub.draining:
             self._turn_away(packet)
             return
-        if type(request) is Pub and extra is None and self._speaker is not None:
-            await self.forwarding.forward(request, self._speaker, None)  # what is asked most
+        if isinstance(request, _ASKED_MOST) and extra is None and self._speaker is not None:
+            await self.forwarding.forward(request, self._speaker, None)
             return
         if extra and (extra.obo or extra.authlevel) and self.person.level is not Level.ROOT:
             self._answer(DENIED)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import trio
 
@@ -49,8 +49,8 @@ class Watched:
         self._ring = news.ring
         self._on_fenced = on_fenced
 
-    async def fetch(self, query: Query[T]) -> T:
-        return await self._store.fetch(query)
+    def fetch(self, query: Query[T]) -> Coroutine[Any, Any, T]:
+        return self._store.fetch(query)
 
     async def commit(self, batch: Batch) -> Outcome:
         try:

@@ -17,7 +17,7 @@ import msgspec
 
 from ..records import Message
 from . import cbor, server_packets, server_parts
-from .frames import binary_frame, text_frame, text_frames
+from .frames import binary_frame, text_frame, text_head
 from .shape import CLASSES, Field, Kind, fields_of
 from .times import time_text
 
@@ -64,11 +64,24 @@ def encode_cbor(packet: server_packets.ServerPacket) -> bytes:
 
 
 def encode_page(messages: Iterable[Message], address: str, *, reader: bool) -> bytes:
-    """Stored messages as finished frames with {data} in JSON, one after the other.
+    """Stored messages, which have numbers, as finished frames with {data} in JSON.
 
     `address`: the topic as the receiver knows it; a channel's `reader` is not told who wrote.
     """
-    return text_frames(_message_texts(messages, address, reader=reader))
+    opening = b'{"data":{"topic":' + _json_text(address)
+    openings: dict[str, bytes] = {}  # by author
+    parts: list[bytes] = []
+    for m in messages:  # written out: a call for each costs a third of it
+        sender = "" if reader else m.sender
+        begun = openings.get(sender)
+        if begun is None:
+            author = b',"from":' + _json_text(sender) if sender else b""
+            begun = openings[sender] = opening + author + b',"ts":"'
+        head = b"" if m.head is None else b',"head":' + m.head
+        rest = (begun, _time_text(m.ts), m.seq, head, m.content)
+        text = b'%b%b","seq":%d%b,"content":%b}}' % rest
+        parts += (text_head(len(text)), text)
+    return b"".join(parts)
 
 
 def encode_each(messages: Iterable[Message], address: str, *, reader: bool) -> list[bytes]:

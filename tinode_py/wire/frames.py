@@ -6,8 +6,8 @@ reader. Each function returns one whole frame, FIN set, with the shortest length
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Iterable
 
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
 _MEDIUM = struct.Struct(">BBH").pack  # the head of a frame of 126 to 65,535 bytes
@@ -16,24 +16,13 @@ CONTROL_PAYLOAD = 125  # the most that a control frame may carry
 
 def text_frame(payload: bytes) -> bytes:
     """A text message; `payload` is UTF-8."""
-    length = len(payload)
-    if 125 < length < 65_536:  # as `_frame`, for what is sent most
-        return _MEDIUM(_TEXT, 126, length) + payload
-    return _frame(_TEXT, payload)
+    return text_head(len(payload)) + payload
 
 
-def text_frames(payloads: Iterable[bytes]) -> bytes:
-    """A text message of each, one after the other."""
-    parts: list[bytes] = []
-    for payload in payloads:
-        length = len(payload)
-        if length < 126:
-            parts += (bytes((_TEXT, length)), payload)
-        elif length < 65_536:
-            parts += (_MEDIUM(_TEXT, 126, length), payload)
-        else:
-            parts.append(_frame(_TEXT, payload))
-    return b"".join(parts)
+@functools.lru_cache(maxsize=1024)
+def text_head(length: int) -> bytes:
+    """What stands before the payload of a text message. Kept: most messages are short."""
+    return _head(_TEXT, length)
 
 
 def binary_frame(payload: bytes) -> bytes:
@@ -79,10 +68,13 @@ def _control(head: int, payload: bytes) -> bytes:
     return _frame(head, payload)
 
 
-def _frame(head: int, payload: bytes) -> bytes:
-    length = len(payload)
+def _frame(first: int, payload: bytes) -> bytes:
+    return _head(first, len(payload)) + payload
+
+
+def _head(first: int, length: int) -> bytes:
     if length < 126:
-        return bytes((head, length)) + payload
+        return bytes((first, length))
     if length < 65_536:
-        return bytes((head, 126, length >> 8, length & 255)) + payload
-    return bytes((head, 127)) + length.to_bytes(8, "big") + payload
+        return _MEDIUM(first, 126, length)
+    return bytes((first, 127)) + length.to_bytes(8, "big")

@@ -12,7 +12,7 @@ import attrs
 import psycopg
 
 from tinode_py.audit import AuditEntry
-from tinode_py.changes import PutAudit
+from tinode_py.changes_backend import PutAudit
 from tinode_py.config import ConfigError
 from tinode_py.errors import StoreError
 from tinode_py.store.audit import put_audit

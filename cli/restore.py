@@ -17,7 +17,8 @@ import trio
 from tinode_py.audit import Actor, AuditEntry
 from tinode_py.auth.secrets import FILE as SECRETS
 from tinode_py.auth.secrets import make_folder
-from tinode_py.changes import Batch, PutAudit
+from tinode_py.changes import Batch
+from tinode_py.changes_backend import PutAudit
 from tinode_py.config import Settings, postgres
 from tinode_py.disk import sync
 from tinode_py.media.base import MediaError

@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 WORDS = (
-    "ids access errors records ranges changes queries settings config runtime worker disk log audit"
+    "ids access errors records ranges changes changes_backend queries queries_backend settings"
+    " config runtime worker disk log audit"
 )
 ROWS = {
     **dict.fromkeys(WORDS.split(), 0),

@@ -1,7 +1,8 @@
 """Every question that the store answers, as data, each with the type of its answer.
 
 A query is *bounded* (keys, or a page) unless it says otherwise: bounded ones are answered on
-the caller's thread.
+the caller's thread. Questions of the chat are here, those of back ends and operators in
+`queries_backend`.
 """
 
 from __future__ import annotations
@@ -10,15 +11,11 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from .audit import AuditEntry
 from .records import (
-    ApiKey,
     Contact,
     Credential,
-    DeadLetter,
     Deletions,
     Device,
-    EventPage,
     Found,
     InboxPage,
     Login,
@@ -26,12 +23,10 @@ from .records import (
     Message,
     Published,
     Range,
-    Scheduled,
     Subscription,
     Topic,
     Upload,
     User,
-    Webhook,
 )
 
 T = TypeVar("T")
@@ -201,52 +196,11 @@ class InboxUsers(Query[tuple[str, ...]], frozen=True):
     limit: int
 
 
-class EventsAfter(Query[EventPage], frozen=True):
-    """A page of the log from number `after` + 1 on, in order, at most `limit` events.
-
-    A page ends before it is longer than `size` bytes, but has one event if there is one.
-    Without `messages` those are left out.
-    """
-
-    after: int
-    limit: int
-    messages: bool = True
-    size: int = 1 << 20
-
-
-class OnlineAfter(Query[tuple[str, ...]], frozen=True):
-    """Users who are online, as the log has it, in order of their names, after `after`."""
-
-    after: str
-    limit: int
-
-
 class CallsAfter(Query[tuple[str, ...]], frozen=True):
     """Conversations in which a call rings or runs, in order of their names, after `after`."""
 
     after: str
     limit: int
-
-
-class WebhooksAfter(Query[tuple[Webhook, ...]], frozen=True):
-    """Webhooks in order of their numbers, after `after`, at most `limit`."""
-
-    after: int
-    limit: int
-
-
-class DeadLettersOf(Query[tuple[DeadLetter, ...]], frozen=True):
-    """What a webhook did not take, by number of event, after `after`, at most `limit`."""
-
-    hook: int
-    after: int
-    limit: int
-
-
-class DeadCount(Query[int], frozen=True):
-    """How many events a webhook did not take, `changes.DEAD_KEPT` at most."""
-
-    hook: int
 
 
 class FindByTags(Query[tuple[Found, ...]], frozen=True):
@@ -336,61 +290,11 @@ class UploadedBy(Query[int], frozen=True):
     day: int
 
 
-class DueScheduled(Query[tuple[Scheduled, ...]], frozen=True):
-    """Messages to be sent later, those due first, at most `limit`."""
-
-    limit: int
-
-
-class ScheduledAfter(Query[tuple[Scheduled, ...]], frozen=True):
-    """Messages that a key wants sent later, in order of their ids, after `after`."""
-
-    key: str
-    after: str
-    limit: int
-
-
-class UsersAfter(Query[tuple[User, ...]], frozen=True):
-    """Accounts, also suspended ones, in order of their names, after `after`, at most `limit`."""
-
-    after: str
-    limit: int
-
-
-class TopicsAfter(Query[tuple[tuple[Topic, int], ...]], frozen=True):
-    """Groups and private chats in order of their names, after `after`, at most `limit`; of a
-    group how many members and readers it has, else 0.
-    """
-
-    after: str
-    limit: int
-
-
 class EditsOf(Query[tuple[Message, ...]], frozen=True):
     """The messages that replace one of these (`head.replace`), by number, at most `limit`."""
 
     topic: str
     seqs: tuple[int, ...]
-    limit: int
-
-
-class KeyById(Query[ApiKey | None], frozen=True):
-    """A key of the business API, also one that was revoked."""
-
-    id: str
-
-
-class KeysAfter(Query[tuple[ApiKey, ...]], frozen=True):
-    """Keys in order of their ids, after `after`, at most `limit`."""
-
-    after: str
-    limit: int
-
-
-class AuditBefore(Query[tuple[AuditEntry, ...]], frozen=True):
-    """Entries of the audit with numbers below `n`, the latest first, at most `limit`."""
-
-    n: int
     limit: int
 
 
@@ -405,18 +309,3 @@ class RetentionOf(Query[int | None], frozen=True):
     """How many days a topic keeps its messages; None: nothing is said for it."""
 
     topic: str
-
-
-class RetentionsAfter(Query[tuple[tuple[str, int], ...]], frozen=True):
-    """Topics for which something is said, in order, after `after`, each with its days."""
-
-    after: str
-    limit: int
-
-
-class StoredSettings(Query[tuple[tuple[str, bytes], ...]], frozen=True):
-    """The settings made at run time: keys in order, each with its value as JSON."""
-
-
-class SecretNamed(Query[bytes | None], frozen=True):
-    name: str

@@ -13,7 +13,8 @@ import attrs
 import trio
 
 from tinode_py.auth.keys import SCOPES, WantedKey, make_key
-from tinode_py.changes import Batch, PutKey
+from tinode_py.changes import Batch
+from tinode_py.changes_backend import PutKey
 from tinode_py.store.sqlite import open_sqlite
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.cli.conftest import Run
 from tests.cli.test_user import stored
 from tinode_py.auth.keys import SCOPES, fits, id_of
-from tinode_py.queries import KeyById
+from tinode_py.queries_backend import KeyById
 from tinode_py.records import ApiKey
 from tinode_py.settings.serving import DEFAULT_API_SALT
 from tinode_py.web.apikey import ApiKeys

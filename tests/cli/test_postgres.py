@@ -14,6 +14,7 @@ from tests.cli.conftest import CHEAP, Run, installed
 from tests.postgres import Cluster
 from tests.store.made import ANN, BOB, CHANNEL, GROUP, PAIR, append, people, put, sub, topic, user
 from tinode_py import changes as c
+from tinode_py import changes_backend as cb
 from tinode_py.access import Level
 from tinode_py.media.folder import file_name
 from tinode_py.records import Login, Range, State, Upload
@@ -59,7 +60,7 @@ async def _fill(path: Path) -> None:
             await put(store, append(seq, head=b'{"replace": ":1"}' if seq == 4 else None))
         await put(store, c.AppendMessage(append(1, PAIR).message, (ANN, BOB)))
         await put(store, c.DeleteMessages(GROUP, 1, "", (Range(2, 3),), 5))
-        await put(store, c.PutSecret("key", bytes(range(256))))
+        await put(store, cb.PutSecret("key", bytes(range(256))))
         await put(store, c.PutUpload(Upload(UPLOAD, ANN, 5, 256_000, "image/png", "e"), ANN, 1, 0))
         await put(store, c.LinkUploads(GROUP, 1, (UPLOAD,)))
 

@@ -13,7 +13,7 @@ from tests.cluster.parts import LEASE, Machines, nodes
 from tests.push.service import serving
 from tinode_py.cluster.cluster import Cluster
 from tinode_py.errors import StoreAway, StoreError
-from tinode_py.queries import WebhooksAfter
+from tinode_py.queries_backend import WebhooksAfter
 from tinode_py.wire.times import time_text
 
 JOBS = {"upkeep", "webhooks", "sending later"}

@@ -12,10 +12,11 @@ import trio.testing
 
 from tests.live.parts import TrickyStore, bare_client
 from tests.store.made import ANN, BOB, CAT
-from tinode_py.changes import Batch, Committed, PutOffline, PutOnline
+from tinode_py.changes import Batch, Committed
+from tinode_py.changes_backend import PutOffline, PutOnline
 from tinode_py.live.attendance import Attendance
 from tinode_py.live.link import Link
-from tinode_py.queries import EventsAfter, OnlineAfter
+from tinode_py.queries_backend import EventsAfter, OnlineAfter
 from tinode_py.store.base import Store
 from tinode_py.store.memory import MemoryStore
 from tinode_py.store.sqlite import open_sqlite

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from tests.live.parts import trick
-from tinode_py.changes import DropWebhook
+from tinode_py.changes_backend import DropWebhook
 from tinode_py.client import ClientError
 from tinode_py.errors import StoreAway, StoreError
 from tinode_py.live.collecting import Collector

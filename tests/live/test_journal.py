@@ -11,7 +11,8 @@ import trio.testing
 
 from tests.live.parts import TrickyStore
 from tests.store.made import ANN, GROUP, append, message, people, put, topic
-from tinode_py.changes import AppendMessage, PurgeEvents, PutTopic
+from tinode_py.changes import AppendMessage, PutTopic
+from tinode_py.changes_backend import PurgeEvents
 from tinode_py.live import journal as module
 from tinode_py.live.journal import Journal
 from tinode_py.store.memory import MemoryStore

@@ -21,7 +21,8 @@ import pytest
 
 from tests.live.parts import bare_client
 from tinode_py.auth.keys import WantedKey, make_key
-from tinode_py.changes import Batch, PutKey
+from tinode_py.changes import Batch
+from tinode_py.changes_backend import PutKey
 from tinode_py.client import Client
 from tinode_py.testing import RunningServer, running_server
 

@@ -15,10 +15,10 @@ from tinode_py.changes import (
     DeleteUser,
     PutFindQuery,
     PutLogin,
-    PutSecret,
     PutSubscription,
     PutUser,
 )
+from tinode_py.changes_backend import PutSecret
 from tinode_py.queries import (
     FindByTags,
     FindQueryOf,
@@ -26,11 +26,11 @@ from tinode_py.queries import (
     LoginsOf,
     MembersOf,
     OwnerOfTag,
-    SecretNamed,
     SubscriptionOf,
     UserById,
     UsersById,
 )
+from tinode_py.queries_backend import SecretNamed
 from tinode_py.records import Login, Range, State
 
 FULL = user(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import get_args
 
-from tinode_py import changes, queries
+from tinode_py import changes, queries, queries_backend
 from tinode_py.store import apply, memory_apply, memory_read, read
 
 
@@ -17,7 +17,8 @@ def test_every_change_has_an_arm_in_every_store():
 def test_every_query_has_an_arm_in_every_store():
     known = {
         item
-        for _, item in inspect.getmembers(queries, inspect.isclass)
+        for module in (queries, queries_backend)
+        for _, item in inspect.getmembers(module, inspect.isclass)
         if issubclass(item, queries.Query) and item is not queries.Query
     }
     assert set(read.ARMS) == set(memory_read.ARMS) == known

@@ -9,8 +9,9 @@ import pytest
 
 from tests.store.made import ANN, put
 from tinode_py.audit import Actor, AuditEntry
-from tinode_py.changes import Batch, ClaimTags, Conflict, PurgeAudit, PutAudit, PutUser
-from tinode_py.queries import AuditBefore
+from tinode_py.changes import Batch, ClaimTags, Conflict, PutUser
+from tinode_py.changes_backend import PurgeAudit, PutAudit
+from tinode_py.queries_backend import AuditBefore
 from tinode_py.records import User
 from tinode_py.store.sqlite import open_sqlite
 

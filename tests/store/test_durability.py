@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 
 from tests.store.made import ALL, ANN, BOB, GROUP, PAIR, append, message, people, put, seen, sub
-from tinode_py.changes import PutSecret, SetMarks
+from tinode_py.changes import SetMarks
+from tinode_py.changes_backend import PutSecret
 from tinode_py.queries import (
     ContactsOf,
     MembersOf,
     MessagesIn,
     Query,
-    SecretNamed,
     SubscriptionOf,
     TopicByName,
     UsersById,
 )
+from tinode_py.queries_backend import SecretNamed
 from tinode_py.store.base import Store
 from tinode_py.store.sqlite import open_sqlite
 

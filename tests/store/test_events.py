@@ -30,16 +30,14 @@ from tinode_py.changes import (
     DeleteMessages,
     DeleteTopic,
     DeleteUser,
-    PurgeEvents,
-    PutOffline,
-    PutOnline,
     PutSubscription,
     PutTopic,
     PutUser,
     SetMarks,
     Stale,
 )
-from tinode_py.queries import EventsAfter, OnlineAfter
+from tinode_py.changes_backend import PurgeEvents, PutOffline, PutOnline
+from tinode_py.queries_backend import EventsAfter, OnlineAfter
 from tinode_py.records import EventPage, Range, State
 from tinode_py.store.base import Store
 from tinode_py.store.sqlite import open_sqlite

@@ -11,18 +11,11 @@ import trio
 from tests.store.made import ANN, BOB, append, people, put, user
 from tests.store.test_plans import CHANGES
 from tinode_py.access import Level
-from tinode_py.changes import (
-    Batch,
-    Change,
-    Conflict,
-    DeleteUser,
-    DropLogin,
-    PutKey,
-    PutLogin,
-    PutUser,
-)
+from tinode_py.changes import Batch, Change, Conflict, DeleteUser, DropLogin, PutLogin, PutUser
+from tinode_py.changes_backend import PutKey
 from tinode_py.errors import StoreError
-from tinode_py.queries import KeyById, LoginByName, Query, UserById
+from tinode_py.queries import LoginByName, Query, UserById
+from tinode_py.queries_backend import KeyById
 from tinode_py.records import ApiKey, Login
 from tinode_py.store.base import Store
 from tinode_py.store.kept import ELSEWHERE, MOST, SMALL, Kept

@@ -5,8 +5,9 @@ from __future__ import annotations
 import attrs
 
 from tests.store.made import put
-from tinode_py.changes import Batch, Conflict, PutKey
-from tinode_py.queries import KeyById, KeysAfter
+from tinode_py.changes import Batch, Conflict
+from tinode_py.changes_backend import PutKey
+from tinode_py.queries_backend import KeyById, KeysAfter
 from tinode_py.records import ApiKey
 
 KEY = ApiKey("a", "name", "digest", ("x:y", "z"), ("grpA",), ("ä",), 5, 7)

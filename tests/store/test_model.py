@@ -19,7 +19,9 @@ from tests.postgres import emptied
 from tests.store.made import ANN, BOB, CAT, CHANNEL, GROUP, OTHER, PAIR
 from tests.store.postgres.nodes import node
 from tinode_py import changes as c
+from tinode_py import changes_backend as cb
 from tinode_py import queries as q
+from tinode_py import queries_backend as qb
 from tinode_py.access import Level
 from tinode_py.audit import Actor, AuditEntry
 from tinode_py.cluster.remote import words
@@ -178,18 +180,18 @@ change = st.one_of(
     st.builds(c.PutIdem, topics, users, st.sampled_from(["k", "l"]), times, times),
     st.builds(c.PurgeIdem, times),
     st.builds(c.PurgeInbox, users, st.integers(0, 1010)),
-    st.builds(c.PutOnline, users, times, st.just(b"{}")),
-    st.builds(c.PutOffline, users, times, st.just(b"{}")),
-    st.builds(c.PurgeEvents, times, times),
+    st.builds(cb.PutOnline, users, times, st.just(b"{}")),
+    st.builds(cb.PutOffline, users, times, st.just(b"{}")),
+    st.builds(cb.PurgeEvents, times, times),
     st.builds(Webhook, hooks, times, st.just("u"), st.just("s"), active=st.booleans()).map(
-        c.PutWebhook
+        cb.PutWebhook
     ),
-    st.builds(c.MoveWebhook, hooks, times, times),
-    st.builds(c.DropWebhook, hooks),
+    st.builds(cb.MoveWebhook, hooks, times, times),
+    st.builds(cb.DropWebhook, hooks),
     st.builds(
         DeadLetter, hooks, times, st.just("k"), times, times, st.just("e"), st.just(b"{}")
-    ).map(c.PutDeadLetter),
-    st.builds(c.DropDeadLetter, hooks, times),
+    ).map(cb.PutDeadLetter),
+    st.builds(cb.DropDeadLetter, hooks, times),
     st.builds(Device, device_ids, users, seen=times).map(c.PutDevice),
     st.builds(c.DropDevice, users, device_ids),
     put_upload,
@@ -208,10 +210,10 @@ change = st.one_of(
         rate=times,
         created=times,
         revoked=times,
-    ).map(c.PutKey),
+    ).map(cb.PutKey),
     st.builds(c.ClaimTags, users, st.sampled_from([("alias:x",), ("tel:1", "cook")])),
     st.builds(
-        c.PutScheduled,
+        cb.PutScheduled,
         st.builds(
             Scheduled,
             st.sampled_from("xyz"),
@@ -222,7 +224,7 @@ change = st.one_of(
         st.sampled_from([0, 1, 2]),
         st.sampled_from([0, 10, 12]),
     ),
-    st.builds(c.DropScheduled, st.sampled_from("xyz")),
+    st.builds(cb.DropScheduled, st.sampled_from("xyz")),
     st.builds(
         AuditEntry,
         times,
@@ -230,13 +232,15 @@ change = st.one_of(
         st.just("user.change"),
         users,
         st.sampled_from([None, b"{}"]),
-    ).map(c.PutAudit),
-    st.builds(c.PurgeAudit, times),
+    ).map(cb.PutAudit),
+    st.builds(cb.PurgeAudit, times),
     st.builds(
-        c.PutSetting, st.sampled_from(("a.b", "a.ä")), st.sampled_from((b'"\xc3\xa4"', b"1", None))
+        cb.PutSetting,
+        st.sampled_from(("a.b", "a.ä")),
+        st.sampled_from((b'"\xc3\xa4"', b"1", None)),
     ),
     st.builds(c.PutRetention, st.sampled_from((GROUP, PAIR)), st.sampled_from((0, 3, None))),
-    st.builds(c.PutSecret, st.just("key"), st.binary(max_size=3)),
+    st.builds(cb.PutSecret, st.just("key"), st.binary(max_size=3)),
 )
 batches = st.lists(st.lists(change, max_size=4), max_size=12)
 
@@ -264,16 +268,16 @@ QUERIES: list[q.Query[Any]] = [
     *(q.InboxOf(user, since, n) for user in (ANN, BOB) for since, n in ((0, 9), (1, 99), (3, 2))),
     *(q.SilencedBy(at) for at in (GROUP, PAIR)),
     q.InboxUsers(ANN, 2),
-    *(q.EventsAfter(after, limit) for after in (0, 4) for limit in (0, 2, 100)),
-    q.EventsAfter(0, 100, messages=False),
-    q.EventsAfter(0, 100, size=300),
-    q.OnlineAfter("", 2),
+    *(qb.EventsAfter(after, limit) for after in (0, 4) for limit in (0, 2, 100)),
+    qb.EventsAfter(0, 100, messages=False),
+    qb.EventsAfter(0, 100, size=300),
+    qb.OnlineAfter("", 2),
     *(q.CallsAfter(after, limit) for after in ("", GROUP) for limit in (1, 9)),
-    q.WebhooksAfter(0, 9),
-    q.WebhooksAfter(1, 1),
-    q.DeadLettersOf(1, 0, 9),
-    q.DeadLettersOf(2, 1, 1),
-    q.DeadCount(1),
+    qb.WebhooksAfter(0, 9),
+    qb.WebhooksAfter(1, 1),
+    qb.DeadLettersOf(1, 0, 9),
+    qb.DeadLettersOf(2, 1, 1),
+    qb.DeadCount(1),
     q.AccountsAfter("", 2),
     q.AccountsAfter(ANN, 100),
     *(q.SessionsOf(user) for user in (ANN, BOB)),
@@ -289,25 +293,25 @@ QUERIES: list[q.Query[Any]] = [
     q.LooseUploads(4, 2),
     q.LooseUploads(9, 9),
     *(q.UploadedBy(user, day) for user in (ANN, BOB) for day in (1, 2)),
-    *(q.UsersAfter(after, limit) for after in ("", ANN) for limit in (1, 9)),
-    *(q.TopicsAfter(after, limit) for after in ("", GROUP) for limit in (1, 9)),
+    *(qb.UsersAfter(after, limit) for after in ("", ANN) for limit in (1, 9)),
+    *(qb.TopicsAfter(after, limit) for after in ("", GROUP) for limit in (1, 9)),
     *(q.EditsOf(at, (1, 2, 3), limit) for at in (GROUP, PAIR) for limit in (1, 9)),
-    *(q.DueScheduled(limit) for limit in (1, 9)),
-    *(q.ScheduledAfter(key, after, 9) for key in "kl" for after in ("", "x")),
-    *(q.AuditBefore(n, limit) for n in (2, 99) for limit in (1, 9)),
-    *(q.KeyById(name) for name in "ab"),
-    *(q.KeysAfter(after, limit) for after in ("", "a") for limit in (1, 9)),
+    *(qb.DueScheduled(limit) for limit in (1, 9)),
+    *(qb.ScheduledAfter(key, after, 9) for key in "kl" for after in ("", "x")),
+    *(qb.AuditBefore(n, limit) for n in (2, 99) for limit in (1, 9)),
+    *(qb.KeyById(name) for name in "ab"),
+    *(qb.KeysAfter(after, limit) for after in ("", "a") for limit in (1, 9)),
     *(q.OldestIn(at, limit) for at in (GROUP, PAIR) for limit in (1, 9)),
     *(q.RetentionOf(at) for at in (GROUP, PAIR)),
-    *(q.RetentionsAfter(after, 1) for after in ("", GROUP)),
-    q.StoredSettings(),
-    q.SecretNamed("key"),
+    *(qb.RetentionsAfter(after, 1) for after in ("", GROUP)),
+    qb.StoredSettings(),
+    qb.SecretNamed("key"),
 ]
 
 
 def test_every_query_is_asked():
     asked = {type(query) for query in QUERIES}
-    known = {item for item in vars(q).values() if isinstance(item, type)}
+    known = {item for it in (q, qb) for item in vars(it).values() if isinstance(item, type)}
     assert asked == {item for item in known if issubclass(item, q.Query)} - {q.Query}
 
 

@@ -13,9 +13,10 @@ import trio
 import trio.testing
 
 from tests.store.made import ANN, BOB, append, people
-from tinode_py.changes import Batch, Committed, PutOffline, PutOnline
+from tinode_py.changes import Batch, Committed
+from tinode_py.changes_backend import PutOffline, PutOnline
 from tinode_py.errors import StoreAway, StoreError
-from tinode_py.queries import EventsAfter
+from tinode_py.queries_backend import EventsAfter
 from tinode_py.store.sqlite import open_sqlite
 from tinode_py.store.transaction import Result, Transactions
 from tinode_py.store.waiting import Counter

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.store.made import put
-from tinode_py.changes import MoveWebhook, PutWebhook
-from tinode_py.queries import WebhooksAfter
+from tinode_py.changes_backend import MoveWebhook, PutWebhook
+from tinode_py.queries_backend import WebhooksAfter
 from tinode_py.records import Webhook
 
 

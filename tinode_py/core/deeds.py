@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from ..audit import Action, AuditEntry
-from ..changes import Change, DeleteTopic, PutAudit, PutTopic
+from ..changes import Change, DeleteTopic, PutTopic
+from ..changes_backend import PutAudit
 from ..wire.client_packets import Acc, Del, Leave, Pub, Set, Sub
 from ..wire.client_parts import SetDesc
 from . import heads

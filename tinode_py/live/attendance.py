@@ -21,9 +21,10 @@ import attrs
 import msgspec
 import trio
 
-from ..changes import Batch, PutOffline, PutOnline
+from ..changes import Batch
+from ..changes_backend import PutOffline, PutOnline
 from ..errors import StoreError
-from ..queries import OnlineAfter
+from ..queries_backend import OnlineAfter
 from ..store.base import Store
 from .complaints import Complaints
 from .link import Link

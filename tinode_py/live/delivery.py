@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-from ..changes import Batch, Change, DropDeadLetter, MoveWebhook, PutDeadLetter, PutWebhook
+from ..changes import Batch, Change
+from ..changes_backend import DropDeadLetter, MoveWebhook, PutDeadLetter, PutWebhook
 from ..errors import StoreError
 from ..hooks.address import Network
 from ..hooks.post import HookError, Poster, new_client
-from ..queries import DeadLettersOf
+from ..queries_backend import DeadLettersOf
 from ..records import DeadLetter, Webhook
 from ..settings.services import Webhooks as Rules
 from ..store.base import Store

@@ -19,7 +19,8 @@ from ..audit import AuditEntry
 from ..auth.base import VALIDATED, Identity, Origin, Scheme, with_login_number
 from ..auth.invite import check_registration
 from ..auth.token import TokenKeeper
-from ..changes import Batch, Conflict, PutAudit
+from ..changes import Batch, Conflict
+from ..changes_backend import PutAudit
 from ..config import Settings
 from ..core import account, credentials, hello, tags
 from ..core.decision import Env

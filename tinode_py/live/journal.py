@@ -19,7 +19,7 @@ import attrs
 import trio
 
 from ..errors import StoreError
-from ..queries import EventsAfter
+from ..queries_backend import EventsAfter
 from ..records import EventPage
 from ..store.base import Store
 from ..store.watched import News

@@ -13,7 +13,8 @@ import attrs
 
 from ..config import Settings
 from ..core.events import Event, Expire
-from ..queries import OldestIn, RetentionOf, RetentionsAfter, TopicsAfter
+from ..queries import OldestIn, RetentionOf
+from ..queries_backend import RetentionsAfter, TopicsAfter
 from ..store.base import Store
 
 log = logging.getLogger(__name__)

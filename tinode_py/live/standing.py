@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-from ..changes import Batch, Change, PutSetting
+from ..changes import Batch, Change
+from ..changes_backend import PutSetting
 from ..config import ConfigError, Settings, read_item, with_values
-from ..queries import StoredSettings
+from ..queries_backend import StoredSettings
 from ..runtime import check_live, overlaid, reread, to_json, values_of
 from ..store.base import Store
 

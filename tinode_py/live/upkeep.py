@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import trio
 
-from ..changes import Batch, PurgeAudit, PurgeEvents, PurgeIdem, PurgeInbox
+from ..changes import Batch, PurgeIdem, PurgeInbox
+from ..changes_backend import PurgeAudit, PurgeEvents
 from ..errors import StoreError
 from ..queries import InboxUsers
 from ..store.base import Store

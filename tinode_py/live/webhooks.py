@@ -22,11 +22,12 @@ from typing import Any
 import attrs
 import trio
 
-from ..changes import Batch, Change, DropWebhook, PutWebhook
+from ..changes import Batch, Change
+from ..changes_backend import DropWebhook, PutWebhook
 from ..config import Settings
 from ..errors import UNAVAILABLE, Refused
 from ..hooks.address import Network
-from ..queries import DeadCount, WebhooksAfter
+from ..queries_backend import DeadCount, WebhooksAfter
 from ..records import Webhook
 from ..settings.services import Webhooks as Rules
 from ..store.base import Store

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..audit import Actor, AuditEntry
-from ..changes import PurgeAudit, PutAudit
-from ..queries import AuditBefore
+from ..changes_backend import PurgeAudit, PutAudit
+from ..queries_backend import AuditBefore
 from .statements import Statements
 
 _PUT = """

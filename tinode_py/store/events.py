@@ -8,8 +8,8 @@ number can always be found again.
 
 from __future__ import annotations
 
-from ..changes import PurgeEvents, PutOffline, PutOnline
-from ..queries import EventsAfter, OnlineAfter
+from ..changes_backend import PurgeEvents, PutOffline, PutOnline
+from ..queries_backend import EventsAfter, OnlineAfter
 from ..records import Event, EventPage, Message
 from .statements import Row, Statements
 

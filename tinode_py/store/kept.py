@@ -19,9 +19,11 @@ from typing import Any, cast
 
 import msgspec
 
-from .. import changes
-from ..changes import Batch, Change, PutKey, PutUser
-from ..queries import KeyById, LoginByName, Query, UserById
+from .. import changes, changes_backend
+from ..changes import Batch, Change, PutUser
+from ..changes_backend import PutKey
+from ..queries import LoginByName, Query, UserById
+from ..queries_backend import KeyById
 
 MOST = 2048  # rows
 SMALL = 4096  # bytes: larger rows are not kept
@@ -36,27 +38,27 @@ ELSEWHERE: frozenset[type[Change]] = frozenset(
         changes.DeleteMessages,
         changes.DeleteTopic,
         changes.DropCredential,
-        changes.DropDeadLetter,
+        changes_backend.DropDeadLetter,
         changes.DropDevice,
-        changes.DropScheduled,
+        changes_backend.DropScheduled,
         changes.DropSession,
         changes.DropUploads,
         changes.LinkUploads,
-        changes.MoveWebhook,
-        changes.PurgeAudit,
-        changes.PurgeEvents,
+        changes_backend.MoveWebhook,
+        changes_backend.PurgeAudit,
+        changes_backend.PurgeEvents,
         changes.PurgeIdem,
         changes.PurgeInbox,
         changes.PurgeUploaded,
-        changes.PutAudit,
+        changes_backend.PutAudit,
         changes.PutCredential,
-        changes.PutDeadLetter,
+        changes_backend.PutDeadLetter,
         changes.PutDevice,
         changes.PutIdem,
         changes.PutNotice,
-        changes.PutOffline,
-        changes.PutOnline,
-        changes.PutScheduled,
+        changes_backend.PutOffline,
+        changes_backend.PutOnline,
+        changes_backend.PutScheduled,
         changes.PutSession,
         changes.PutSubscription,
         changes.PutTopic,

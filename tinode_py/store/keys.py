@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from ..changes import PutKey
-from ..queries import KeyById, KeysAfter
+from ..changes_backend import PutKey
+from ..queries_backend import KeyById, KeysAfter
 from ..records import ApiKey
 from . import rows
 from .statements import Row, Statements

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..queries import CallsAfter, EditsOf, TopicsAfter, UsersAfter
+from ..queries import CallsAfter, EditsOf
+from ..queries_backend import TopicsAfter, UsersAfter
 from ..records import Message, Topic, User
 from . import rows
 from .statements import Statements

@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 
 from ..audit import AuditEntry
-from ..changes import PurgeAudit, PutAudit
-from ..queries import AuditBefore
+from ..changes_backend import PurgeAudit, PutAudit
+from ..queries_backend import AuditBefore
 from .tables import Tables
 
 

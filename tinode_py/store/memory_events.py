@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from ..changes import PurgeEvents, PutOffline, PutOnline
-from ..queries import EventsAfter, OnlineAfter
+from ..changes_backend import PurgeEvents, PutOffline, PutOnline
+from ..queries_backend import EventsAfter, OnlineAfter
 from ..records import Event, EventPage
 from .tables import Tables
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..changes import PutKey
-from ..queries import KeyById, KeysAfter
+from ..changes_backend import PutKey
+from ..queries_backend import KeyById, KeysAfter
 from ..records import ApiKey
 from .tables import Tables
 

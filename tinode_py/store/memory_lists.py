@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from ..ids import channel_of
-from ..queries import CallsAfter, EditsOf, TopicsAfter, UsersAfter
+from ..queries import CallsAfter, EditsOf
+from ..queries_backend import TopicsAfter, UsersAfter
 from ..records import Message, State, Topic, User
 from .tables import Tables
 

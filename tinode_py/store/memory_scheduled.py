@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..changes import DropScheduled, PutScheduled
-from ..queries import DueScheduled, ScheduledAfter
+from ..changes_backend import DropScheduled, PutScheduled
+from ..queries_backend import DueScheduled, ScheduledAfter
 from ..records import Scheduled
 from .tables import Tables
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..changes import PutSecret, PutSetting
-from ..queries import StoredSettings
+from ..changes_backend import PutSecret, PutSetting
+from ..queries_backend import StoredSettings
 from .tables import Tables
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..changes import PutRetention
-from ..queries import OldestIn, RetentionOf, RetentionsAfter
+from ..queries import OldestIn, RetentionOf
+from ..queries_backend import RetentionsAfter
 from .rows import upsert
 from .statements import Statements
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..changes import Batch, PutSecret
-from ..queries import SecretNamed
+from ..changes import Batch
+from ..changes_backend import PutSecret
+from ..queries_backend import SecretNamed
 from .base import Store
 
 TOKEN_KEY = "token_key"  # signs tokens

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..changes import PutSetting
-from ..queries import StoredSettings
+from ..changes_backend import PutSetting
+from ..queries_backend import StoredSettings
 from .rows import upsert
 from .statements import Statements
 

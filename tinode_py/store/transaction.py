@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..changes import AppendMessage, Batch, Committed, Outcome, PutOnline, SetMarks
+from ..changes import AppendMessage, Batch, Committed, Outcome, SetMarks
+from ..changes_backend import PutOnline
 from ..errors import StoreError
 from .apply import BatchRefused, apply
 from .events import last_event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..changes import (
+from ..changes_backend import (
     DEAD_KEPT,
     DropDeadLetter,
     DropWebhook,
@@ -12,7 +12,7 @@ from ..changes import (
     PutDeadLetter,
     PutWebhook,
 )
-from ..queries import DeadCount, DeadLettersOf, WebhooksAfter
+from ..queries_backend import DeadCount, DeadLettersOf, WebhooksAfter
 from ..records import DeadLetter, Webhook
 from .rows import encoded, upsert
 from .statements import Row, Statements

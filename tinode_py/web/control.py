@@ -30,7 +30,8 @@ from starlette.routing import BaseRoute, Route
 
 from ..access import Level
 from ..audit import AuditEntry, Door, command_door
-from ..changes import Batch, PutAudit, PutLogin
+from ..changes import Batch, PutLogin
+from ..changes_backend import PutAudit
 from ..config import Settings
 from ..errors import Refused
 from ..live.everywhere import LiveSession

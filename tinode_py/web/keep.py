@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..audit import AuditEntry
-from ..changes import Batch, PutAudit, PutRetention
+from ..changes import Batch, PutRetention
+from ..changes_backend import PutAudit
 from ..errors import StoreError
 from ..live.hub import Hub
 from ..queries import TopicByName

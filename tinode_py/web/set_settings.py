@@ -14,7 +14,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..audit import Action, AuditEntry
-from ..changes import Change, PutAudit
+from ..changes import Change
+from ..changes_backend import PutAudit
 from ..config import ConfigError
 from ..errors import StoreError
 from ..live.standing import Overtaken, Standing

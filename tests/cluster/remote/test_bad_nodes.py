@@ -22,7 +22,8 @@ from tinode_py.cluster.remote import greeting, words
 from tinode_py.cluster.remote.runs import SPAN, WINDOW
 from tinode_py.cluster.strangers import IN_TIME, MOST
 from tinode_py.errors import StoreError
-from tinode_py.queries import EventsAfter, UserById
+from tinode_py.queries import UserById
+from tinode_py.queries_backend import EventsAfter
 from tinode_py.store.coordination import Member
 
 

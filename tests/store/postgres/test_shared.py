@@ -34,7 +34,8 @@ from tinode_py.changes import (
     Stale,
 )
 from tinode_py.errors import StoreError
-from tinode_py.queries import EventsAfter, InboxOf
+from tinode_py.queries import InboxOf
+from tinode_py.queries_backend import EventsAfter
 from tinode_py.store.postgres.address import Address
 from tinode_py.store.postgres.claim import TakenError
 from tinode_py.store.postgres.store import PostgresStore, open_postgres

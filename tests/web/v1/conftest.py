@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from tinode_py.auth.keys import SCOPES, WantedKey, make_key
-from tinode_py.changes import Batch, PutKey
+from tinode_py.changes import Batch
+from tinode_py.changes_backend import PutKey
 from tinode_py.client.client import Client
 from tinode_py.client.codec import Packet
 from tinode_py.testing import RunningServer, running_server

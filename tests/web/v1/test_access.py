@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from tests.web.v1.conftest import key_for
-from tinode_py.queries import KeyById
+from tinode_py.queries_backend import KeyById
 from tinode_py.web.v1.rates import MOST, Rates
 
 

@@ -13,8 +13,9 @@ import trio.testing
 
 from tests.web.v1.conftest import Api, key_for
 from tests.web.v1.streams import streaming
-from tinode_py.changes import Batch, PurgeEvents, PutKey
-from tinode_py.queries import EventsAfter, KeysAfter
+from tinode_py.changes import Batch
+from tinode_py.changes_backend import PurgeEvents, PutKey
+from tinode_py.queries_backend import EventsAfter, KeysAfter
 from tinode_py.testing import RunningServer, running_server
 
 SOON = 30  # seconds

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ... import audit, changes, queries, records
+from ... import audit, changes, changes_backend, queries, queries_backend, records
 from ...access import Level
 from ...changes import Change, Committed, Conflict, Stale
 from ...store.coordination import Member
@@ -161,10 +161,10 @@ Request = Fetch | Commit | Join | Beat | Fence | Bury | Claim | Release | Give |
 Answer = Found | Done | Failed
 
 
-def _classes(module: ModuleType, base: type = object) -> dict[str, type]:
-    prefix = module.__name__.split(".")[1]
+def _classes(prefix: str, *modules: ModuleType, base: type = object) -> dict[str, type]:
     return {
         f"{prefix}.{name}": cls
+        for module in modules
         for name, cls in inspect.getmembers(module, inspect.isclass)
         if cls.__module__ == module.__name__ and issubclass(cls, base) and cls is not base
     }
@@ -174,10 +174,10 @@ _MESSAGES = (*Request.__args__, *Answer.__args__, Hello, Settled, Welcome, Unwel
 _SHAPES = Shapes(
     {
         **{cls.__name__: cls for cls in _MESSAGES},
-        **_classes(changes),
-        **_classes(queries, queries.Query),
-        **_classes(records),
-        **_classes(audit),
+        **_classes("changes", changes, changes_backend),
+        **_classes("queries", queries, queries_backend, base=queries.Query),
+        **_classes("records", records),
+        **_classes("audit", audit),
         "access.Level": Level,
         "coordination.Member": Member,
     }

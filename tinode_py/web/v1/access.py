@@ -22,7 +22,7 @@ from ...audit import Actor, Door
 from ...auth.keys import PREFIX, SCOPES, fits, id_of
 from ...errors import Refused
 from ...live.entrance import Entrance
-from ...queries import KeyById
+from ...queries_backend import KeyById
 from ...records import ApiKey, Topic, User
 from ...store.base import Store
 from .operation import OWN

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from ...audit import AuditEntry
-from ...queries import AuditBefore
+from ...queries_backend import AuditBefore
 from ...settings.keys import MAX_NUMBER
 from ...wire.times import time_text
 from .backend import Call, Handler

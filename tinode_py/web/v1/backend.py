@@ -10,7 +10,7 @@ import msgspec
 from starlette.requests import Request
 
 from ...audit import Action, AuditEntry, command_door
-from ...changes import PutAudit
+from ...changes_backend import PutAudit
 from ...config import Settings
 from ...live.entrance import Entrance
 from ...live.events import Events

@@ -8,10 +8,11 @@ import trio
 from starlette.requests import Request
 
 from ...auth.keys import SCOPES
-from ...changes import Batch, DropScheduled
+from ...changes import Batch
+from ...changes_backend import DropScheduled
 from ...errors import Refused, StoreError
 from ...live.complaints import Outage
-from ...queries import DueScheduled, KeyById
+from ...queries_backend import DueScheduled, KeyById
 from ...records import Scheduled
 from .access import Caller
 from .backend import Backend, Call

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import attrs
 
 from ...auth.keys import WantedKey, make_key, rotated
-from ...changes import Batch, Conflict, PutKey
+from ...changes import Batch, Conflict
+from ...changes_backend import PutKey
 from ...core.hello import VERSION
-from ...queries import KeyById, KeysAfter
+from ...queries_backend import KeyById, KeysAfter
 from ...records import ApiKey
 from ...wire.times import time_text
 from .backend import Call, Handler

@@ -8,8 +8,9 @@ import attrs
 import msgspec
 
 from ... import ids
-from ...changes import Batch, Conflict, DropScheduled, PutScheduled
-from ...queries import ScheduledAfter
+from ...changes import Batch, Conflict
+from ...changes_backend import DropScheduled, PutScheduled
+from ...queries_backend import ScheduledAfter
 from ...records import Scheduled
 from ...wire.times import parse_time, time_text
 from .backend import Call, Handler

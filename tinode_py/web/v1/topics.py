@@ -13,7 +13,8 @@ from ...core.me import readable
 from ...errors import Refused
 from ...live.asking import NAME, Answers, Asker, ask, set_publish
 from ...live.routing import new_group
-from ...queries import ContactsOf, MembersOf, SubscriptionOf, TopicByName, TopicsAfter, UserById
+from ...queries import ContactsOf, MembersOf, SubscriptionOf, TopicByName, UserById
+from ...queries_backend import TopicsAfter
 from ...records import Contact, Subscription, Topic
 from ...wire.client_packets import Del, Request, Set, Sub
 from ...wire.client_parts import SetDesc, SetQuery, SetSub

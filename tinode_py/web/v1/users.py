@@ -14,7 +14,8 @@ from ...core import account, tags
 from ...core.find import search
 from ...errors import Refused
 from ...live.asking import NAME, Asker, ask
-from ...queries import LoginByName, LoginsOf, UserById, UsersAfter
+from ...queries import LoginByName, LoginsOf, UserById
+from ...queries_backend import UsersAfter
 from ...records import Login, User
 from ...wire.client_packets import Acc, Del, Set
 from ...wire.client_parts import SetDesc

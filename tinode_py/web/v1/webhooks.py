@@ -18,7 +18,7 @@ from ...hooks.post import HookError
 from ...live.events import WEBHOOKS
 from ...live.webhooks import Busy, Told, TooMany, Webhooks
 from ...outbound.address import address_of
-from ...queries import DeadLettersOf
+from ...queries_backend import DeadLettersOf
 from ...records import Webhook
 from ...wire.times import time_text
 from . import shape_events as shape

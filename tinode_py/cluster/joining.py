@@ -138,6 +138,8 @@ async def joining(
             door.secret = await shared_secret(store, CLUSTER_KEY, random_bytes(KEY_LENGTH))
         except StoreError as error:
             raise ConfigError("cluster.listen", str(error)) from error
+        if isinstance(store, RemoteStore):
+            store.on_new_owner(cluster.doubt)
         nursery = await stack.enter_async_context(trio.open_nursery())
         if isinstance(store, OwnedStore):
             assert isinstance(coordination, MemoryCoordination)

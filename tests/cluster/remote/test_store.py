@@ -199,9 +199,14 @@ async def test_nobody_waits_longer_than_a_lease_for_what_is_in_doubt(
 
 
 async def test_the_owner_is_started_anew(autojump_clock: Clock) -> None:
-    """Nobody knows what became of a commit, and nobody is a member any more."""
+    """Nobody knows what became of a commit, and nobody is a member any more, which is said."""
     async with two() as it:
+        told: list[float] = []
+        it.remote.on_new_owner(lambda: told.append(trio.current_time()))
+        await it.place.cut()
+        await is_back(it)
         await people(it.remote)
+        assert told == [], "it is the same"
         it.gated.after = trio.Event()
         shared = MemoryCoordination(trio.current_time)
         async with it.place.owned(FencedStore(it.store, shared, 0), shared, seed=9):
@@ -209,6 +214,8 @@ async def test_the_owner_is_started_anew(autojump_clock: Clock) -> None:
                 await it.place.cut()
             assert isinstance(found[0], StoreAway)
             assert "not known whether" in str(found[0])
+            await is_back(it)
+            assert len(told) == 1
             with pytest.raises(Fenced):
                 await it.remote.beat(it.id, load=0, draining=False)
             with pytest.raises(Fenced):

@@ -55,7 +55,11 @@ class _Asked:
 
 
 class Line:
-    """One run of a program, for the owner. `lease` in seconds, `queue` in bytes that may wait."""
+    """One run of a program, for the owner. `lease` in seconds, `queue` in bytes that may wait.
+
+    `on_new_owner` is called when there is a connection to an owner that was started anew: nobody is
+    a member there.
+    """
 
     def __init__(
         self,
@@ -71,7 +75,9 @@ class Line:
         self._random_bytes = random_bytes
         self._run = random_bytes(16)
         self._terms = Terms(ping=lease / 5, silence=lease, queue=queue)
+        self.on_new_owner: Callable[[], None] = lambda: None
         self._owner = b""
+        self._is_new = False  # the owner
         self._peer: Peer | None = None
         self._why = "there is no connection yet"
         self._lost_at = 0.0
@@ -150,6 +156,8 @@ class Line:
         self._peer = peer
         self._task_status.started()
         self._task_status = trio.TASK_STATUS_IGNORED
+        if self._is_new:
+            self.on_new_owner()
 
     async def received(self, peer: Peer, answer: Found | Done | Failed | Unread) -> None:
         if answer.no > self._last:
@@ -219,6 +227,7 @@ class Line:
             self._fail(f"{self._why}: nothing was changed", commits=True)
         else:
             self._fail(f"{self._why}, the owner is another: {_IN_DOUBT}", commits=True)
+        self._is_new = self._owner not in (b"", welcome.owner)
         self._owner = welcome.owner
         log.info("%s: there is a connection to the store", self._way.shown)
 
@@ -235,7 +244,7 @@ class Line:
         self._fail(f"{self._why}: {_IN_DOUBT}", commits=True)
 
     async def _next(self) -> tuple[trio.abc.Stream, Welcome]:
-        least, most = self._terms.ping / 10, self._terms.ping
+        least, most = self._terms.ping / 10, self._terms.ping / 2
         pause = least
         while True:
             chance = self._random_bytes(1)[0] / 255

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeVar
 
 import trio
@@ -31,6 +31,10 @@ class RemoteStore:
     def serve_as(self, node: int) -> None:
         """Commits are those of `node` from now on."""
         self._node = node
+
+    def on_new_owner(self, call: Callable[[], None]) -> None:
+        """Call this when the owner was started anew, and so has no members."""
+        self._line.on_new_owner = call
 
     async def fetch(self, query: Query[T]) -> T:
         """Answer from the latest commit. Sleeps."""

@@ -13,9 +13,9 @@ import trio
 from ..changes import Batch, Committed, Outcome
 from ..queries import Query
 from .base import Statistics
-from .memory_apply import Refused, apply
+from .memory_apply import apply
 from .memory_read import answer
-from .tables import Tables
+from .tables import Refused, Tables
 
 T = TypeVar("T")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from ..audit import AuditEntry
+from ..changes import Outcome
 from ..records import (
     ApiKey,
     Credential,
@@ -30,6 +31,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _Undo = list[Callable[[], object]]
+
+
+class Refused(Exception):
+    """The batch must be undone and answered with `outcome`."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
 
 
 class Table(Generic[K, V]):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.live.sockets import small_sockets, taken
 from tinode_py.live.outbox import OutletTerms, SocketOutbox
 
 
@@ -21,16 +21,6 @@ class Wire:
     nursery: trio.Nursery
     peer: Any
     slow: list[str]
-
-
-def small_sockets() -> tuple[trio.SocketStream, socket.socket]:
-    """A pair of connected sockets that hold a few kilobytes."""
-    ours, theirs = socket.socketpair()
-    for end in (ours, theirs):
-        end.setblocking(False)
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    return trio.SocketStream(trio.socket.from_stdlib_socket(ours)), theirs
 
 
 @asynccontextmanager
@@ -59,17 +49,6 @@ def wire(stream: Any, nursery: trio.Nursery, peer: Any, limit: int) -> Wire:
     slow: list[str] = []
     outbox = SocketOutbox(stream, OutletTerms(nursery, limit, 10, 5, slow.append))
     return Wire(outbox, nursery, peer, slow)
-
-
-def taken(peer: socket.socket) -> bytes:
-    """All that has arrived."""
-    parts = []
-    try:
-        while part := peer.recv(65_536):
-            parts.append(part)
-    except BlockingIOError:
-        pass
-    return b"".join(parts)
 
 
 async def test_a_frame_is_on_its_way_before_push_returns():

@@ -8,64 +8,19 @@ were last set. Who makes a request dearer on purpose raises the bar, and says wh
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import attrs
 import httpx
 import pytest
 
 from tests.live.parts import bare_client
+from tests.live.steps import cost
 from tinode_py.auth.keys import WantedKey, make_key
 from tinode_py.changes import Batch
 from tinode_py.changes_backend import PutKey
 from tinode_py.client import Client
 from tinode_py.testing import RunningServer, running_server
-
-ROOT = str(Path(sys.modules["tinode_py"].__path__[0])) + "/"
-ASIDE = tuple(ROOT + part for part in ("client/", "testing/"))
-MADE = "<attrs generated methods tinode_py."
-ASIDE_MADE = tuple(MADE + part for part in ("client", "testing"))
-TIMES, ROUNDS = 4, 10
-
-
-@attrs.define
-class Steps:
-    count: int = 0
-
-    def profile(self, frame: FrameType, event: str, arg: Any) -> None:
-        # Comprehensions are functions only in older Pythons.
-        if event == "call" and not frame.f_code.co_name.startswith("<"):
-            file = frame.f_code.co_filename
-            if file.startswith((ROOT, MADE)) and not file.startswith((*ASIDE, *ASIDE_MADE)):
-                self.count += 1
-
-
-@contextmanager
-def counted() -> Iterator[Steps]:
-    steps, before = Steps(), sys.getprofile()
-    sys.setprofile(steps.profile)
-    try:
-        yield steps
-    finally:
-        sys.setprofile(before)
-
-
-async def cost(work: Callable[[], Awaitable[Any]], rounds: int = ROUNDS) -> float:
-    """Steps of one request: the least average of several rounds of some."""
-    await work()
-    return min([await _average(work) for _ in range(rounds)])
-
-
-async def _average(work: Callable[[], Awaitable[Any]]) -> float:
-    with counted() as steps:
-        for _ in range(TIMES):
-            await work()
-    return steps.count / TIMES
 
 
 @pytest.fixture

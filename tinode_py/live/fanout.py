@@ -6,7 +6,7 @@ whether they read it as a channel. The table of links is changed by the topic's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 import attrs
@@ -20,7 +20,9 @@ from ..core.state import Attachments, TopicState
 from ..records import Message
 from ..wire.codec import Form
 from ..wire.server_packets import Pres
+from .lines import FEW, Bundle
 from .link import Link
+from .outbox import bundle, number_of
 from .outpost import Outposts
 
 
@@ -30,6 +32,31 @@ class View(msgspec.Struct, frozen=True):
     address: str
     reader: bool
     form: Form
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Sessions that see a topic alike; never changed, another one takes its place."""
+
+    view: View
+    links: list[Link]
+    bundle: Bundle | None  # where they are many
+
+    @classmethod
+    def of(cls, view: View, links: list[Link]) -> Group:
+        outlets = [link.outlet for link in links] if len(links) > FEW else []
+        return cls(view, links, bundle(outlets))
+
+    def write(
+        self, frame: bytes, first: int, last: int, apart: Collection[Link]
+    ) -> Sequence[tuple[int, int]]:
+        """Send a frame to the links `first` to `last - 1`, but for those `apart`, if that can be
+        done at once. The places of all others, who are served by their outlets then, and how many
+        bytes they have already.
+        """
+        if self.bundle is None:
+            return [(place, 0) for place in range(first, min(last, len(self.links)))]
+        numbers = {number_of(link.outlet) for link in apart}
+        return self.bundle.write(frame, first, last, numbers)
 
 
 class Bystander(msgspec.Struct, frozen=True):
@@ -75,7 +102,7 @@ class FanOut:
         self._members = members
         self.is_kept = members is not None  # anybody else could read the messages, or later
         self._stamp = (-1, -1)
-        self._groups: list[tuple[View, list[Link]]] = []
+        self._groups: list[Group] = []
         self.outposts = Outposts(state.name)
         self._bystander_stamp = (-1, -1, -1)
         self._bystanders: list[Bystander] = []
@@ -83,7 +110,7 @@ class FanOut:
         self._addressee_stamp = (-1, -1)
         self._addressees: tuple[Addressee, ...] = ()
 
-    def groups(self) -> list[tuple[View, list[Link]]]:
+    def groups(self) -> list[Group]:
         """Sessions that may read, by view; made anew when a mode or the table has changed."""
         state = self._state
         stamp = (state.version, state.attached.version)
@@ -105,7 +132,7 @@ class FanOut:
                     found.setdefault(view, []).append(link)
                 else:
                     far.setdefault((id(link.station), view), {})[link.sid] = link
-        self._groups = list(found.items())
+        self._groups = [Group.of(view, links) for view, links in found.items()]
         if far or self.outposts:
             self.outposts.become(far)
 

@@ -7,6 +7,7 @@ is not known here, except that a close frame is the last.
   without a task switch. What the socket does not take is queued, and a flush task, there only
   while it is needed, joins what waits and ends when the queue is empty. Streams without a
   usable descriptor (TLS, in memory) always take that second way.
+- While nothing waits, others may write finished frames past it, by its line (`lines.py`).
 - A frame is written whole or the connection is reset: nothing is ever sent after half a frame.
 - Over `limit` bytes, or without progress for `stall` seconds, the reader is *slow*: `on_slow`
   is told and the socket is reset. There is no way to tell the peer: its buffers are full. One
@@ -19,13 +20,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import attrs
 import trio
 
 from ..wire.frames import close_frame
+from .lines import NO_LINE, Bundle, Line, Lines
 from .sockets import reset, socket_of
 
 JOINED = 65_536  # bytes of waiting frames that share one write
@@ -94,6 +96,7 @@ class OutletTerms:
     stall: float  # seconds without progress
     linger: float  # seconds for the peer to answer our close
     on_slow: Callable[[SlowBy], None]
+    lines: Lines = attrs.field(factory=Lines)
 
 
 class SocketOutbox:
@@ -104,8 +107,8 @@ class SocketOutbox:
     """
 
     __slots__ = (
-        "_direct", "_emptied", "_fd", "_flusher", "_open", "_queue", "_queued", "_stream",
-        "_terms", "hung_up", "scope",
+        "_direct", "_emptied", "_fd", "_flusher", "_number", "_open", "_queue", "_queued",
+        "_stream", "_terms", "hung_up", "scope",
     )  # fmt: skip
 
     def __init__(self, stream: trio.abc.SendStream, terms: OutletTerms) -> None:
@@ -120,7 +123,8 @@ class SocketOutbox:
         self.hung_up = False
         sock = socket_of(stream) if isinstance(stream, trio.SocketStream) else None
         self._fd = -1 if sock is None else sock.fileno()
-        self._direct = self._fd != -1  # nothing waits, and there is a descriptor
+        self._number = terms.lines.number()
+        self._set_direct(self._fd != -1)
 
     @property
     def closed(self) -> bool:
@@ -129,6 +133,23 @@ class SocketOutbox:
     @property
     def queued(self) -> int:
         return self._queued
+
+    @property
+    def line(self) -> Line:
+        """By which bundles write, past `push`, while nothing waits."""
+        return NO_LINE if self._fd == -1 else (self._fd, self._number)
+
+    @property
+    def lines(self) -> Lines:
+        """Those of its server."""
+        return self._terms.lines
+
+    def _set_direct(self, direct: bool) -> None:
+        """Whether there is a descriptor that may be written to at once: nothing waits."""
+        self._direct = direct
+        if self._fd != -1:
+            change = self._terms.lines.open if direct else self._terms.lines.close
+            change((self._fd, self._number))
 
     def push(self, frame: bytes) -> None:
         if self._direct:
@@ -149,7 +170,8 @@ class SocketOutbox:
         if not self._open:
             return
         self.push(frame)
-        self._open = self._direct = False
+        self._open = False
+        self._set_direct(False)
         self._end_within(self._terms.linger)
 
     def finish(self, code: int = 1000, reason: str = "") -> None:
@@ -158,7 +180,8 @@ class SocketOutbox:
     def hang_up(self) -> None:
         if not self._open:
             return
-        self._open = self._direct = False
+        self._open = False
+        self._set_direct(False)
         self.hung_up = True
         self._start_flush()
 
@@ -169,7 +192,8 @@ class SocketOutbox:
 
     def detach(self) -> None:
         """Drop what is queued and touch the connection no more; it is left as it is."""
-        self._open = self._direct = False
+        self._open = False
+        self._set_direct(False)
         self._queue.clear()
         self._queued = 0
         if self._flusher is not None:
@@ -206,7 +230,7 @@ class SocketOutbox:
         self.scope.deadline = min(self.scope.deadline, trio.current_time() + seconds)
 
     def _wait(self, frame: bytes, sent: int) -> None:
-        self._direct = False
+        self._set_direct(False)
         # One answer that is longer than the limit by itself is taken while little waits.
         limit = self._terms.limit
         most = limit + (len(frame) if len(frame) > limit else 0)
@@ -245,7 +269,7 @@ class SocketOutbox:
             raise
         finally:
             self._flusher = None
-            self._direct = self._open and self._fd != -1
+            self._set_direct(self._open and self._fd != -1)
             if self._emptied is not None:
                 self._emptied.set()
                 self._emptied = None
@@ -280,3 +304,20 @@ class SocketOutbox:
             del self._queue[0]
         else:
             self._queue[0] = memoryview(waiting)[count:]
+
+
+def bundle(outlets: Sequence[Outlet]) -> Bundle | None:
+    """The lines of some outlets of one server; None if there are none of websockets."""
+    first = next((it for it in outlets if isinstance(it, SocketOutbox)), None)
+    if first is None:
+        return None
+    return Bundle(first.lines, [_line_of(outlet) for outlet in outlets])
+
+
+def number_of(outlet: Outlet) -> int:
+    """By which bundles know it; nobody's, if they do not write to it."""
+    return _line_of(outlet)[1]
+
+
+def _line_of(outlet: Outlet) -> Line:
+    return outlet.line if isinstance(outlet, SocketOutbox) else NO_LINE

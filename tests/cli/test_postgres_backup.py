@@ -14,7 +14,7 @@ import pytest
 import trio
 import trio.lowlevel
 
-from tests.cli.test_db import badly, do, well
+from tests.cli.talked import badly, do, well
 from tests.postgres import Cluster
 from tests.store.made import ANN, GROUP, append, people, put
 from tinode_py import changes as c

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import trio
 
+from tests.web.files import Site, opened
 from tests.web.parts import NewWorld, World, make_world
 
 
@@ -26,3 +27,10 @@ async def served(
 def serving() -> NewWorld:
     """`async with serving(limits={…}) as world`."""
     return served
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """A server with its files, as Alice uses it."""
+    async with opened() as site:
+        yield site

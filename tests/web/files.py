@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,12 +14,16 @@ import trio
 
 from tests.web.parts import KEY, Reader, request
 from tinode_py.client import Client
-from tinode_py.testing import RunningServer
+from tinode_py.testing import RunningServer, running_server
 
 UP, DOWN = "/v0/file/u/", "/v0/file/s/"
 BOUNDARY = "XbOuNdArYx"
 TEXT = b"All work and no play makes Jack a dull boy. " * 20
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+REQUIRED = (401, "authentication required")
+FAILED = (401, "authentication failed")
+MALFORMED = (400, "malformed")
+NO_KEY = (403, "valid API key required")
 
 
 @attrs.frozen
@@ -154,3 +159,10 @@ async def _send(stream: trio.abc.SendStream, sent: bytes) -> None:
 
 def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+@contextlib.asynccontextmanager
+async def opened(**settings: Any) -> AsyncIterator[Site]:
+    """A server with these settings, as Alice uses it."""
+    async with running_server(**settings) as server:
+        yield Site(server, await server.user("alice"))

@@ -200,3 +200,12 @@ async def upgraded(stream: trio.abc.Stream, **more: Any) -> Reader:
     status, headers = await reader.head()
     assert status == 101, (status, headers)
     return reader
+
+
+async def ask(world: World, data: bytes) -> tuple[int, dict[str, str], bytes]:
+    """The answer to one request on a connection of its own."""
+    client = world.connect()
+    await client.send_all(data)
+    answer = await Reader(client).answer()
+    await client.aclose()
+    return answer

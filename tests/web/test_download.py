@@ -5,16 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.web.files import DOWN, NOTE, PNG, TEXT, WITH_KEY, Site, b64
-from tinode_py.testing import password_of, running_server
+from tinode_py.testing import password_of
 
 REQUIRED = (401, "authentication required")
 MISSING = (404, "not found")
-
-
-@pytest.fixture
-async def site():
-    async with running_server() as server:
-        yield Site(server, await server.user("alice"))
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import trio
 from trio.testing import MockClock as Clock
@@ -50,6 +52,22 @@ async def test_the_end_of_a_node_is_seen_at_once(autojump_clock: Clock, network:
     assert a.heard.told == [("connected", 2), ("lost", "it closed the connection")]
     await settle(10)
     assert a.links.peers == {}
+
+
+@pytest.mark.parametrize("draining", [True, False])
+async def test_only_a_node_that_did_not_say_that_it_ends_is_missed(
+    autojump_clock: Clock, network: Network, caplog: pytest.LogCaptureFixture, draining: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    network.start(1, ending={2} if draining else set())
+    b = network.start(2)
+    network.know()
+    await settle()
+    network.stop(b)
+    await settle(1)
+    for text in ("lost the link to node 2: it closed the connection", "no link to node 2 (n2"):
+        (said,) = [it for it in caplog.records if it.getMessage().startswith(text)]
+        assert said.levelno == (logging.INFO if draining else logging.WARNING)
 
 
 @pytest.mark.parametrize("ended", [1, 2])

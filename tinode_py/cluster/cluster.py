@@ -141,6 +141,7 @@ class Cluster:
         self.membership.draining = True
         self.membership.look()  # and say so
         if self.node is not None:
+            self.node.tell_ending()
             self.node.jobs.let_go()
 
     async def hand_over(self) -> None:

@@ -72,6 +72,7 @@ class Door:
             queue=cluster.queue,
             bury=node.membership.bury,
             address=self.address,
+            ending=node.membership.ending,
         )
         self.begun.set()
         return self._links

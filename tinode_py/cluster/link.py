@@ -10,7 +10,7 @@ What a connection does is said in `peer`, how both sides know each other in `han
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable
 from typing import Any
 
 import attrs
@@ -58,7 +58,8 @@ class Links:
     `connect` opens a stream to the address of a member; OSError or BrokenResourceError if it
     cannot. `secret` is the cluster's, `lease` in seconds, `queue` in bytes for each peer. `signs`
     are those of life in a lease. `bury` is asked to see to a node that seems to have ended;
-    whether it is no member now. `address` is where others reach this one.
+    whether it is no member now. `address` is where others reach this one. In `ending` are those
+    whose end is no surprise, as of now.
     """
 
     def __init__(
@@ -74,10 +75,12 @@ class Links:
         signs: int = 5,
         bury: Callable[[int], Awaitable[bool]] | None = None,
         address: str = "",
+        ending: Container[int] = frozenset(),
     ) -> None:
         self.me = me
         self._credentials = Credentials(me, secret, random_bytes)
         self._connect = connect
+        self._ending = ending
         self._table = _Table(handler)
         self._terms = Terms(ping=lease / signs, silence=lease, queue=queue)
         self._members: dict[int, Member] = {}
@@ -186,7 +189,7 @@ class Links:
 
     def _no_link(self, member: Member, why: str) -> None:
         text = f"no link to node {member.id} ({member.name}, {member.address}): {why}"
-        self._complaints.say(("no link", member.id, why), text)
+        self._complaints.say(("no link", member.id, why), text, self._level(member.id))
 
     # --- accepting -----------------------------------------------------------------------
 
@@ -217,6 +220,14 @@ class Links:
             return
         peer = Peer(them, self._terms, version=version)
         await peer.run(stream, self._table)
-        self._complaints.say(("lost", them), f"lost the link to node {them}: {peer.reason}")
-        if self._nursery is not None and self._lookout and self._is_member(them):
+        if self._nursery is None:
+            return
+        text = f"lost the link to node {them}: {peer.reason}"
+        self._complaints.say(("lost", them), text, self._level(them))
+        if self._lookout and self._is_member(them):
             self._nursery.start_soon(self._lookout.look, them)
+
+    def _level(self, them: int) -> int:
+        """How bad it is to have no link to a node."""
+        is_missed = them in self._members and them not in self._ending
+        return logging.WARNING if is_missed else logging.INFO

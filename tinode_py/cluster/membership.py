@@ -42,6 +42,7 @@ class Membership:
     _due: float = float("inf")  # when the silence of some node will be over
     _wanted: trio.Event = attrs.field(factory=trio.Event)  # a beat, at once
     others: tuple[int, ...] | None = None  # as of the last beat
+    ending: set[int] = attrs.field(factory=set)  # of them, as they have said themselves
 
     def holds(self) -> bool:
         """Whether nobody can have fenced this node: its last beat is younger than the lease."""
@@ -70,7 +71,8 @@ class Membership:
             log.debug("node %s cannot be buried: %s", node, error)
             return False
         if gone and node in (self.others or ()):
-            log.warning("node %s has ended: it is no member any more", node)
+            level = logging.INFO if node in self.ending else logging.WARNING
+            log.log(level, "node %s has ended: it is no member any more", node)
             self.look()
         return gone
 
@@ -123,6 +125,8 @@ class Membership:
 
     def _see(self, others: list[Member]) -> None:
         ids = tuple(member.id for member in others)
+        self.ending.intersection_update(ids)
+        self.ending.update(it.id for it in others if it.draining)
         self.seen(tuple(others))
         if ids != self.others:
             log.info("the cluster has these other nodes: %s", _listed(others))

@@ -41,6 +41,7 @@ from .serving import Serving
 log = logging.getLogger(__name__)
 
 NAMES = 2000  # in one message
+ENDING = "ending"  # no question: the node will end, and nobody need wonder
 
 
 @attrs.define(eq=False)
@@ -136,6 +137,10 @@ class Node:
         """Something was committed here."""
         self.others.mention(protocol.News())
 
+    def tell_ending(self) -> None:
+        """The node will end. Those of a version that does not know the word do without it."""
+        self.others.mention(protocol.Call(0, ENDING, {}))
+
     def tell_reread(self) -> None:
         """Settings made at run time have changed here."""
         self.others.tell(protocol.Reread())
@@ -228,6 +233,8 @@ class Node:
             message = protocol.Loaded(tuple(call.arguments["topics"]))
             self.book.take(other.peer.id, message)
             other.tell(protocol.Result(call.no))
+        elif call.name == ENDING:
+            self.membership.ending.add(other.peer.id)
         elif self.hub.closing:
             other.tell(protocol.Fault(call.no, UNAVAILABLE.code, UNAVAILABLE.text))
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -247,6 +248,24 @@ async def test_whoever_joins_again_is_no_member_as_what_he_was(autojump_clock: C
         assert again > it.id
         assert [member.id for member in it.shared.members()] == [again]
         assert await it.remote.claim(again, ["x"]) == {"x": again}
+
+
+@pytest.mark.parametrize("end", ["left", "drains", "lost"])
+async def test_only_a_node_that_did_not_say_that_it_ends_is_missed(
+    autojump_clock: Clock, caplog: pytest.LogCaptureFixture, end: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with two() as it:
+        if end == "left":
+            await it.remote.leave(it.id)
+        elif end == "drains":
+            await it.remote.beat(it.id, load=0, draining=True)
+        await it.place.cut()
+        await trio.sleep(0.1)
+    (said,) = [line for line in caplog.records if "has no store any more" in line.getMessage()]
+    assert said.levelno == (logging.WARNING if end == "lost" else logging.INFO)
+    (said,) = [line for line in caplog.records if "lost the connection to" in line.getMessage()]
+    assert said.levelno == (logging.INFO if end == "left" else logging.WARNING)
 
 
 async def test_who_cancels_gets_nothing_and_does_no_harm(autojump_clock: Clock) -> None:

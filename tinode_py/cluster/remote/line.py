@@ -81,6 +81,7 @@ class Line:
         self._peer: Peer | None = None
         self._why = "there is no connection yet"
         self._lost_at = 0.0
+        self.has_left = False  # the cluster: it may lose the connection
         self._last = 0
         self._asked: dict[int, _Asked] = {}  # in the order of their numbers
         self._commits: dict[int, None] = {}  # of these, likewise
@@ -215,7 +216,8 @@ class Line:
             peer = Peer(0, self._terms, Words(Answer))
             await peer.run(stream, self)
             text = f"{self._way.shown}: lost the connection to the store: {peer.reason}"
-            self._complaints.say(("lost", peer.reason), text)
+            level = logging.INFO if self.has_left else logging.WARNING
+            self._complaints.say(("lost", peer.reason), text, level)
         finally:
             await trio.aclose_forcefully(stream)
 

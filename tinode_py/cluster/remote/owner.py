@@ -209,7 +209,13 @@ class Owner:
             if self.coordination.is_member(run.node):
                 gone.add(run.node)
         who = f"node {run.node}" if run.node else "a node that has not joined"
-        self._complaints.say(("lost", run.id), f"{who} has no store any more: {peer.reason}")
+        text = f"{who} has no store any more: {peer.reason}"
+        level = logging.INFO if run.node and self._is_leaving(run.node) else logging.WARNING
+        self._complaints.say(("lost", run.id), text, level)
+
+    def _is_leaving(self, node: int) -> bool:
+        """Whether it has left, or is about to."""
+        return all(it.id != node or it.draining for it in self.coordination.members())
 
     # --- what lives on when a connection is over --------------------------------------------
 

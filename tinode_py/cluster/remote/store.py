@@ -64,6 +64,7 @@ class RemoteStore:
 
     async def join(self, name: str, address: str, url: str) -> int:
         number: int = await self._line.ask(lambda no: Join(no, name, address, url))
+        self._line.has_left = False
         return number
 
     async def beat(self, node: int, *, load: int, draining: bool) -> tuple[Member, ...]:
@@ -91,6 +92,7 @@ class RemoteStore:
 
     async def leave(self, node: int) -> None:
         await self._line.ask(lambda no: Leave(no, node))
+        self._line.has_left = True
 
 
 @contextlib.asynccontextmanager

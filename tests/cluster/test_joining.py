@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tinode_py.cluster.cluster import Cluster, Place
+from tinode_py.cluster.cluster import LEAVING, Cluster, Place, joined
 from tinode_py.errors import StoreError
 from tinode_py.store.coordination import Member, MemoryCoordination
 
@@ -83,3 +83,22 @@ async def test_who_lives_where_nobody_reaches_him_is_named(
     with pytest.raises(StoreError, match=r"node 1 \(a\) is on another machine"):
         await cluster.join()
     assert await members(coordination, other) == []
+
+
+async def test_who_has_left_does_not_join_again(
+    autojump_clock: trio.abc.Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Though a beat finds out that it is no member, before the node has come to its end."""
+    coordination = MemoryCoordination(trio.current_time)
+    cluster, leave = node(coordination), coordination.leave
+
+    async def slowly(number: int) -> None:
+        await leave(number)
+        await trio.sleep(LEAVING / 2)
+
+    coordination.leave = slowly  # type: ignore[method-assign, assignment]
+    async with joined(cluster):
+        await trio.sleep(1)
+        assert len(coordination.members()) == 1
+    assert coordination.members() == ()
+    assert caplog.text == ""

@@ -85,6 +85,7 @@ class Cluster:
     cpu: Callable[[], float] = time.process_time
     membership: Membership = attrs.field(init=False)
     node: Node | None = None
+    _leaving: bool = False
     _fenced: int = 0  # how often
     _fenced_at: int = 0  # ms since 1970
     _moved: int = 0  # by earlier members, as the next one
@@ -284,12 +285,15 @@ class Cluster:
             self._hub.attendance.ended(user, reason)
 
     async def run(self) -> None:
-        """Live as a member, until cancelled; as another one each time it was fenced."""
+        """Live as a member until it leaves, or is cancelled; as another one after being fenced."""
         while True:
             try:
                 await self._live()
             except* Fenced as fenced:
-                log.error("%s", fenced.exceptions[0])
+                if not self._leaving:  # else a beat has found out that it has left
+                    log.error("%s", fenced.exceptions[0])
+            if self._leaving:
+                return
             await self._come_back()
 
     async def _live(self) -> None:
@@ -336,6 +340,7 @@ class Cluster:
 
     async def leave(self) -> None:
         """Let go of everything, and be a member no more."""
+        self._leaving = True
         with contextlib.suppress(StoreError), trio.move_on_after(LEAVING):
             if self.node is not None:
                 await self.node.claims.wait_released()

@@ -1,7 +1,8 @@
 """Every durable change, as data. A store applies them; so does the topic's state in memory.
 
 A record is owned by one task (a user's by his `me` topic, a subscription's by its topic), so
-rows are replaced whole. Only what every publication touches is changed by parts. Changes of the
+rows are replaced whole. Only what every publication touches is changed by parts, and what every
+departure does. Changes of the
 chat are here, those of back ends and operators in `changes_backend`.
 """
 
@@ -46,6 +47,14 @@ class PutUser(msgspec.Struct, frozen=True):
     """Create or replace an account. Conflict if a unique tag (`alias:`) is someone else's."""
 
     user: User
+
+
+class SetSeen(msgspec.Struct, frozen=True):
+    """When an account was seen last, and with what; does nothing where there is none."""
+
+    user: str
+    at: int
+    user_agent: str
 
 
 class PutLogin(msgspec.Struct, frozen=True):
@@ -284,6 +293,7 @@ class PutRetention(msgspec.Struct, frozen=True):
 
 Change = (
     PutUser
+    | SetSeen
     | PutLogin
     | PutTopic
     | ClaimTags

@@ -155,6 +155,7 @@ change = st.one_of(
     append,
     append,
     append,
+    st.builds(c.SetSeen, users, times, st.sampled_from(["", "ua/2"])),
     members.flatmap(lambda at: st.builds(c.SetMarks, *map(st.just, at), times, times)),
     delete_messages,
     delete_messages,

@@ -17,6 +17,7 @@ from tinode_py.changes import (
     PutLogin,
     PutSubscription,
     PutUser,
+    SetSeen,
 )
 from tinode_py.changes_backend import PutSecret
 from tinode_py.queries import (
@@ -55,6 +56,15 @@ async def test_a_user_comes_back_as_it_was_put(store):
     again = structs.replace(FULL, public=None, tags=("x",), serial=10)
     await put(store, PutUser(again))
     assert await store.fetch(UserById(ANN)) == again
+
+
+async def test_seen_is_all_that_changes_when_somebody_is_seen(store):
+    await put(store, PutUser(FULL), PutUser(user(BOB, state=State.DELETED)))
+    await put(store, SetSeen(ANN, 78, "ua/2"), SetSeen(BOB, 78, "ua/2"), SetSeen(CAT, 78, "ua/2"))
+    seen = structs.replace(FULL, last_seen=78, user_agent="ua/2")
+    assert await store.fetch(UserById(ANN)) == seen
+    assert await store.fetch(UsersById((ANN, BOB, CAT))) == {ANN: seen}
+    assert await store.fetch(OwnerOfTag("alias:ann")) == ANN
 
 
 async def test_an_unknown_user_is_none(store):

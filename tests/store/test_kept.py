@@ -11,7 +11,16 @@ import trio
 from tests.store.made import ANN, BOB, append, people, put, user
 from tests.store.test_plans import CHANGES
 from tinode_py.access import Level
-from tinode_py.changes import Batch, Change, Conflict, DeleteUser, DropLogin, PutLogin, PutUser
+from tinode_py.changes import (
+    Batch,
+    Change,
+    Conflict,
+    DeleteUser,
+    DropLogin,
+    PutLogin,
+    PutUser,
+    SetSeen,
+)
 from tinode_py.changes_backend import PutKey
 from tinode_py.errors import StoreError
 from tinode_py.queries import LoginByName, Query, UserById
@@ -59,6 +68,7 @@ REVOKED = ApiKey("a", "x", "y", (), (), (), 0, 7, revoked=8)
 BY_NAME, BY_OTHER_NAME = QUERIES[2], LoginByName("ext:shop", "anna")
 CHANGES_IN_TURN: list[tuple[Change, Query[Any], object]] = [
     (PutUser(user(last_seen=9)), UserById(ANN), user(last_seen=9)),
+    (SetSeen(ANN, 10, "ua"), UserById(ANN), user(last_seen=10, user_agent="ua")),
     (PutKey(REVOKED), KeyById("a"), REVOKED),
     (PutLogin(OTHER), BY_NAME, None),  # another name in place of this one
     (DropLogin("ext:shop", "anna"), BY_OTHER_NAME, None),

@@ -102,6 +102,7 @@ QUERIES = [
 ]
 CHANGES: list[c.Change] = [
     c.PutUser(user(ANN, tags=("a",))),
+    c.SetSeen(ANN, 5, "ua"),
     c.PutLogin(Login("basic", "ann", ANN, "s", Level.AUTH)),
     c.PutTopic(topic(GROUP, tags=("d",), seq=5)),
     c.ClaimTags(ANN, ("a", "e")),

@@ -15,7 +15,7 @@ from msgspec import structs
 
 from .. import access, ids
 from ..access import JOIN, PRES, READ
-from ..changes import Change, DeleteUser, PutUser
+from ..changes import Change, DeleteUser, PutUser, SetSeen
 from ..ids import Kind
 from ..queries import ContactsOf, Query, UserById
 from ..records import Contact, User
@@ -101,6 +101,10 @@ class MeState:
         match change:
             case PutUser() if change.user.id == self.name:
                 self.user = change.user
+            case SetSeen() if change.user == self.name and self.user is not None:
+                self.user = structs.replace(
+                    self.user, last_seen=change.at, user_agent=change.user_agent
+                )
             case DeleteUser() if change.user == self.name:
                 self.user = None
             case _:

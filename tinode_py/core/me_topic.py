@@ -10,7 +10,7 @@ from msgspec import structs
 
 from .. import access, ids
 from ..access import JOIN, OWNER, PRES
-from ..changes import Change, PutUser
+from ..changes import Change, PutUser, SetSeen
 from ..errors import (
     ALREADY_SUBSCRIBED,
     DENIED,
@@ -248,8 +248,8 @@ def _departed(state: MeState, sid: str, user_agent: str, env: Env) -> Decision:
     """A session has left: when and with what the user was last seen is kept."""
     if state.user is None:
         return Decision(effects=(Detach(sid),))
-    seen = structs.replace(state.user, last_seen=env.now, user_agent=user_agent)
-    return Decision((PutUser(seen),), (Detach(sid), *_next_agent(state, sid, env)))
+    seen = SetSeen(state.name, env.now, user_agent)
+    return Decision((seen,), (Detach(sid), *_next_agent(state, sid, env)))
 
 
 def _next_agent(state: MeState, sid: str, env: Env) -> Iterator[Effect]:

@@ -42,6 +42,7 @@ from ..changes import (
     PutUser,
     RevokeSessions,
     SetMarks,
+    SetSeen,
     Stale,
 )
 from ..changes_backend import (
@@ -156,6 +157,13 @@ UPDATE subscription SET private = NULL WHERE user = ?1 AND private IS NOT NULL""
 def _put_user(db: Statements, change: PutUser) -> None:
     db.run(_PUT_USER, rows.user_row(change.user))
     _put_tags(db, change.user.id, change.user.tags)
+
+
+def _set_seen(db: Statements, change: SetSeen) -> None:
+    db.run(
+        "UPDATE account SET last_seen = ?2, user_agent = ?3 WHERE id = ?1 AND state <> 'del'",
+        (change.user, change.at, change.user_agent),
+    )
 
 
 def _put_tags(db: Statements, owner: str, tags: tuple[str, ...]) -> None:
@@ -312,6 +320,7 @@ def _put_secret(db: Statements, change: PutSecret) -> None:
 
 ARMS: Mapping[type[Change], Callable[[Statements, Any], None]] = {
     PutUser: _put_user,
+    SetSeen: _set_seen,
     ClaimTags: _claim_tags,
     PutLogin: _put_login,
     PutTopic: _put_topic,

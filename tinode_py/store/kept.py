@@ -20,7 +20,7 @@ from typing import Any, cast
 import msgspec
 
 from .. import changes, changes_backend
-from ..changes import Batch, Change, PutUser
+from ..changes import Batch, Change, PutUser, SetSeen
 from ..changes_backend import PutKey
 from ..queries import LoginByName, Query, UserById
 from ..queries_backend import KeyById
@@ -122,6 +122,8 @@ def _touched(change: Change) -> Hashable:
     match change:
         case PutUser(user=user):
             return UserById(user.id)
+        case SetSeen(user=name):
+            return UserById(name)
         case PutKey(key=key):
             return KeyById(key.id)
         case _:

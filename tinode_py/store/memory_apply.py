@@ -38,6 +38,7 @@ from ..changes import (
     PutUser,
     RevokeSessions,
     SetMarks,
+    SetSeen,
     Stale,
 )
 from ..changes_backend import (
@@ -57,7 +58,7 @@ from ..changes_backend import (
     PutSetting,
     PutWebhook,
 )
-from ..records import InboxItem, InboxPage, Published
+from ..records import InboxItem, InboxPage, Published, State
 from .base import ALIAS
 from .happened import facts, happened
 from .memory_audit import purge_audit, put_audit
@@ -100,6 +101,13 @@ def _claim_alias(tables: Tables, owner: str, tags: tuple[str, ...]) -> None:
 def _put_user(tables: Tables, change: PutUser) -> None:
     _claim_alias(tables, change.user.id, change.user.tags)
     tables.users.put(change.user.id, change.user)
+
+
+def _set_seen(tables: Tables, change: SetSeen) -> None:
+    user = tables.users.rows.get(change.user)
+    if user is not None and user.state is not State.DELETED:
+        seen = structs.replace(user, last_seen=change.at, user_agent=change.user_agent)
+        tables.users.put(user.id, seen)
 
 
 def _put_login(tables: Tables, change: PutLogin) -> None:
@@ -231,6 +239,7 @@ def _or(what: str, put: Callable[[Tables, Any], bool]) -> Callable[[Tables, Any]
 
 ARMS: Mapping[type[Change], Callable[[Tables, Any], None]] = {
     PutUser: _put_user,
+    SetSeen: _set_seen,
     ClaimTags: _claim_tags,
     PutLogin: _put_login,
     PutTopic: _put_topic,

@@ -124,6 +124,22 @@ async def test_an_idle_topic_is_not_woken(tinode_server: RunningServer, autojump
     assert turns(tinode_server, group) == before + 1
 
 
+async def test_an_agent_that_is_known_wakes_nobody(tinode_server: RunningServer, autojump_clock):
+    """Who comes back with the same device is active with it: his `me` need not be told."""
+    alice = await tinode_server.user("alice")
+    group = (await alice.sub("new1")).topic
+    before = []
+    for agent in ("alice", "alice", "phone"):
+        await alice.aclose()
+        alice = await tinode_server.user("alice", hi={"ua": agent})
+        await alice.sub("me")
+        before.append(turns(tinode_server, alice.user))
+        await alice.sub(group)
+        await told(alice)
+        before[-1] -= turns(tinode_server, alice.user)
+    assert before == [0, 0, -1]
+
+
 @pytest.mark.parametrize(
     "first",
     [

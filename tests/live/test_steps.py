@@ -90,7 +90,7 @@ async def test_what_coming_and_reading_cost(server: RunningServer) -> None:
     assert page < 98
     # Greater in a process that has run other tests before; the reason is not known yet, so the
     # bar is a tenth above the greater.
-    assert coming < 1240
+    assert coming < 1190
 
 
 async def key_for_sends(server: RunningServer) -> str:

@@ -24,7 +24,7 @@ from . import routing
 from .hub import Hub
 from .link import Link
 from .person import Person
-from .reading import answered_while_idle
+from .reading import answered_while_idle, knows_agent
 from .rules import Item
 from .runner import Runner
 
@@ -104,8 +104,9 @@ class Forwarding:
             return
         if not self.hub.is_agent(user, self.link.sid):
             self.hub.everywhere.note_agent(user, self.link.sid)
-            event = Active(self.person.user_agent)
-            self.link.attached[user].mark("active", Item(event))
+            me, agent = self.hub.loaded(user), self.person.user_agent
+            if not (isinstance(me, Runner) and knows_agent(me, agent)):
+                self.link.attached[user].mark("active", Item(Active(agent)))
 
 
 def _check_outside(request: Any, topic: str) -> None:

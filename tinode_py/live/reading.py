@@ -12,12 +12,20 @@ import trio
 
 from ..core import fitting, pages
 from ..core.events import Asked
+from ..core.me import MeState
 from ..errors import StoreError
 from ..wire.codec import encode
 from .emission import PIECE, Emission, page_frames
 from .link import Link
 from .rules import Item
 from .runner import Runner
+
+
+def knows_agent(me: Runner, user_agent: str) -> bool:
+    """Whether `me` has this for the device that its user is active with, so that its task, were
+    it told again, would find nothing to do.
+    """
+    return me.is_idle and isinstance(me.state, MeState) and me.state.user_agent == user_agent
 
 
 async def answered_while_idle(runner: Runner, asked: Asked, link: Link) -> bool:

@@ -77,3 +77,11 @@ def mend(here: Place, address: str) -> None:
     """What is sent arrives again."""
     with suppress(OSError):
         ip("-n", here.within[-1], "neigh", "del", address, "dev", "eth0")
+
+
+def sent_again(here: Place) -> int:
+    """Segments of TCP that were sent again from there, since the first one."""
+    line = [*here.within, "cat", "/proc/net/snmp"]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    names, values = [row.split() for row in done.stdout.splitlines() if row.startswith("Tcp:")]
+    return int(values[names.index("RetransSegs")])

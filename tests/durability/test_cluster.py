@@ -120,6 +120,20 @@ class Faults:
         self.waiting.begin("restart of PostgreSQL", set(self.talks))
         await self.waiting.over()
 
+    async def kill_all(self) -> None:
+        """At once, so that whoever is started next has met none of them. What counts is the time
+        from when the first one serves.
+        """
+        for machine in self.fleet.machines:
+            machine.rest = 0.0
+            await machine.up()
+        async with trio.open_nursery() as nursery:
+            for machine in self.fleet.machines:
+                nursery.start_soon(_killed, machine)
+        await self.fleet.machines[0].up()
+        self.waiting.begin("kill of all", set(self.talks))
+        await self.waiting.over()
+
     async def _struck(self, kind: str, rest: float = 0.0) -> Machine:
         """Choose a machine that is up, and another one is."""
         machine = await self.fleet.any_of_several(self.rng)
@@ -135,13 +149,18 @@ class Faults:
 
     def plan(self) -> list[Callable[[], Awaitable[None]]]:
         """So many kills, and everything else in between."""
-        others = [self.stop, self.end, self.restart]
+        others = [self.stop, self.end, self.restart, self.kill_all]
         kills: list[Callable[[], Awaitable[None]]] = [self.kill] * KILLS
         if KILLS < EVERY:
-            return [*kills, *others]
+            return [*kills, *others[:-1]]
         for place in range(KILLS - KILLS % EVERY, 0, -EVERY):
             kills.insert(place, others[place // EVERY % len(others)])
         return kills
+
+
+async def _killed(machine: Machine) -> None:
+    await machine.signalled(signal.SIGKILL)
+    await machine.ended()
 
 
 @pytest.mark.slow

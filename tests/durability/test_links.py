@@ -1,9 +1,10 @@
 """Three nodes, each with a network of its own, and cuts between them: the same promises.
 
 Set TINODE_TEST_NAMESPACES=1; it needs root. People publish as in `test_cluster` while nodes lose
-each other, one way and both ways, or the database, or all of it. Where two nodes have lost each
-other, topics stay with whom they are with, and answers are 502; what is measured is how long a
-topic was away whose node has lost the database, and that everything is well after each cut.
+each other, one way and both ways, or the database, or all of it, or some of what they send. Where
+two nodes have lost each other, topics stay with whom they are with, and answers are 502; what is
+measured is how long a topic was away whose node has lost the database, and that everything is well
+after each cut.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pytest
 import trio
 
 from tests.durability.fleet import Machine, running_fleet
-from tests.durability.namespaces import DATABASE, NETWORK, cut, mend, namespaces
+from tests.durability.namespaces import DATABASE, NETWORK, cut, mend, namespaces, sent_again
 from tests.durability.test_cluster import LEASE, Faults, ordeal
 from tests.postgres import running_cluster
 
@@ -25,7 +26,7 @@ ROUNDS = int(os.environ.get("TINODE_TEST_NAMESPACES", "0"))
 
 class Cuts(Faults):
     def plan(self) -> list[Callable[[], Awaitable[None]]]:
-        return [self.apart, self.one_way, self.no_database, self.alone] * ROUNDS
+        return [self.apart, self.one_way, self.lossy, self.no_database, self.alone] * ROUNDS
 
     async def apart(self) -> None:
         """Two nodes do not reach each other; both reach the database."""
@@ -35,6 +36,29 @@ class Cuts(Faults):
     async def one_way(self) -> None:
         one, other, _ = self._shuffled()
         await self._cut([(one, other.place.host)])
+
+    async def lossy(self) -> None:
+        """A third of what a node sends is lost, some at a time: to the others, to the database, or
+        to all of them.
+        """
+        machine, *others = self._shuffled()
+        hosts = [other.place.host for other in others]
+        addresses = self.rng.choice([hosts, [DATABASE], [*hosts, DATABASE]])
+        before = sent_again(machine.place)
+        with trio.move_on_after(5 * LEASE):
+            while True:
+                for address in addresses:
+                    cut(machine.place, address)
+                await trio.sleep(self.rng.uniform(0.01, 0.1))
+                for address in addresses:
+                    mend(machine.place, address)
+                await trio.sleep(self.rng.uniform(0.02, 0.2))
+        for address in addresses:
+            mend(machine.place, address)
+        print(f"{sent_again(machine.place) - before} segments were sent again")
+        assert sent_again(machine.place) > before
+        self.waiting.begin("after loss", set(self.talks))
+        await self.waiting.over()
 
     async def no_database(self) -> None:
         """What a node sends to the database is lost."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import urllib.request
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from .figures import Row, row, tail
 from .held import comers, holding
+from .machine import cpu_seconds
 from .publishing import Talk, couples, raw_talk
 from .setup import SILENT, Server, Setup, raw, serving
 from .work import Figures, measured
@@ -19,29 +21,38 @@ from .work import Figures, measured
 # --- the garbage collector ---------------------------------------------------------------
 
 _TUNED = {
-    "as `serve` sets it": ("tinode_py",),
-    "thresholds of Python": ("tests.benchmarks.untuned", "frozen"),
-    "nothing frozen, thresholds of Python": ("tests.benchmarks.untuned", "stock"),
+    "as `serve` sets it": "tuned",
+    "thresholds of Python": "frozen",
+    "nothing frozen, thresholds of Python": "stock",
 }
 HELD = 5000
 
 
 def collector(setup: Setup) -> Iterator[Row]:
-    """Private messages, all with one in flight, on a server that holds many sessions."""
+    """Private messages, all with one in flight, on a server that holds many sessions. What the
+    collector took: since the server listens, the coming of the sessions included.
+    """
     held, pairs = setup.sized(HELD), setup.sized(50)
-    for name, program in _TUNED.items():
+    for name, kind in _TUNED.items():
         folder, people = setup.settled(held + 2 * pairs, pairs=pairs)
+        noted = setup.path("collections.json")
+        program = ("tests.benchmarks.collecting", kind, str(noted))
         with serving(folder, *SILENT, program=program) as (pid, port):
             server = Server(pid, port, people, folder)
             with holding(comers(port, people.everybody[2 * pairs :])):
                 figures, times = _timed(couples(server), 1, 8 * setup.seconds)
+            spent = cpu_seconds(pid)
         milliseconds = [it for _, it in times]
+        full, longest, total = json.loads(noted.read_text("utf-8"))
         yield row(
             f"{name}; {pairs} pairs beside {held:,} sessions",
             **tail(milliseconds),
             cost=figures.cost,
             rate=figures.rate,
             load=figures.load / figures.seconds,
+            full=full,
+            longest=longest * 1e3,
+            collecting=total / spent,
         )
 
 

@@ -83,6 +83,24 @@ def test_the_oldest_is_forgotten_on_both_sides():
     assert heard.needing(1, on_me)[0] == ()
 
 
+def test_who_names_more_than_he_may_has_the_oldest_forgotten():
+    heard, on_me = Heard(most=12), OnMe()
+    on_me.add("usr1", "s1")
+    six, few = tuple(f"usr{n}" for n in range(6)), tuple(f"usr{n}" for n in range(4))
+
+    def known() -> list[int]:
+        return [no for no in range(1, 9) if heard.needing(no, on_me)[0]]
+
+    for no in (1, 2, 1, 3):
+        heard.take(Audience(no, six))
+    assert known() == [1, 3]
+    heard.take(Audience(4, six * 3))
+    assert known() == [1, 3]
+    heard.take(Audience(3))
+    heard.take(Audience(5, few))
+    assert known() == [1, 5]
+
+
 def test_what_did_not_fit_is_not_taken_for_known():
     line = Line(full=True)
     named = Named(line.send, line.send)

@@ -83,15 +83,27 @@ class _Heard:
 
 @attrs.define(eq=False)
 class Heard:
-    """What another node has named over one link."""
+    """What another node has named over one link. It is to keep to `most` names itself; whoever
+    does not has the oldest forgotten.
+    """
 
+    most: int = MOST
+    _size: int = 0  # names
     _known: dict[int, _Heard] = attrs.field(factory=dict)
 
     def take(self, audience: Audience) -> None:
-        if audience.users:
-            self._known[audience.no] = _Heard(audience)
-        else:
-            self._known.pop(audience.no, None)
+        self._forget(audience.no)
+        if not audience.users or len(audience.users) > self.most:
+            return
+        while self._size + len(audience.users) > self.most:
+            self._forget(next(iter(self._known)))
+        self._known[audience.no] = _Heard(audience)
+        self._size += len(audience.users)
+
+    def _forget(self, no: int) -> None:
+        heard = self._known.pop(no, None)
+        if heard is not None:
+            self._size -= len(heard.audience.users)
 
     def needing(self, no: int, on_me: OnMe) -> tuple[tuple[str, ...], frozenset[str]]:
         """Those who have a session on a `me` of this node that has not got the message, and the

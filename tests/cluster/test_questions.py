@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import trio
+from trio.testing import MockClock as Clock
 
+from tests.cluster.parts import nodes
 from tinode_py.cluster import protocol
 from tinode_py.cluster.items import LARGEST
+from tinode_py.cluster.node import AT_ONCE
 from tinode_py.cluster.questions import Answerer, Questions
 from tinode_py.errors import DENIED, Refused, StoreAway
 
@@ -56,3 +60,34 @@ async def test_questions(name: str, arguments: dict[str, Any], answer: Any) -> N
     questions = Questions({**known, "too long": too_long, "no answer": no_answer})
     await questions.answer(protocol.Call(7, name, arguments), send)
     assert said == [answer]
+
+
+async def test_one_node_may_have_so_many_questions_unanswered(autojump_clock: Clock) -> None:
+    async with nodes("a", "b") as (machines, _):
+        await trio.sleep(1)
+        one, two = machines.clusters["a"], machines.clusters["b"]
+        begun, go = 0, trio.Event()
+        answers: list[int] = []
+
+        async def wait() -> int:
+            nonlocal begun
+            begun += 1
+            await go.wait()
+            return begun
+
+        async def ask() -> None:
+            try:
+                answers.append(await one.ask(two.number, "wait"))
+            except Refused as no:
+                answers.append(no.answer.code)
+
+        two.answerers["wait"] = wait
+        async with trio.open_nursery() as nursery:
+            for _ in range(AT_ONCE + 3):
+                nursery.start_soon(ask)
+            await trio.sleep(5)
+            assert begun == AT_ONCE
+            assert answers == [503] * 3
+            go.set()
+        assert len(answers) == AT_ONCE + 3
+        assert await one.ask(two.number, "wait") == AT_ONCE + 1

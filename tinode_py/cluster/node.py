@@ -41,6 +41,7 @@ from .serving import Serving
 log = logging.getLogger(__name__)
 
 NAMES = 2000  # in one message
+AT_ONCE = 2048  # questions of one node that are not answered yet; more are refused
 ENDING = "ending"  # no question: the node will end, and nobody need wonder
 
 
@@ -235,10 +236,17 @@ class Node:
             other.tell(protocol.Result(call.no))
         elif call.name == ENDING:
             self.membership.ending.add(other.peer.id)
-        elif self.hub.closing:
+        elif self.hub.closing or other.answering >= AT_ONCE:
             other.tell(protocol.Fault(call.no, UNAVAILABLE.code, UNAVAILABLE.text))
         else:
-            self.hub.nursery.start_soon(self.questions.answer, call, other.peer.send)
+            other.answering += 1
+            self.hub.nursery.start_soon(self._answer, other, call)
+
+    async def _answer(self, other: Other, call: protocol.Call) -> None:
+        try:
+            await self.questions.answer(call, other.peer.send)
+        finally:
+            other.answering -= 1
 
     def _hear(self, topic: str, event: Event) -> None:
         inbox = self.hub.inbox_of(topic)

@@ -37,7 +37,7 @@ class Peer(Protocol):
         """What has gone over it."""
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Other:
     """A node that can be reached: its link, and its sessions in topics that are here."""
 
@@ -45,6 +45,7 @@ class Other:
     guests: Guests
     calls: Calls
     heard: Heard = attrs.field(factory=Heard)
+    answering: int = 0  # questions of it
     named: Named = attrs.field(init=False)
 
     @named.default

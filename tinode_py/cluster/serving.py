@@ -33,7 +33,7 @@ from . import protocol
 from .announcing import Announcing
 from .claims import Claims
 from .guests import GuestLink
-from .others import Others
+from .others import Other, Others
 from .protocol import Message
 from .proxy import Proxy
 from .returning import LATE, MISSED, TURNED_AWAY
@@ -118,6 +118,13 @@ class Serving:
         if other is None:
             proxy.refuse_all(UNREACHABLE)
             return self._is_over(proxy)
+        return await self._stood_in(proxy, other)
+
+    async def _stood_in(self, proxy: Proxy, other: Other) -> bool:
+        """The topic is on another node, until nobody here uses it; False: until it is there no
+        longer.
+        """
+        topic, owner = proxy.topic, other.peer.id
         self._proxies[topic] = (owner, proxy)
         if proxy.bounced_by == owner:
             other.tell(protocol.Given(topic))  # it did not know

@@ -70,24 +70,37 @@ class Hot:
     def is_empty(self) -> bool:
         return not self._tails and not self._marks
 
-    def texts(self) -> tuple[str, str, str, str, str]:
+    def texts(self) -> tuple[str, str, str, str]:
         """What was gathered, but `large`: tails, messages, marks, how many items each inbox
-        gets, the items. Each is a JSON array of arrays.
+        gets. Each is a JSON array of arrays. The items are in `places`, or in `runs`.
         """
         tails = [(topic, *tail) for topic, tail in self._tails.items()]
         marks = [(*key, *mark) for key, mark in self._marks.items()]
-        inbox, places = self._diffused()
-        return (
-            *(encoded(tails), encoded(self._messages), encoded(marks)),
-            *(encoded(inbox), encoded(places)),
+        inbox = [(user, len(items)) for user, items in self._inboxes.items()]
+        return encoded(tails), encoded(self._messages), encoded(marks), encoded(inbox)
+
+    def places(self) -> str:
+        """Each item of each inbox: user, how many come after it, topic, number, time."""
+        return encoded(
+            [
+                (user, len(items) - place, *item)
+                for user, items in self._inboxes.items()
+                for place, item in enumerate(items, 1)
+            ]
         )
 
-    def _diffused(self) -> tuple[list[tuple[str, int]], list[tuple[str, int, str, int, int]]]:
-        """How many items each user gets, and each item with how many come after it."""
-        inbox = [(user, len(items)) for user, items in self._inboxes.items()]
-        places = [
-            (user, len(items) - place, *item)
-            for user, items in self._inboxes.items()
-            for place, item in enumerate(items, 1)
-        ]
-        return inbox, places
+    def runs(self) -> str:
+        """The same, for who can look the messages up: those of one topic that follow on each
+        other in an inbox are one row: user, how many come after the first, topic, first and last
+        number.
+        """
+        found: list[list[str | int]] = []
+        for user, items in self._inboxes.items():
+            topic, after = "", 0
+            for place, (name, seq, _) in enumerate(items, 1):
+                if name == topic and seq == after:
+                    found[-1][4] = seq
+                else:
+                    found.append([user, len(items) - place, name, seq, seq])
+                topic, after = name, seq + 1
+        return encoded(found)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The view and the trigger belong to the connection, not to the file.
 _PREPARE = (
-    "CREATE TEMP VIEW hot (tails, messages, marks, inbox, places, base) "
+    "CREATE TEMP VIEW hot (tails, messages, marks, inbox, runs, base) "
     "AS SELECT '[]', '[]', '[]', '[]', '[]', 0",
     """
 CREATE TEMP TRIGGER hot_write INSTEAD OF INSERT ON hot
@@ -48,12 +48,14 @@ BEGIN
     ON CONFLICT (user) DO UPDATE SET last = last + excluded.last;
 
     INSERT INTO inbox (user, n, topic, seq, ts, kind)
-    SELECT j.value ->> 0, t.last - (j.value ->> 1), j.value ->> 2, j.value ->> 3,
-           j.value ->> 4, ''
-    FROM json_each(new.places) AS j CROSS JOIN inbox_tail AS t ON t.user = j.value ->> 0;
+    SELECT t.user, t.last - j.after + m.seq - j.first, m.topic, m.seq, m.ts, ''
+    FROM (SELECT value ->> 0 AS user, value ->> 1 AS after, value ->> 2 AS topic,
+                 value ->> 3 AS first, value ->> 4 AS last FROM json_each(new.runs)) AS j
+    CROSS JOIN inbox_tail AS t ON t.user = j.user
+    CROSS JOIN message AS m ON m.topic = j.topic AND m.seq BETWEEN j.first AND j.last;
 END""",
 )
-_WRITE = "INSERT INTO hot (tails, messages, marks, inbox, places, base) VALUES (?, ?, ?, ?, ?, ?)"
+_WRITE = "INSERT INTO hot (tails, messages, marks, inbox, runs, base) VALUES (?, ?, ?, ?, ?, ?)"
 _WRITE_LARGE = """
 INSERT INTO message (topic, seq, sender, ts, head, content, event)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -71,9 +73,9 @@ def prepare(connection: sqlite3.Connection) -> None:
 def write(db: SqliteStatements, hot: Hot) -> bool:
     """As `Statements.write_hot` says."""
     try:
-        db.run(_WRITE, (*hot.texts(), db.last_event))
-        for row in hot.large:
+        for row in hot.large:  # before their places in inboxes, which look them up
             db.run(_WRITE_LARGE, (*row[:-1], db.last_event + row[-1]))
+        db.run(_WRITE, (*hot.texts(), hot.runs(), db.last_event))
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorname not in _OUT_OF_TURN:
             raise

@@ -135,7 +135,7 @@ class PostgresStatements:
             return True
         base = self.base()
         try:
-            self.run(_WRITE_HOT, (self.node, self.batch, base, *hot.texts()))
+            self.run(_WRITE_HOT, (self.node, self.batch, base, *hot.texts(), hot.places()))
             for row in hot.large:
                 self.run(_WRITE_LARGE, (*row[:-1], self.last_event + row[-1]))
         except psycopg.Error as error:

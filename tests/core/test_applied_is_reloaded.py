@@ -74,7 +74,8 @@ def play(world: World, name: str, users: tuple[str, ...], todo: list[Step]) -> N
         world.ask(user, Sub(topic="me"), user)
     for user, device, request in todo:
         peer = {name: ids.p2p_peer(PAIR, user)}.get(PAIR, name)
-        asked = attrs.evolve(request, topic=peer)
+        replace = structs.replace if isinstance(request, Pub) else attrs.evolve
+        asked = replace(request, topic=peer)
         is_note = isinstance(asked, Note | Pub | Leave)
         sid = user + device
         if is_note and world.conversation(name).attached.get(sid) is None:

@@ -64,6 +64,27 @@ async def test_large_content_has_its_place(store):
     assert (await store.fetch(InboxOf(BOB, 1, 10))).items[0].message == message(1, PAIR, big)
 
 
+async def test_what_is_written_together_has_places_in_order(store):
+    """Messages of two conversations in turns, one of them large, in one commit and the next."""
+    await people(store)
+    await put(store, PutTopic(topic(OTHER_PAIR)))
+    big = b'"' + b"x" * 50_000 + b'"'
+    large = AppendMessage(message(3, PAIR, big), (ANN, BOB))
+    await put(
+        store,
+        *(private(1), private(2), private(1, OTHER_PAIR), large),
+        *(private(2, OTHER_PAIR), private(3, OTHER_PAIR), private(4)),
+    )
+    await put(store, private(4, OTHER_PAIR), private(5))
+    expected = [
+        *((1, PAIR, 1), (2, PAIR, 2), (3, OTHER_PAIR, 1), (4, PAIR, 3), (5, OTHER_PAIR, 2)),
+        *((6, OTHER_PAIR, 3), (7, PAIR, 4), (8, OTHER_PAIR, 4), (9, PAIR, 5)),
+    ]
+    for user in (ANN, BOB):
+        assert await numbers(store, user) == [(*each, True) for each in expected]
+    assert (await store.fetch(InboxOf(BOB, 4, 1))).items[0].message == message(3, PAIR, big)
+
+
 async def test_notices_and_messages_share_the_numbers(store):
     await people(store)
     await put(store, private(1))

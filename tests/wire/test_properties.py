@@ -7,9 +7,9 @@ import contextlib
 import json
 from typing import Any
 
-import attrs
 import cbor2
-from hypothesis import given, settings
+import pytest
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tinode_py.wire.cbor import check, from_json
@@ -25,7 +25,7 @@ from tinode_py.wire.codec import (
 )
 from tinode_py.wire.parts import Json, Time
 from tinode_py.wire.server_packets import PACKETS, Data, ServerPacket
-from tinode_py.wire.shape import Field, Kind, fields_of
+from tinode_py.wire.shape import Field, Kind, fields_of, is_packet
 
 few = settings(deadline=None, max_examples=60)
 many = settings(deadline=None, max_examples=300)
@@ -120,7 +120,7 @@ def values_of(part: Any) -> Any:
     """A packet with JSON text replaced by its value, to compare what differs only in writing."""
     if isinstance(part, tuple):
         return [values_of(one) for one in part]
-    if not attrs.has(type(part)):
+    if not is_packet(type(part)):
         return part
     return {
         field.name: json.loads(value)
@@ -231,3 +231,19 @@ def test_the_checked_layer_lets_through_only_what_the_library_reads(data: bytes)
     except Malformed:
         return
     cbor2.loads(data, allow_indefinite=False, str_errors="replace")
+
+
+@many
+@given(st.lists(st.sampled_from(["a", "\\", '\\"', "\\u", "0", "d8", "F", "\n", "\x1f", "é"])))
+def test_a_text_as_content_is_what_json_takes_for_one(pieces: list[str]):
+    """It is looked at only where the library passes over it."""
+    written = f'{{"pub":{{"content":"{"".join(pieces)}"}}}}'
+    with contextlib.suppress(ValueError):
+        assume("\0" not in json.loads(written)["pub"]["content"])
+    try:
+        json.loads(written)
+    except ValueError:
+        with pytest.raises(Malformed):
+            decode_json(written)
+    else:
+        assert decode_json(written).request

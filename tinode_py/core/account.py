@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-import attrs
 from msgspec import structs
 
 from .. import access, ids
@@ -137,7 +136,7 @@ def _state(text: str) -> State:
 
 def done(env: Env, asked: Asked) -> Reply:
     """The answer to a successful update, which carries `"params": null`."""
-    packet = attrs.evolve(ctrl(env, OK, asked, topic=""), null_params=True)
+    packet = structs.replace(ctrl(env, OK, asked, topic=""), null_params=True)
     return Reply(asked.caller.sid, packet)
 
 

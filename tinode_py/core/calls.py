@@ -155,7 +155,7 @@ def _replaced(
     changes: tuple[Change, ...] = (AppendMessage(message, owners),)
     if state.member(call.caller):
         changes += (SetMarks(state.name, call.caller, seq, seq),)
-    stored = Decision(changes, (Publish(message), *inbox.grown(owners)))
+    stored = Decision(changes, (Publish(message, inboxes=owners),))
     return stored + _is(now, state.record.with_message(seq, env.now))
 
 

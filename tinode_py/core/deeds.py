@@ -28,7 +28,11 @@ def deeds(
     topic: str, events: Iterable[tuple[Event, tuple[Change, ...]]], now: int
 ) -> list[PutAudit]:
     """What the audit is told of events in a topic, each with what it changed."""
-    found = [deed(topic, event, changes, now) for event, changes in events]
+    found = [
+        deed(topic, event, changes, now)
+        for event, changes in events
+        if type(event) is not Asked or event.caller.by is not None  # most ask for themselves
+    ]
     return [PutAudit(entry) for entry in found if entry is not None]
 
 

@@ -49,11 +49,13 @@ class Broadcast(msgspec.Struct, frozen=True):
 
 class Publish(msgspec.Struct, frozen=True):
     """A message to every attached session that may read, except `skip`; and word of it
-    (`pres msg`) to the members who are on `me` without being attached here.
+    (`pres msg`) to the members who are on `me` without being attached here. The `me` of each of
+    `inboxes` is told that its inbox has grown.
     """
 
     message: Message
     skip: str = ""
+    inboxes: tuple[str, ...] = ()
 
 
 class Addressee(msgspec.Struct, frozen=True):

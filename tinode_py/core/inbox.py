@@ -7,7 +7,6 @@ strictly by number, whatever the order in which topics announce them.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
@@ -123,19 +122,9 @@ def owners(state: TopicState) -> tuple[str, ...]:
     return state.who_read() if state.kind is Kind.P2P else ()
 
 
-def grown(users: tuple[str, ...]) -> tuple[Tell, ...]:
+def grown(users: Iterable[str]) -> tuple[Tell, ...]:
     """Word to each user's `me` that his inbox has grown."""
-    return _grown_pair(users) if len(users) < 3 else tuple(map(_grown, users))
-
-
-@functools.lru_cache(maxsize=ids.CACHED)
-def _grown_pair(users: tuple[str, ...]) -> tuple[Tell, ...]:
-    """For both sides of a conversation, who hear it with every message."""
-    return tuple(map(_grown, users))
-
-
-def _grown(user: str) -> Tell:
-    return Tell(user, InboxGrew())
+    return tuple(Tell(user, InboxGrew()) for user in users)
 
 
 def notices(

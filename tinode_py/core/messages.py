@@ -73,16 +73,13 @@ def publish(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision
     if head and (target := heads.replaced(head)):
         _check_edit(facts[MessageAt(state.name, target)], caller.user, env)
     message = publications.message(state.name, asked, state.record.seq + 1, head, env)
-    effects = [
-        *publications.accepted(asked, env, message.seq),
-        publications.to_readers(asked, message),
-    ]
     owners = inbox.owners(state)
-    effects.extend(inbox.grown(owners))
+    sent = publications.to_readers(asked, message, owners)
+    effects = (*publications.accepted(asked, env, message.seq), sent)
     changes = _stored(state, message, owners, key)
     if asked.attachments:
         changes += uploads.linked(state.name, message.seq, asked.attachments)
-    decision = Decision(changes, tuple(effects))
+    decision = Decision(changes, effects)
     return decision + calls.opened(state, message, call, caller.sid, env) if call else decision
 
 
@@ -129,7 +126,8 @@ def _may_write(state: TopicState, asked: Asked, item: Attached | None) -> bool:
         return False
     if asked.unseated == "system" and state.kind is Kind.GROUP:
         return True
-    return bool(state.mode(item) & WRITE)
+    sub = state.member(item.user)
+    return sub is not None and bool(sub.mode & WRITE)
 
 
 def _check_edit(original: Message | None, user: str, env: Env) -> None:

@@ -65,11 +65,11 @@ def accepted(asked: Asked, env: Env, seq: int, ts: int = 0) -> tuple[Effect, ...
     return (Reply(asked.caller.sid, packet),)
 
 
-def to_readers(asked: Asked, message: Message) -> Publish:
+def to_readers(asked: Asked, message: Message, inboxes: tuple[str, ...] = ()) -> Publish:
     """To all who may read, but for the sender's session if it asked to be left out."""
     request = asked.request
     assert isinstance(request, Pub)
-    return Publish(message, asked.caller.sid if request.noecho else "")
+    return Publish(message, asked.caller.sid if request.noecho else "", inboxes)
 
 
 def passing(topic: str, asked: Asked, env: Env, seq: int = 0) -> Decision:

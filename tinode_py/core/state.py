@@ -358,7 +358,8 @@ class TopicState:
         rows = self.subs if change.topic == self.name else self._rows(change.topic)
         sub = rows.get(change.user)
         if sub is not None:
-            read, recv = max(sub.read, change.read), max(sub.recv, change.recv)
+            read = change.read if change.read > sub.read else sub.read  # `max` is a call
+            recv = change.recv if change.recv > sub.recv else sub.recv
             rows[change.user] = sub.with_marks(read, recv)
 
     def _put(self, sub: Subscription) -> None:

@@ -84,15 +84,13 @@ def is_brief(event: Event) -> bool:
 
 def needs(state: TopicState, event: Event, env: Env) -> tuple[Query[Any], ...]:
     """The facts that `decide` will look up."""
+    if type(event) is Asked and type(event.request) is Pub:  # what is asked most
+        return () if event.request.head is None else messages.pub_needs(state, event)
     if isinstance(event, Expire):
         return (retention.oldest(state),)
     if not isinstance(event, Asked):
         return ()
     match event.request:
-        case Pub(head=None):
-            return ()
-        case Pub():
-            return messages.pub_needs(state, event)
         case Sub():
             return subscribe.needs(state, event)
         case Get() if meta.seat(state, event) is None:
@@ -111,7 +109,10 @@ def needs(state: TopicState, event: Event, env: Env) -> tuple[Query[Any], ...]:
 
 def decide(state: TopicState, event: Event, facts: Facts, env: Env) -> Decision:
     """What an event changes and causes; Refused if a request breaks a rule."""
-    decision = _decided(state, event, facts, env)
+    if type(event) is Asked and type(event.request) is Pub and state.topic is not None:
+        decision = messages.publish(state, event, facts, env)  # what is asked most
+    else:
+        decision = _decided(state, event, facts, env)
     return decision if state.call is None else calls.found(state, env) + decision
 
 
@@ -142,8 +143,6 @@ def _decided(state: TopicState, event: Event, facts: Facts, env: Env) -> Decisio
 
 
 def _asked(state: TopicState, asked: Asked, facts: Facts, env: Env) -> Decision:
-    if type(asked.request) is Pub and state.topic is not None:
-        return messages.publish(state, asked, facts, env)  # what is asked most
     match asked.request:
         case Sub():
             return subscribe.decide(state, asked, facts, env)

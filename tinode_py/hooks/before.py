@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 
 import attrs
 import msgspec
+from msgspec import structs
 
 from ..config import ConfigError
 from ..errors import POLICY, UNAVAILABLE, Refused
@@ -88,7 +89,7 @@ class Before:
         assert isinstance(new, Pub)
         head = new.head if "head" in members else pub.head
         content = (new.content or Json(b"null")) if "content" in members else pub.content
-        return attrs.evolve(pub, head=head, content=content)
+        return structs.replace(pub, head=head, content=content)
 
 
 @attrs.define(eq=False)

@@ -12,7 +12,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from ..core.effects import Page, Tell
+from ..core.effects import Page
 from ..core.meta import to_data
 from ..core.state import Attachments
 from ..records import Message
@@ -49,15 +49,15 @@ class Emission:
         self._at = 0
         self._size = 0
         self._parts = 0
-        self._told: set[Tell] = set()
+        self._told: set[tuple[str, ...]] = set()
         self.is_large = False
         self.delivered = 0  # messages to sessions
 
-    def is_repeated(self, mark: Tell) -> bool:
-        """Whether this batch has left this very mark already."""
-        if mark in self._told:
+    def is_repeated(self, inboxes: tuple[str, ...]) -> bool:
+        """Whether this batch has told already that these have grown."""
+        if inboxes in self._told:
             return True
-        self._told.add(mark)
+        self._told.add(inboxes)
         return False
 
     def _grow(self, size: int, parts: int = 0) -> None:

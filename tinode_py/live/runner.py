@@ -65,6 +65,7 @@ from .rules import Item, Rules, State, Surroundings, is_of_no_use, refusal_of
 
 log = logging.getLogger(__name__)
 
+_GREW = Item(InboxGrew())
 PAUSE = 1.0  # seconds between attempts at what is due, while they fail
 
 
@@ -307,6 +308,9 @@ class Runner:
                 emission.publish(effect.message, effect.skip)
                 if self.fanout is not None:
                     self.hub.published(self.fanout, effect)
+                if effect.inboxes and not emission.is_repeated(effect.inboxes):
+                    for user in effect.inboxes:
+                        self.hub.tell(user, _GREW)
             case Reply():
                 link = self._link(effect.sid, item)
                 if link is not None and is_unsaid(effect, item.event):
@@ -315,6 +319,8 @@ class Runner:
                     emission.send(link, effect.packet)
                     if type(effect.packet) is Ctrl:
                         self.hub.tally.answered(effect.packet.code)
+            case Tell():
+                self.hub.tell(effect.topic, Item(effect.notice))
             case Page():
                 link = self._link(effect.sid, item)
                 if link is not None:
@@ -322,10 +328,6 @@ class Runner:
             case Broadcast():
                 found = [self.links[sid] for sid in effect.sids if sid in self.links]
                 emission.broadcast(self.state, effect.packet, found)
-            case Tell(notice=InboxGrew()) if emission.is_repeated(effect):
-                pass
-            case Tell():
-                self.hub.tell(effect.topic, Item(effect.notice))
             case EndSessions():
                 self.hub.end_sessions(effect)
             case SendCode():

@@ -4,8 +4,9 @@ A thread that runs SQLite gives up the interpreter's lock several times per stat
 beside a busy loop each time costs a switch interval. So there is one statement for everything,
 whatever the number of rows: an INSERT into a view of this connection, whose trigger raises the
 topics, checks that no number was skipped, adds the messages (each with its number in the log of
-events), raises the marks and gives private messages their places in inboxes. Outside a
-transaction it is a transaction of its own, begin and commit included.
+events), raises the marks and gives private messages their places in inboxes, many by one row of
+what is handed over (`Hot.runs`), for to take JSON apart costs more than to look the messages up.
+Outside a transaction it is a transaction of its own, begin and commit included.
 """
 
 from __future__ import annotations

@@ -107,8 +107,7 @@ class Leave:
     unsub: bool = False
 
 
-@attrs.frozen
-class Pub:
+class Pub(msgspec.Struct, frozen=True):
     """Send a message.
 
     - `id`: the client's name for the request; without one there is no 202.

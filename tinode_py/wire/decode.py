@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 import msgspec
 
 from . import cbor, client_packets, client_parts
 from .json_text import checked_text, holds_nul
 from .limits import Malformed, WireLimits
 from .readers import packet_reader
-from .shape import Field, Kind, folded_names
+from .shape import Field, Kind, fields_of, folded_names, is_packet
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -114,13 +113,13 @@ def _object_text(members: list[tuple[str, bytes]]) -> bytes:
 
 def _check_nul(part: Any) -> None:
     """Raise Malformed if anything but an `id` holds U+0000. Called only if the text has one."""
-    for attribute in attrs.fields(type(part)):
-        value = getattr(part, attribute.name)
+    for field in fields_of(type(part)):
+        value = getattr(part, field.name)
         for one in value if isinstance(value, tuple) else (value,):
-            if attrs.has(type(one)):
+            if is_packet(type(one)):
                 _check_nul(one)
-            elif _is_nul(one) and attribute.name != "id":
-                raise Malformed(f"U+0000 in `{attribute.name}`")
+            elif _is_nul(one) and field.name != "id":
+                raise Malformed(f"U+0000 in `{field.name}`")
 
 
 def _is_nul(value: Any) -> bool:

@@ -1,9 +1,10 @@
 """What packets of both directions are made of: JSON, times, access modes, ranges.
 
-All packets are frozen attrs classes, in `client_packets` and `server_packets`; their parts are
-here, in `client_parts` and in `server_parts`. These five files are the contract: the codec, the
-generated schema and the generated documentation are read off these classes. What belongs there
-is shape, not rules: every line declares a member or says what it means.
+All packets are frozen attrs classes, in `client_packets` and `server_packets` ({pub} and {ctrl}
+are structs, which are made faster); their parts are here, in `client_parts` and in
+`server_parts`. These five files are the contract: the codec, the generated schema and the
+generated documentation are read off these classes. What belongs there is shape, not rules: every
+line declares a member or says what it means.
 
 - Field names are those on the wire, except `del_` (`del`) and `from_` (`from`).
 - `Json` is a JSON value as the text in which it came (bytes), checked to be well-formed UTF-8

@@ -139,7 +139,7 @@ def _value(raw: msgspec.Raw) -> bytes | None:
     text = bytes(raw)
     if not text:
         return None
-    check_value(text)
+    _check(text)
     return text
 
 
@@ -148,8 +148,14 @@ def _json(raw: msgspec.Raw) -> bytes | None:
     text = bytes(raw)
     if not text or text == b"null":
         return None
-    check_value(text)
+    _check(text)
     return text
+
+
+def _check(text: bytes) -> None:
+    """A string has been looked at as a whole where the library passed over it."""
+    if not text.startswith(b'"'):
+        check_value(text)
 
 
 def _object(raw: msgspec.Raw) -> bytes | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import msgspec
 
 from .parts import Acs, Credential, Json, SeqRange, Time
 from .server_parts import DelValues, Desc, Inbox, SessionRow, SubRow
 
 
-@attrs.frozen
-class Ctrl:
+class Ctrl(msgspec.Struct, frozen=True):
     """An answer, or a word of the server's own.
 
     - `code`: as in HTTP.

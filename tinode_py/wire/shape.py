@@ -11,10 +11,11 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
+import msgspec
 
 from . import client_packets, client_parts, parts, server_packets, server_parts
 
@@ -78,6 +79,13 @@ def folded_names(cls: type[Any]) -> Mapping[str, Field]:
     return _FOLDED[cls]
 
 
+def is_packet(cls: Any) -> bool:
+    """Whether this is a class of a packet or a part: attrs', or a struct where every publication
+    makes one (docs/decisions/0017).
+    """
+    return isinstance(cls, type) and (attrs.has(cls) or issubclass(cls, msgspec.Struct))
+
+
 def with_parts(classes: Iterable[type[Any]]) -> list[type[Any]]:
     """These classes, each followed by the parts it is made of; none twice."""
     found: dict[type[Any], None] = {}
@@ -106,32 +114,42 @@ def meaning_of(cls: type[Any], field: Field) -> str:
 def _read_fields(cls: type[Any]) -> tuple[Field, ...]:
     hints = typing.get_type_hints(cls)
     return tuple(
-        _field(attribute, hints[attribute.name])
-        for attribute in attrs.fields(cls)
-        if (cls, attribute.name) not in _NOT_SENT
+        _field(name, hints[name], default)
+        for name, default in _declared(cls)
+        if (cls, name) not in _NOT_SENT
     )
 
 
-def _field(attribute: Any, hint: Any) -> Field:
+def _declared(cls: type[Any]) -> Iterator[tuple[str, Any]]:
+    """The members of a class with their defaults, `attrs.NOTHING` where there is none."""
+    if attrs.has(cls):
+        yield from ((attribute.name, attribute.default) for attribute in attrs.fields(cls))
+    else:
+        for member in msgspec.structs.fields(cls):
+            missing = member.default is msgspec.NODEFAULT
+            yield member.name, attrs.NOTHING if missing else member.default
+
+
+def _field(name: str, hint: Any, default: Any) -> Field:
     inner, nullable = _without_none(hint)
     many = typing.get_origin(inner) is tuple
     if many:
         inner = typing.get_args(inner)[0]
     if typing.get_origin(inner) is dict:
         kind, part = Kind.PARAMS, None
-    elif attrs.has(inner):
+    elif is_packet(inner):
         kind, part = Kind.PART, inner
     else:
         kind, part = _KINDS[inner], None
     return Field(
-        name=attribute.name,
-        wire=attribute.name.rstrip("_"),
+        name=name,
+        wire=name.rstrip("_"),
         kind=kind,
         part=part,
         many=many,
-        required=attribute.default is attrs.NOTHING,
+        required=default is attrs.NOTHING,
         none_only=nullable and not many,
-        default=attribute.default,
+        default=default,
     )
 
 
@@ -148,7 +166,7 @@ CLASSES: tuple[type[Any], ...] = tuple(
         one
         for module in _MODULES
         for one in vars(module).values()
-        if isinstance(one, type) and attrs.has(one) and one not in _PARAM_MARKS
+        if is_packet(one) and one not in _PARAM_MARKS
     )
 )
 _FIELDS: Mapping[type[Any], tuple[Field, ...]] = types.MappingProxyType(

@@ -13,7 +13,7 @@ from tinode_py.store.memory import MemoryStore
 from .devices import Device, Lost, connected
 from .history import History, is_private
 from .machine import Machine
-from .people import Program
+from .people import Calm, Program
 from .scale import Scale
 
 AGAIN = 0.2  # seconds until it is looked again
@@ -31,7 +31,7 @@ class Ending:
     store: MemoryStore
     history: History
 
-    async def check(self, calm: trio.Event) -> None:
+    async def check(self, calm: Calm) -> None:
         """Complain of what is wrong."""
         if self.scale.whole:
             await self._check(calm)
@@ -41,46 +41,74 @@ class Ending:
 
     # --- as soon as all is well ----------------------------------------------------------
 
-    async def _check_soon(self, calm: trio.Event) -> None:
-        """All is well when everybody is back, and what they publish comes to all."""
-        calm.set()
+    async def _check_soon(self, calm: Calm) -> None:
+        """All is well when everybody is back, what they publish comes to all, and they know of each
+        other who is there.
+        """
+        calm.begin()
         deadline = trio.current_time() + self.scale.quiet
-        while found := await self._wrong():
-            if trio.current_time() > deadline:
-                for one in found:
-                    self.history.complain(one)
-                return
+        while (found := await self._wrong()) and trio.current_time() <= deadline:  # noqa: ASYNC110
             await trio.sleep(AGAIN)
+        deadline = trio.current_time() + self.scale.told
+        while not found and (mistaken := self._mistaken()):
+            if trio.current_time() > deadline:
+                found = mistaken
+            await trio.sleep(AGAIN)
+        for one in found:
+            self.history.complain(one)
 
     async def _wrong(self) -> list[str]:
         away = [f"{it.name} does not run" for it in self.machines if not it.is_up]
-        away += [f"{it.label} has not come back" for it in self.programs if not it.settled]
+        away += [
+            f"{program.label} has not come back"
+            for program in self.programs
+            if not program.settled and not program.has_left
+        ]
         if away:
             return away
         wrong: list[str] = []
         async with trio.open_nursery() as nursery:
-            for program in self.programs:
+            for program in self._settled():
                 nursery.start_soon(self._try, program, wrong)
         if not wrong:
             await trio.sleep(AGAIN)
             wrong += self._unheard()
         return wrong
 
+    def _settled(self) -> list[Program]:
+        return [program for program in self.programs if program.settled]
+
+    def _there(self) -> set[str]:
+        """The users who are online."""
+        return {program.device.user for program in self._settled() if program.device is not None}
+
+    def _mistaken(self) -> list[str]:
+        """Who is taken for online and is not, or the other way round, on `me`."""
+        there = self._there()
+        return [
+            mistake
+            for program in self._settled()
+            for topic in program.topics
+            if program.device is not None and (mistake := _mistake(program.device, topic, there))
+        ]
+
     async def _try(self, program: Program, wrong: list[str]) -> None:
+        """Publish over the connection of now: one that comes next may not be everywhere yet."""
+        device = program.device
         for topic in program.topics:
             code = 0
             with trio.move_on_after(1), contextlib.suppress(Lost):
-                if program.device is not None:
-                    code = await program.publish(program.device, topic)
+                if device is not None:
+                    code = await program.publish(device, topic)
             if not 0 < code < 300:
                 wrong.append(f"{program.label}: pub {topic} is answered {code}")
 
     # --- after a while -------------------------------------------------------------------
 
-    async def _check(self, calm: trio.Event) -> None:
+    async def _check(self, calm: Calm) -> None:
         await trio.sleep(self.scale.quiet)
         self.history.note("all should be well")
-        calm.set()
+        calm.begin()
         await trio.sleep(self.scale.coming)
         for program in self.programs:
             if not program.settled and not program.has_left:
@@ -150,24 +178,29 @@ class Ending:
 
     async def _check_presence(self) -> None:
         await trio.sleep(self.scale.lease)  # who has left is told to be off after a while
-        settled = [program for program in self.programs if program.settled]
-        there = {program.device.user for program in settled if program.device is not None}
-        for program in settled:
+        there = self._there()
+        for program in self._settled():
             assert program.device is not None
             with contextlib.suppress(Lost):  # which it complained of
                 for topic in program.topics:
                     await self._check_topic(program.device, topic, there)
 
     async def _check_topic(self, device: Device, topic: str, there: set[str]) -> None:
+        mistake = _mistake(device, topic, there)
+        if mistake:
+            self.history.complain(mistake)
         if is_private(topic):
-            if device.online.get(topic, False) != (topic in there):
-                is_on = device.online.get(topic, False)
-                self.history.complain(device.label, "takes", topic, "for", "on" if is_on else "off")
             return
-        if not device.online.get(topic, False):
-            self.history.complain(device.label, "takes the group", topic, "for off")
         await device.ask("get", topic, what="sub")
         await trio.sleep(0.1)
         found = device.members.get(topic)
         if found != there:
             self.history.complain(device.label, topic, "has", found, "not", there)
+
+
+def _mistake(device: Device, topic: str, there: set[str]) -> str:
+    """What is wrong with what a device was told of a contact; a group it is in is online."""
+    is_on = device.online.get(topic, False)
+    if is_on == (topic in there or not is_private(topic)):
+        return ""
+    return f"{device.label} takes {topic} for {'on' if is_on else 'off'}"

@@ -34,6 +34,14 @@ class History:
     counts: dict[str, int] = attrs.field(factory=lambda: defaultdict(int))
     story: list[str] | None = None
 
+    def begin(self) -> None:
+        """Another schedule begins, on what there is."""
+        self.committed = self.seen = 0
+        self.answers.clear()
+        self.counts.clear()
+        if self.story is not None:
+            self.story.clear()
+
     def note(self, *words: object) -> None:
         """What happened: a part of the digest that tells two runs apart."""
         line = f"{trio.current_time():9.4f} {' '.join(map(str, words))}"

@@ -19,6 +19,29 @@ AWAY = (502, 503)  # answers of a cluster in trouble
 
 
 @attrs.define(eq=False)
+class Calm:
+    """Whether nothing more is to go wrong, or to be done, until the next schedule."""
+
+    is_set: bool = False
+    _changed: trio.Event = attrs.field(factory=trio.Event)
+
+    def begin(self) -> None:
+        self._change(to=True)
+
+    def end(self) -> None:
+        self._change(to=False)
+
+    def _change(self, *, to: bool) -> None:
+        if self.is_set is not to:
+            self.is_set = to
+            self._changed.set()
+            self._changed = trio.Event()
+
+    async def wait_change(self) -> None:
+        await self._changed.wait()
+
+
+@attrs.define(eq=False)
 class Program:
     """What one user runs. `last`, `n`: how far it has read its topics, and the inbox."""
 
@@ -30,8 +53,8 @@ class Program:
     rng: random.Random
     history: History
     scale: Scale
-    calm: trio.Event  # no more is to go wrong, or to be done
-    has_left: bool = False  # it will not come back
+    calm: Calm
+    has_left: bool = False  # it does not come back in this schedule
     last: dict[str, int] = attrs.field(factory=dict)
     n: int | None = None
     device: Device | None = None
@@ -39,10 +62,10 @@ class Program:
     sent: int = 0
 
     async def run(self) -> None:
-        """Until cancelled, or until it leaves for good."""
-        while not self.has_left:
+        """Until cancelled."""
+        while True:
             machine = self.home if self.rng.random() < 0.8 else self.rng.choice(self.machines)
-            if machine.is_up:
+            if machine.is_up and not self.has_left:
                 await self._connected(machine)
             await trio.sleep(0.1 + 0.4 * self.rng.random())
 
@@ -72,20 +95,27 @@ class Program:
         for topic in ("me", *self.topics):
             if not await self._attach(device, topic):
                 return
-        while not self.calm.is_set():
-            with trio.move_on_after(self.rng.expovariate(1 / self.scale.acting)) as pause:
-                await self.calm.wait()
-            if pause.cancelled_caught and (self.has_left or not await self._act(device)):
-                return
-        await self._settle(device)
+        while await self._talk(device) and await self._settle(device):
+            await self.calm.wait_change()
+            self.settled = False
 
-    async def _settle(self, device: Device) -> None:
+    async def _talk(self, device: Device) -> bool:
+        """Do things until nothing is to be done any more; False to go away."""
+        while not self.calm.is_set:
+            with trio.move_on_after(self.rng.expovariate(1 / self.scale.acting)) as pause:
+                await self.calm.wait_change()
+            if pause.cancelled_caught and (self.has_left or not await self._act(device)):
+                return False
+        return True
+
+    async def _settle(self, device: Device) -> bool:
+        """Be everywhere again; whether it is."""
         for topic in ("me", *self.topics):
             there = device.on_me if topic == "me" else topic in device.readings
             if not there and not await self._attach(device, topic):
-                return
+                return False
         self.settled = True
-        await trio.sleep_forever()
+        return True
 
     async def _attach(self, device: Device, topic: str) -> bool:
         query: dict[str, Any] = {"what": "desc"}

@@ -14,6 +14,7 @@ class Scale:
     """
 
     grain: float  # of time
+    rounds: int  # schedules that are played one after the other on the same cluster
     lease: float
     beats: int  # in a lease
     signs: int  # of life on a link, in a lease
@@ -25,14 +26,17 @@ class Scale:
     trouble: float  # in which faults begin
     every: float  # from one fault to the next, on average
     lengths: tuple[float, ...]  # of faults, of which each is as likely
+    leaving: float  # how likely it is that somebody goes, and stays away
     talk: float  # before anything goes wrong
     acting: float  # between two deeds of a device, on average
     quiet: float  # after which all is well again
+    told: float  # then, after which everybody knows who has left, whatever clocks have done
     coming: float  # then, for programs to come back, who are told to try again
 
 
 LONG = Scale(
     grain=0.0001,
+    rounds=1,
     lease=5.0,
     beats=10,
     signs=5,
@@ -44,14 +48,17 @@ LONG = Scale(
     trouble=20.0,
     every=2.0,
     lengths=(0.1, 0.5, 2.0, 4.0, 6.0, 9.0),
+    leaving=0.7,
     talk=1.0,
     acting=0.5,
     quiet=7.0,
+    told=0.0,
     coming=6.0,
 )
 
 SHORT = Scale(
     grain=0.01,
+    rounds=8,
     lease=1.2,
     beats=4,
     signs=2,
@@ -60,12 +67,14 @@ SHORT = Scale(
     groups=1,
     pairs=1,
     first=0.2,
-    trouble=2.0,
-    every=0.4,
+    trouble=1.2,
+    every=0.2,
     lengths=(0.05, 0.2, 0.6, 1.2, 1.8),
+    leaving=0.0,
     talk=0.3,
     acting=0.5,
     quiet=5.0,
+    told=12.0,
     coming=0.0,
 )
 

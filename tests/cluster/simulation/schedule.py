@@ -1,8 +1,13 @@
-"""One schedule: people talk, things go wrong, all is well again, and everything must be right."""
+"""Schedules: people talk, things go wrong, all is well again, and everything must be right.
+
+So many of them as `Scale.rounds` says are played one after the other on the same cluster, which
+costs less than to start one for each, and lets faults meet what earlier ones have left behind.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from itertools import combinations, count
 
 import attrs
@@ -19,7 +24,7 @@ from .history import History
 from .machine import Machine, Run, World
 from .network import Network
 from .owned import OwnedRun
-from .people import Program
+from .people import Calm, Program
 from .scale import LONG, Scale
 
 NAMES = ("a", "b", "c")
@@ -28,7 +33,7 @@ AT_MOST = 300.0
 
 @attrs.frozen
 class Result:
-    """What became of a schedule."""
+    """What became of a schedule. `digest`: of all that happened on its cluster so far."""
 
     seed: int
     wrong: list[str]
@@ -40,82 +45,136 @@ class Result:
     story: list[str]
 
 
-def play(
-    seed: int,
-    scale: Scale = LONG,
-    *,
-    story: bool = False,
-    plant: str = "",
-    owned: bool = False,
-) -> Result:
-    """Play a schedule, the same whenever it is played if PYTHONHASHSEED is. `owned`: without a
-    database, the first machine has the store.
+@attrs.frozen
+class Course:
+    """How a schedule is to be played. `owned`: without a database, the first machine has the
+    store. `plant`: what is broken on purpose.
+    """
+
+    scale: Scale = LONG
+    story: bool = False
+    plant: str = ""
+    owned: bool = False
+
+
+def first_of(seed: int, scale: Scale) -> int:
+    """The schedule with which the cluster of this one begins."""
+    return seed - seed % scale.rounds
+
+
+def play(seed: int, course: Course) -> Result:
+    """Play a schedule, the same whenever it is played if PYTHONHASHSEED is."""
+    results: list[Result] = []
+    play_until(seed, course, results.append)
+    return results[-1]
+
+
+def play_until(seed: int, course: Course, tell: Callable[[Result], None]) -> None:
+    """Play what comes before a schedule on the same cluster, and the schedule; tell what became
+    of each. One after which anything is wrong is the last.
     """
     from trio._core import _run
 
     _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
-    _run._r.seed(seed)
-    rng = random.Random(seed)
+    rng = random.Random()
+
+    def go_by(number: int) -> None:
+        rng.seed(number)
+        _run._r.seed(number)
+
+    seeds = range(first_of(seed, course.scale), seed + 1)
+    go_by(seeds[0])
     store = MemoryStore()
     coordination = MemoryCoordination(trio.current_time)
-    history = History(store, coordination, story=[] if story else None)
-    trio.run(
-        _Schedule(rng, store, coordination, history, scale, plant, owned).run,
-        clock=JumpingClock(scale.grain),
-    )
-    return Result(
-        seed,
-        history.wrong,
-        history.digest,
-        history.committed,
-        history.seen,
-        dict(history.answers),
-        dict(history.counts),
-        history.story or [],
-    )
+    history = History(store, coordination, story=[] if course.story else None)
+    schedule = _Schedules(rng, store, coordination, history, course, seeds, go_by, tell)
+    trio.run(schedule.run, clock=JumpingClock(course.scale.grain))
 
 
 @attrs.define(eq=False)
-class _Schedule:
+class _Schedules:
     rng: random.Random
     store: MemoryStore
     coordination: MemoryCoordination
     history: History
-    scale: Scale
-    plant: str
-    owned: bool
+    course: Course
+    seeds: range
+    go_by: Callable[[int], None]
+    tell: Callable[[Result], None]
+    network: Network = attrs.field(init=False)
     machines: list[Machine] = attrs.field(factory=list)
     programs: list[Program] = attrs.field(factory=list)
     users: dict[str, str] = attrs.field(factory=dict)  # by name
-    calm: trio.Event = attrs.field(factory=trio.Event)
+    calm: Calm = attrs.field(factory=Calm)
+
+    @network.default
+    def _network(self) -> Network:
+        return Network(self.rng.random)
+
+    @property
+    def scale(self) -> Scale:
+        return self.course.scale
 
     async def run(self) -> None:
-        network = Network(self.rng.random)
-        shared = self.store, self.coordination, network
-        owner = NAMES[0] if self.owned else ""
-        world = World(self.rng, *shared, self.scale, self.history, self.plant, owner)
-        kind = OwnedRun if self.owned else Run
-        with trio.move_on_after(AT_MOST) as patience:
-            async with trio.open_nursery() as nursery:
-                for name in NAMES:
-                    self.machines.append(Machine(name, world, nursery, kind))
-                    self.machines[-1].start()
-                await trio.sleep(self.scale.first)
-                while not all(machine.is_up for machine in self.machines):  # noqa: ASYNC110
-                    await trio.sleep(self.scale.first)
-                await self._people(nursery)
-                await trio.sleep(self.scale.talk)
-                faults = Faults(self.machines, network, self.rng, self.history, self.scale)
-                if self.scale.whole:
-                    nursery.start_soon(self._leaving, faults)
-                await faults.run()
-                self.history.note("all faults are over")
-                await self._ending().check(self.calm)
-                for machine in self.machines:
-                    machine.crash(silent=True)
-                nursery.cancel_scope.cancel()
-        if patience.cancelled_caught:
-            self.history.complain("it does not come to an end")
+        async with trio.open_nursery() as nursery:
+            await self._begin(nursery)
+            for seed in self.seeds:
+                self.go_by(seed)
+                with trio.move_on_after(AT_MOST) as patience:
+                    await self._round(nursery)
+                if patience.cancelled_caught:
+                    self.history.complain("it does not come to an end")
+                result = self._result(seed)
+                self.tell(result)
+                if result.wrong:
+                    break
+                self.history.begin()
+            for machine in self.machines:
+                machine.crash(silent=True)
+            nursery.cancel_scope.cancel()
+
+    async def _begin(self, nursery: trio.Nursery) -> None:
+        """Machines run, and people have come."""
+        owned, plant = self.course.owned, self.course.plant
+        owner = NAMES[0] if owned else ""
+        shared = self.store, self.coordination, self.network
+        world = World(self.rng, *shared, self.scale, self.history, plant, owner)
+        kind = OwnedRun if owned else Run
+        for name in NAMES:
+            self.machines.append(Machine(name, world, nursery, kind))
+            self.machines[-1].start()
+        await trio.sleep(self.scale.first)
+        while not all(map(self._is_ready, self.machines)):  # noqa: ASYNC110
+            await trio.sleep(self.scale.first)
+        await self._people(nursery)
+        await trio.sleep(self.scale.talk)
+
+    def _is_ready(self, machine: Machine) -> bool:
+        """It runs, and has links to all others."""
+        return machine.is_up and machine.node is not None and len(machine.node.others) == 2
+
+    async def _round(self, nursery: trio.Nursery) -> None:
+        for program in self.programs:
+            program.has_left = False
+        self.calm.end()
+        faults = Faults(self.machines, self.network, self.rng, self.history, self.scale)
+        nursery.start_soon(self._leaving, faults)
+        await faults.run()
+        self.history.note("all faults are over")
+        await self._ending().check(self.calm)
+
+    def _result(self, seed: int) -> Result:
+        history = self.history
+        return Result(
+            seed,
+            [*history.wrong],
+            history.digest,
+            history.committed,
+            history.seen,
+            dict(history.answers),
+            dict(history.counts),
+            [*(history.story or ())],
+        )
 
     def _ending(self) -> Ending:
         return Ending(self.machines, self.programs, self.scale, self.rng, self.store, self.history)
@@ -149,16 +208,17 @@ class _Schedule:
             nursery.start_soon(program.run)
 
     async def _leaving(self, faults: Faults) -> None:
-        """Now and then somebody goes, and does not come back: in good order, or as the machine
-        crashes that has his `me`.
+        """Now and then somebody goes, and stays away: in good order, or as the machine crashes that
+        has his `me`.
         """
         await trio.sleep(self.rng.random() * self.scale.trouble)
-        if self.rng.random() < 0.3:
+        if self.rng.random() >= self.scale.leaving:
             return
         name = self.rng.choice(USERS)
         for program in self.programs:
             program.has_left = program.name == name
-        self.history.note(name, "leaves for good")
+        self.history.note(name, "leaves")
+        self.history.count("left")
         owner = self.coordination._claims.get(self.users[name])
         for machine in self.machines:
             if machine.current and machine.current.cable.node == owner and self.rng.random() < 0.7:

@@ -23,13 +23,11 @@ from .handshake import Credentials, NoLink
 from .lookout import Connect, Lookout
 from .peer import Handler, Peer, Terms
 from .protocol import Message
-from .strangers import IN_TIME, Strangers, origin
+from .strangers import BROKEN, IN_TIME, Strangers, origin
 
 __all__ = ["Handler", "Links", "Peer"]
 
 log = logging.getLogger(__name__)
-
-_BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 @attrs.frozen
@@ -179,7 +177,7 @@ class Links:
             self._no_link(member, why)
         except trio.TooSlowError:
             self._no_link(member, f"no answer within {IN_TIME:g} s")
-        except _BROKEN as error:
+        except BROKEN as error:
             self._no_link(member, str(error.__cause__ or error) or "the connection broke")
         else:
             await self._serve(stream, member.id, version)
@@ -202,7 +200,7 @@ class Links:
                 return await handshake.accept(stream, self._credentials, self._is_member)
         except NoLink as no:
             why = no.why
-        except _BROKEN:
+        except BROKEN:
             why = "the connection broke"
         self._complaints.say(("refused", why), f"refused a connection{origin(stream)}: {why}")
         return None

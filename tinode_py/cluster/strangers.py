@@ -11,6 +11,8 @@ from ..live.sockets import socket_of
 
 IN_TIME = 5.0  # seconds for a connection and its handshake
 MOST = 64
+# What a stream raises that is of no use any more.
+BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Strangers:

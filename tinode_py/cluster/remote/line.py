@@ -22,7 +22,7 @@ from ...live.complaints import Complaints
 from ..handshake import NoLink
 from ..items import BadMessage
 from ..peer import Peer, Terms
-from ..strangers import IN_TIME
+from ..strangers import BROKEN, IN_TIME
 from . import greeting
 from .greeting import NotWelcome
 from .owner import Identity
@@ -31,7 +31,6 @@ from .words import PROTOCOL, Answer, Done, Failed, Found, Hello, Unread, Welcome
 
 log = logging.getLogger(__name__)
 
-_BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 _KINDS = {"error": StoreError, "away": StoreAway, "fenced": Fenced}
 _IN_DOUBT = "it is not known whether what was asked then was done"
 
@@ -185,7 +184,7 @@ class Line:
                 return await self._attempt()
             except (NoLink, NotWelcome) as no:
                 raise StoreError(self._told(no)) from None
-            except (*_BROKEN, trio.TooSlowError) as error:
+            except (*BROKEN, trio.TooSlowError) as error:
                 if trio.current_time() >= give_up:
                     raise StoreAway(self._told(error)) from None
                 self._complaints.say("first", f"{self._told(error)}: waiting for it", logging.INFO)
@@ -253,7 +252,7 @@ class Line:
             await trio.sleep(pause * (1 + chance) / 2)
             try:
                 return await self._attempt()
-            except (NoLink, NotWelcome, *_BROKEN, trio.TooSlowError) as error:
+            except (NoLink, NotWelcome, *BROKEN, trio.TooSlowError) as error:
                 self._why = told = self._told(error).removeprefix(f"{self._way.shown}: ")
                 self._complaints.say(("again", told), f"{self._way.shown}: {told}")
             pause = min(pause * 2, most)

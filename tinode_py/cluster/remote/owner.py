@@ -30,7 +30,7 @@ from ...store.coordination import MemoryCoordination, unknown
 from ..handshake import NoLink, exactly
 from ..items import BadMessage
 from ..peer import Peer, Terms
-from ..strangers import IN_TIME, Begun, Strangers, origin
+from ..strangers import BROKEN, IN_TIME, Begun, Strangers, origin
 from . import greeting
 from .greeting import MAGIC
 from .runs import Run, Runs
@@ -63,7 +63,6 @@ CONNECTED = 256  # runs, at most
 FETCHING = 8  # queries without a bound of one run at the same time
 TOPICS = 1_000_000  # claimed by one node, at most
 LONGEST = 100  # characters of a topic's name
-_BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class OwnStore(Store, Protocol):
@@ -157,7 +156,7 @@ class Owner:
             why = no.why
         except BadMessage as error:
             why = f"no message: {error}"
-        except _BROKEN:
+        except BROKEN:
             why = "the connection broke"
         text = f"refused a connection to the store{origin(stream)}: {why}"
         self._complaints.say(("refused", why), text)
@@ -191,7 +190,7 @@ class Owner:
         with trio.move_on_after(IN_TIME):
             try:
                 await greeting.say(stream, word)
-            except _BROKEN:
+            except BROKEN:
                 return False
             return True
         return False

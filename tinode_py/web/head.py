@@ -44,7 +44,7 @@ class RequestHead:
     def header(self, name: str) -> str:
         """The values of a header, joined with commas; empty if there is none."""
         wanted = name.encode("ascii")
-        return ",".join(value.decode("latin-1") for key, value in self.headers if key == wanted)
+        return b",".join([value for key, value in self.headers if key == wanted]).decode("latin-1")
 
 
 class Requests:

@@ -78,12 +78,12 @@ def play_until(seed: int, course: Course, tell: Callable[[Result], None]) -> Non
     _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
     rng = random.Random()
 
-    def go_by(number: int) -> None:
+    def go_by(number: int | str) -> None:
         rng.seed(number)
         _run._r.seed(number)
 
     seeds = range(first_of(seed, course.scale), seed + 1)
-    go_by(seeds[0])
+    go_by(f"the cluster of {seeds[0]}")  # no seed's numbers: sessions would have them twice
     store = MemoryStore()
     coordination = MemoryCoordination(trio.current_time)
     history = History(store, coordination, story=[] if course.story else None)
@@ -99,7 +99,7 @@ class _Schedules:
     history: History
     course: Course
     seeds: range
-    go_by: Callable[[int], None]
+    go_by: Callable[[int | str], None]
     tell: Callable[[Result], None]
     network: Network = attrs.field(init=False)
     machines: list[Machine] = attrs.field(factory=list)

@@ -17,6 +17,7 @@ from tests.process import PATIENCE, ServerProcess, serving
 
 OWNED = """SELECT topic FROM claim WHERE node = (SELECT max(id) FROM node WHERE name = $1)"""
 BUG = re.compile("Traceback|(Type|Key|Index|Value|Attribute|Assertion|Runtime)Error")
+AFTER = 60  # lines of a traceback
 JOINED = "joined the cluster"
 
 
@@ -107,9 +108,10 @@ class Machine:
                 await trio.sleep(0.02)
 
     def complaints(self) -> list[str]:
-        """What no node should ever have to say."""
+        """What no node should ever have to say, and what it said then."""
         lines = self.said + (self._server.said if self._server else [])
-        return [line for line in lines if BUG.search(line)]
+        places = [place for place, line in enumerate(lines) if BUG.search(line)]
+        return ["\n".join(lines[place : place + AFTER]) for place in places]
 
 
 @attrs.define(eq=False)

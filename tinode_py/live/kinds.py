@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .. import ids
 from ..core import find, me, me_topic, pages, room, state, topic
+from ..core.events import Recheck
 from ..core.find_state import FindState
 from ..core.room_state import RoomState
 from ..ids import Kind
@@ -26,7 +27,14 @@ _CONVERSATION = Rules(
     is_brief=topic.is_brief,
     alone=pages.alone,
 )
-_ME = Rules(me.rows, me_topic.needs, me_topic.decide, me_topic.is_plain, shown=me.shown)
+_ME = Rules(
+    me.rows,
+    me_topic.needs,
+    me_topic.decide,
+    me_topic.is_plain,
+    shown=me.shown,
+    look=Recheck(),
+)
 _FIND = Rules(find.rows, find.needs, find.decide)
 _ROOM = Rules(room.rows, room.needs, room.decide, room.is_plain, gone_together, stored=False)
 

@@ -104,6 +104,7 @@ class Rules:
     is_brief: Callable[[Event], bool] = _never  # changes nothing, and needs no long reads
     alone: Callable[[Any, Asked], Alone | None] = _no_page  # the page, of a {get} of nothing else
     stored: bool = True  # else changes are of the state alone
+    look: Event | None = None  # by which the topic finds what it has not heard
     shown: Callable[[Any], tuple[str, ...]] = _nobody  # contacts that sessions take for online
 
 

@@ -46,19 +46,14 @@ from ..core.effects import (
     Told,
 )
 from ..core.events import Gone, InboxGrew, Woken
-from ..errors import (
-    INTERNAL,
-    UNAVAILABLE,
-    Answer,
-    Refused,
-    StoreError,
-)
+from ..errors import INTERNAL, UNAVAILABLE, Answer, Refused, StoreError
 from ..store.base import Store
 from ..wire.server_packets import Ctrl
 from .emission import Emission
 from .fanout import FanOut
 from .inbox import Inbox
 from .link import Link
+from .missing import Missing
 from .quietly import after, in_order, is_unsaid, part, say
 from .refusing import refusal
 from .rules import Item, Rules, State, Surroundings, is_of_no_use, refusal_of
@@ -93,6 +88,7 @@ class Runner:
     _idle: bool = False  # nothing is undecided, uncommitted or unsent
     _over: bool = False  # the topic is gone, or somebody else's
     _alarm: int = 0  # for what is due then (`State.wake_at`) an alarm is set
+    _missing: Missing | None = None  # since something was
     _open: dict[int, Item] = attrs.field(factory=dict)  # taken, not answered yet; by identity
 
     async def run(self) -> None:
@@ -214,6 +210,17 @@ class Runner:
         await self._settle(batch)
         self._retired = is_of_no_use(self.state, self.hub.now()) or self._retired
 
+    def _miss(self, item: Item) -> None:
+        """The store was away, and nobody is told so who could say it again."""
+        if item.link is None and self.rules.look is not None:
+            if self._missing is None:
+                self._missing = Missing(self.state.name, self._look, self.hub.tasks.alarms)
+            self._missing.note()
+
+    def _look(self) -> None:
+        if self.rules.look is not None and not self._over:
+            self.inbox.mark("recheck", Item(self.rules.look))
+
     # --- load, decide, apply -------------------------------------------------------------
 
     async def _load(self) -> None:
@@ -237,6 +244,7 @@ class Runner:
         except StoreError as error:
             self.hub.complaints.failed("facts could not be fetched", error, topic=self.state.name)
             self._failed = True
+            self._miss(item)
             return refusal(self.hub.env(), item, error.answer)
         except Exception:  # a bug must cost one request, not the topic
             log.exception("a request failed", extra={"topic": self.state.name})
@@ -265,6 +273,8 @@ class Runner:
             failure = await self._commit((*changes, *told), patient=patient)
         if failure is not None:
             self._loaded, self._failed = False, True
+            for item, _ in settled:
+                self._miss(item)
             settled = [(item, refusal(self.hub.env(), item, *failure)) for item, _ in settled]
         await self._emit(settled)
 

@@ -42,10 +42,17 @@ class Ending:
     # --- as soon as all is well ----------------------------------------------------------
 
     async def _check_soon(self, calm: Calm) -> None:
-        """All is well when everybody is back, and what they publish comes to all."""
+        """All is well when everybody is back, what they publish comes to all, and they know of each
+        other who is there.
+        """
         calm.begin()
         deadline = trio.current_time() + self.scale.quiet
         while (found := await self._wrong()) and trio.current_time() <= deadline:  # noqa: ASYNC110
+            await trio.sleep(AGAIN)
+        deadline = trio.current_time() + self.scale.told
+        while not found and (mistaken := self._mistaken()):
+            if trio.current_time() > deadline:
+                found = mistaken
             await trio.sleep(AGAIN)
         for one in found:
             self.history.complain(one)
@@ -74,6 +81,16 @@ class Ending:
     def _there(self) -> set[str]:
         """The users who are online."""
         return {program.device.user for program in self._settled() if program.device is not None}
+
+    def _mistaken(self) -> list[str]:
+        """Who is taken for online and is not, or the other way round, on `me`."""
+        there = self._there()
+        return [
+            mistake
+            for program in self._settled()
+            for topic in program.topics
+            if program.device is not None and (mistake := _mistake(program.device, topic, there))
+        ]
 
     async def _try(self, program: Program, wrong: list[str]) -> None:
         """Publish over the connection of now: one that comes next may not be everywhere yet."""

@@ -29,7 +29,8 @@ class Scale:
     leaving: float  # how likely it is that somebody goes, and stays away
     talk: float  # before anything goes wrong
     acting: float  # between two deeds of a device, on average
-    quiet: float  # after which all is well again: a link may need 5 seconds for a handshake
+    quiet: float  # after which all is well again
+    told: float  # then, after which everybody knows who has left, whatever clocks have done
     coming: float  # then, for programs to come back, who are told to try again
 
 
@@ -51,6 +52,7 @@ LONG = Scale(
     talk=1.0,
     acting=0.5,
     quiet=7.0,
+    told=0.0,
     coming=6.0,
 )
 
@@ -72,6 +74,7 @@ SHORT = Scale(
     talk=0.3,
     acting=0.5,
     quiet=8.0,
+    told=12.0,
     coming=0.0,
 )
 

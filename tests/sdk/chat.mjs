@@ -68,6 +68,7 @@ const steps = {
   async 'presence'() {
     await until('Bob is online', () => alice.contact(bob.id).online);
     const { token } = bob.tinode.getAuthToken();
+    await bob.quiet();
     bob.tinode.disconnect();
     await until('Bob is away', () => !alice.contact(bob.id).online);
     await bob.tinode.connect();
@@ -110,7 +111,7 @@ const steps = {
     const sizes = await device.readAll(group);
     assert.deepEqual(sizes, [24, 24, 24, 24, 24, 11]);
     assert.deepEqual(device.read(group), said.get(group));
-    device.close();
+    await device.close();
   },
 
   async 'come back after a kill'() {
@@ -139,7 +140,7 @@ const steps = {
     assert.deepEqual(stored.filter(([seq]) => numbers.has(seq)), acknowledged);
     await device.readAll(bob.id);
     assert.equal(device.read(bob.id).length, 3);
-    device.close();
+    await device.close();
   },
 };
 

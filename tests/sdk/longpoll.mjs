@@ -55,7 +55,7 @@ const steps = {
     await carol.open(alice.id);
     await exchange(alice, carol, 'over a websocket');
     await exchange(carol, alice, 'over long polling');
-    carol.close();
+    await carol.close();
     await until('Carol is away', () => !alice.contact(carol.id).online);
   },
 

@@ -45,6 +45,7 @@ let chat;
 const refused = (promise, code) => assert.rejects(promise, error => error.code === code);
 
 async function comeBack() {
+  await alice.quiet();
   const gone = new Promise(resolve => { tinode.onDisconnect = resolve; });
   tinode.disconnect();
   await gone;
@@ -261,6 +262,7 @@ const steps = {
 
   async 'coming back'() {
     const { token } = tinode.getAuthToken();
+    await alice.quiet();
     const gone = new Promise(resolve => { tinode.onDisconnect = resolve; });
     tinode.disconnect();
     await gone;

@@ -142,7 +142,20 @@ export class Person {
     return messages;
   }
 
+  // The SDK says of a message that it has come a tenth of a second later, and throws where nobody
+  // can catch it if the connection is closed by then.
+  async quiet() {
+    const { tinode } = this;
+    const isQuiet = ({ topic }) => !(tinode.isTopicCached(topic) && tinode.getTopic(topic)._recvNotificationTimer);
+    await until('all is said of what has come', () => {
+      const contacts = [];
+      tinode.getMeTopic().contacts(contact => contacts.push(contact));
+      return contacts.every(isQuiet);
+    });
+  }
+
   async close() {
+    await this.quiet();
     this.tinode.onConnect = undefined;
     this.tinode.disconnect();
   }

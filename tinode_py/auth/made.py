@@ -9,7 +9,7 @@ import attrs
 
 from ..config import ConfigError, Settings
 from ..errors import Refused
-from ..outbound.address import address_of
+from ..outbound.address import check_setting
 from .anonymous import Anonymous
 from .base import Scheme
 from .basic import Basic
@@ -30,7 +30,7 @@ async def authenticator(settings: Settings) -> AsyncIterator[tuple[Settings, Res
     if not rules.url:
         yield settings, None
         return
-    _check(rules.url)
+    check_setting("auth.rest.url", rules.url)
     async with new_client(rules) as client:
         rest = Rest(client, rules)
         try:
@@ -39,13 +39,6 @@ async def authenticator(settings: Settings) -> AsyncIterator[tuple[Settings, Res
             raise ConfigError("auth.rest.url", f"asked there: {refused}") from None
         rules = attrs.evolve(rules, tag_namespaces=(*rules.tag_namespaces, *named))
         yield attrs.evolve(settings, auth=attrs.evolve(settings.auth, rest=rules)), rest
-
-
-def _check(url: str) -> None:
-    try:
-        address_of(url)
-    except ValueError as error:
-        raise ConfigError("auth.rest.url", str(error)) from None
 
 
 def made_schemes(

@@ -35,8 +35,10 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
     return tuple(map(ipaddress.ip_network, texts))
 
 
-def check_url(url: str) -> None:
-    """Raise Forbidden for what no request can go to, whatever its name means at the time."""
+def check_url(url: str) -> str:
+    """The host. Raises Forbidden for what no request can go to, whatever its name means at the
+    time.
+    """
     if len(url) > LONGEST_URL:
         raise Forbidden(f"longer than {LONGEST_URL} characters")
     try:
@@ -49,6 +51,7 @@ def check_url(url: str) -> None:
         raise Forbidden(f"no name of a host: {address.host!r}")
     if address.port is not None and not 0 < address.port < 65536:
         raise Forbidden(f"no port: {address.port}")
+    return address.host
 
 
 def is_allowed(address: Address, allowed: Sequence[Network]) -> bool:

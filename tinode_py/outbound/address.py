@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from ..config import ConfigError
+
 
 @attrs.frozen
 class Address:
@@ -28,3 +30,11 @@ def address_of(url: str) -> Address:
         raise ValueError("wants an address that begins with http:// or https://")
     wire_host = parsed.raw_host.decode("ascii")
     return Address(parsed.host, wire_host, port, bool(parsed.userinfo))
+
+
+def check_setting(key: str, url: str) -> None:
+    """ConfigError for a setting that is no address of HTTP."""
+    try:
+        address_of(url)
+    except ValueError as error:
+        raise ConfigError(key, str(error)) from None

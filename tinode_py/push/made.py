@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from ..config import ConfigError
-from ..outbound.address import address_of
+from ..outbound.address import check_setting
 from ..outbound.client import Client
 from ..settings.services import Push
 from .base import Pusher
@@ -30,16 +29,9 @@ async def pushers(settings: Push, now: Callable[[], int]) -> AsyncIterator[tuple
         return
     async with Client(settings.timeout, CONNECTIONS) as client:
         if hook.url:
-            _check("push.webhook.url", hook.url)
+            check_setting("push.webhook.url", hook.url)
             found.append(Webhook(client, hook.url, hook.secret, now))
         if gateway.org:
-            _check("push.gateway.url", gateway.url)
+            check_setting("push.gateway.url", gateway.url)
             found.append(Gateway(client, gateway.url, gateway.org, gateway.token))
         yield tuple(found)
-
-
-def _check(key: str, url: str) -> None:
-    try:
-        address_of(url)
-    except ValueError as error:
-        raise ConfigError(key, str(error)) from None

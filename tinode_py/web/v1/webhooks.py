@@ -17,7 +17,6 @@ from ...hooks.address import Forbidden, check_url, is_allowed
 from ...hooks.post import HookError
 from ...live.events import WEBHOOKS
 from ...live.webhooks import Busy, Told, TooMany, Webhooks
-from ...outbound.address import address_of
 from ...queries_backend import DeadLettersOf
 from ...records import Webhook
 from ...wire.times import time_text
@@ -156,8 +155,7 @@ def _after(text: str) -> int:
 def _check(hooks: Webhooks, url: str) -> None:
     """What can be seen at once; what a name means is looked at with each request."""
     try:
-        check_url(url)
-        host = address_of(url).host
+        host = check_url(url)
         try:
             address = ipaddress.ip_address(host)
         except ValueError:

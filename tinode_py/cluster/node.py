@@ -14,8 +14,7 @@ import attrs
 from msgspec import structs
 
 from ..core.effects import EndSessions
-from ..core.events import Deliver, Event, Presence, Recheck
-from ..core.me import MeState
+from ..core.events import Deliver, Event, Presence
 from ..errors import UNAVAILABLE, Refused
 from ..live.fanout import Afar
 from ..live.hub import Hub
@@ -173,8 +172,7 @@ class Node:
         except Refused:
             return  # the link is lost again
         for runner in self.hub.runners():
-            if isinstance(runner.state, MeState):
-                runner.inbox.mark("recheck", Item(Recheck()))
+            runner.look_again()
 
     def lost(self, peer: Peer) -> None:
         """The link is lost: its sessions are gone from here, ours are to return elsewhere."""

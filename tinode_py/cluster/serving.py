@@ -19,8 +19,7 @@ from math import inf
 import attrs
 import trio
 
-from ..core.events import Gone, Recheck, Woken
-from ..core.me import MeState
+from ..core.events import Gone, Woken
 from ..errors import INTERNAL, UNAVAILABLE, UNREACHABLE, StoreError
 from ..live.hub import Hub
 from ..live.inbox import Inbox
@@ -187,8 +186,7 @@ class Serving:
     async def _look(self, runner: Runner) -> None:
         """A `me` looks for what its sessions may have missed while they had none."""
         await trio.sleep(LOOK)
-        if isinstance(runner.state, MeState):
-            runner.inbox.mark("recheck", Item(Recheck()))
+        runner.look_again()
 
     # --- giving away ---------------------------------------------------------------------
 

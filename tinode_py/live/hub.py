@@ -388,5 +388,5 @@ class Hub:
             await self._ended.wait()
 
     def runners(self) -> Iterator[Runner]:
-        """The tasks of all topics that are here, for tests that look inside."""
+        """The tasks of all topics that are here."""
         return iter([it for it in self._runners.values() if isinstance(it, Runner)])

@@ -214,10 +214,11 @@ class Runner:
         """The store was away, and nobody is told so who could say it again."""
         if item.link is None and self.rules.look is not None:
             if self._missing is None:
-                self._missing = Missing(self.state.name, self._look, self.hub.tasks.alarms)
+                self._missing = Missing(self.state.name, self.look_again, self.hub.tasks.alarms)
             self._missing.note()
 
-    def _look(self) -> None:
+    def look_again(self) -> None:
+        """Let the topic, if it is of a kind that can (`Rules.look`), find what it has not heard."""
         if self.rules.look is not None and not self._over:
             self.inbox.mark("recheck", Item(self.rules.look))
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import attrs
 import trio
 
+from tests.ports import on_a_port
+
 Answer = Callable[[trio.SocketStream, bytes], Awaitable[None]]
 
 
@@ -40,11 +42,8 @@ async def lying(answer: Answer) -> AsyncIterator[Liar]:
         finally:
             live[0] -= 1
 
-    async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, serve, [listener])
-        yield Liar(f"http://127.0.0.1:{listener.socket.getsockname()[1]}", heads, live)
-        nursery.cancel_scope.cancel()
+    async with on_a_port(serve) as url:
+        yield Liar(url, heads, live)
 
 
 async def _request(stream: trio.SocketStream) -> bytes:

@@ -17,6 +17,7 @@ import trio.testing
 
 from tests.backend.liars import STREAM, Answer, lying, says, stall, whole
 from tests.backend.twins import KINDS, twin
+from tests.ports import on_a_port
 from tinode_py.backend import (
     Backend,
     BackendError,
@@ -312,10 +313,7 @@ async def test_a_call_that_is_cancelled_while_its_body_is_sent_leaves_nothing_be
         begun.set()
         await trio.sleep_forever()
 
-    async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, deaf, [listener])
-        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+    async with on_a_port(deaf) as url:
         async with Backend(url, "key") as backend, trio.open_nursery() as calls:
             large: Any = {"from_": "usrA", "topic": "grpA", "content": "x" * 20_000_000}
             calls.start_soon(functools.partial(backend.send_message, **large))
@@ -323,4 +321,3 @@ async def test_a_call_that_is_cancelled_while_its_body_is_sent_leaves_nothing_be
             await trio.testing.wait_all_tasks_blocked()
             calls.cancel_scope.cancel()
         gc.collect()  # a generator that was left half-way would be warned of
-        nursery.cancel_scope.cancel()

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from tests.backend.twins import KINDS, Twin, twin
+from tests.ports import on_a_port
 from tests.web.v1.conftest import key_for
 from tinode_py.backend import Backend, Conflict, Send, Unreachable
 from tinode_py.testing import RunningServer, running_server
@@ -47,12 +48,8 @@ class Line:
 @contextlib.asynccontextmanager
 async def line(server: RunningServer) -> AsyncIterator[Line]:
     made = Line(int(server.url.rpartition(":")[2]))
-    async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        made.url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
-        nursery.start_soon(trio.serve_listeners, made.carry, [listener])
+    async with on_a_port(made.carry) as made.url:
         yield made
-        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("kind", KINDS)

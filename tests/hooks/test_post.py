@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
+from tests.ports import on_a_port
 from tests.push.service import Service, serving
 from tinode_py.hooks.address import networks
 from tinode_py.hooks.post import LONGEST_ANSWER, HookError, Poster, new_client
@@ -123,13 +124,8 @@ async def test_who_hangs_is_left(piece: bytes):
                 await stream.send_all(b"x")
             await trio.sleep_forever()
 
-    async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, hang, [listener])
-        port = listener.socket.getsockname()[1]
-        async with posting(f"http://127.0.0.1:{port}/", timeout=0.3) as poster:
-            assert await failure(poster) == "no answer in 0.3 seconds"
-        nursery.cancel_scope.cancel()
+    async with on_a_port(hang) as url, posting(url, timeout=0.3) as poster:
+        assert await failure(poster) == "no answer in 0.3 seconds"
 
 
 async def test_no_proxy_of_the_environment_is_used(service: Service, monkeypatch):

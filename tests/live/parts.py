@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import attrs
@@ -65,6 +66,12 @@ def trick(server: RunningServer) -> TrickyStore:
     store = TrickyStore(server.server.store)
     server.server.hub.store = store
     return store
+
+
+def inbox_items(packets: Iterable[Packet]) -> list[Any]:
+    """All that a session was told of its inbox, in order."""
+    found = (packet["meta"].get("inbox", {}) for packet in packets if "meta" in packet)
+    return [item for page in found for item in page.get("items", ())]
 
 
 @attrs.define

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.live.parts import trick
+from tests.live.parts import inbox_items, trick
 from tinode_py.client import Packet
 from tinode_py.core import me_topic
 from tinode_py.core.events import Deliver
@@ -63,11 +63,6 @@ async def told(seed: int, *, together: bool) -> tuple[list[Packet], list[list[Pa
         return said, await quiet(clients)
 
 
-def items(packets: list[Packet]) -> list[Any]:
-    found = (packet["meta"].get("inbox", {}) for packet in packets if "meta" in packet)
-    return [item for page in found for item in page.get("items", ())]
-
-
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_batch_is_told_as_one_by_one(autojump_clock, seed: int):
     said, together = await told(seed, together=True)
@@ -75,8 +70,8 @@ async def test_a_batch_is_told_as_one_by_one(autojump_clock, seed: int):
     assert said == same
     for mine, theirs in zip(without_times(together[:3]), without_times(alone[:3]), strict=True):
         assert mine == theirs
-    assert [it["content"] for it in items(together[3])] == ["first", *range(1, 12)]
-    assert without_times(items(together[3])) == without_times(items(alone[3]))
+    assert [it["content"] for it in inbox_items(together[3])] == ["first", *range(1, 12)]
+    assert without_times(inbox_items(together[3])) == without_times(inbox_items(alone[3]))
 
 
 def without_times(value: Any) -> Any:

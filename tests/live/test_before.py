@@ -12,6 +12,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.ports import on_a_port
 from tests.push.service import Service, serving
 from tinode_py.client import Client
 from tinode_py.client.errors import ClientError
@@ -128,10 +129,7 @@ async def test_a_service_that_hangs_holds_up_its_asker_alone(policy: str):
     async def hang(stream: trio.SocketStream) -> None:
         await others_are_done.wait()
 
-    async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, hang, [listener])
-        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/"
+    async with on_a_port(hang) as url:
         rules = {"url": url, "timeout": 30, "on_failure": policy, "topics": ["grp"]}
         async with running_server(webhooks={"before": rules}) as server:
             ann, bob = await server.user("ann"), await server.user("bob")
@@ -153,7 +151,6 @@ async def test_a_service_that_hangs_holds_up_its_asker_alone(policy: str):
                 done.append("others")
                 others_are_done.set()
             assert done == ["others", "slow"]
-        nursery.cancel_scope.cancel()
 
 
 async def test_nobody_there():

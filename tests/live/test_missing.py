@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import trio
 import trio.testing
 
-from tests.live.parts import topic_names, trick
+from tests.live.parts import TrickyStore, inbox_items, topic_names, trick
+from tinode_py.client import Client
 from tinode_py.live.alarms import Alarms
 from tinode_py.live.missing import FIRST, LONGEST, Missing
 from tinode_py.testing import RunningServer
@@ -18,40 +18,35 @@ OUTAGE = 100.0  # seconds
 FOLLOWING = {"what": "inbox", "inbox": {"since": 1}}
 
 
-def items(packets: list[Any]) -> list[int]:
-    """Numbers of the items of an inbox."""
-    found = [packet["meta"].get("inbox", {}) for packet in packets if "meta" in packet]
-    return [item["n"] for inbox in found for item in inbox.get("items", ())]
-
-
-async def test_an_inbox_that_grew_while_it_could_not_be_read(
-    tinode_server: RunningServer, autojump_clock
-):
-    store = trick(tinode_server)
-    alice, bob = await tinode_server.user("alice"), await tinode_server.user("bob")
+async def missed(server: RunningServer) -> tuple[TrickyStore, Client]:
+    """A store that cannot be read, and one whose inbox has grown since."""
+    store = trick(server)
+    alice, bob = await server.user("alice"), await server.user("bob")
     await alice.sub("me", get=FOLLOWING)
     await bob.sub(alice.user)
     await trio.testing.wait_all_tasks_blocked()
     alice.receive_all_nowait()
     store.unreadable = True
     await bob.pub(alice.user, "hello")
+    await trio.testing.wait_all_tasks_blocked()
+    return store, alice
+
+
+async def test_an_inbox_that_grew_while_it_could_not_be_read(
+    tinode_server: RunningServer, autojump_clock
+):
+    store, alice = await missed(tinode_server)
     await trio.sleep(OUTAGE)
-    assert items(alice.receive_all_nowait()) == []
+    assert inbox_items(alice.receive_all_nowait()) == []
     store.unreadable = False
     await trio.sleep(1.5 * LONGEST)
-    assert items(alice.receive_all_nowait()) == [1]
+    assert [item["n"] for item in inbox_items(alice.receive_all_nowait())] == [1]
 
 
 async def test_nobody_looks_for_one_who_has_gone_meanwhile(
     tinode_server: RunningServer, autojump_clock
 ):
-    store = trick(tinode_server)
-    alice, bob = await tinode_server.user("alice"), await tinode_server.user("bob")
-    await alice.sub("me", get=FOLLOWING)
-    await bob.sub(alice.user)
-    store.unreadable = True
-    await bob.pub(alice.user, "hello")
-    await trio.testing.wait_all_tasks_blocked()
+    store, alice = await missed(tinode_server)
     await alice.aclose()
     await trio.sleep(OUTAGE)
     assert alice.user not in topic_names(tinode_server)

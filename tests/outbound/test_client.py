@@ -12,6 +12,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.ports import on_a_port
 from tests.push.service import serving
 from tinode_py.outbound.address import address_of
 from tinode_py.outbound.base import NotReached, TooLate, TooLong
@@ -34,11 +35,8 @@ async def deaf() -> AsyncIterator[tuple[str, trio.Event]]:
         begun.set()
         await trio.sleep_forever()
 
-    async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, rest, [listener])
-        yield f"http://127.0.0.1:{listener.socket.getsockname()[1]}/", begun
-        nursery.cancel_scope.cancel()
+    async with on_a_port(rest) as url:
+        yield url, begun
 
 
 async def test_the_body_of_an_error_is_read_if_it_is_asked_for(client: Client):

@@ -14,6 +14,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.ports import on_a_port
 from tests.push.service import Service, serving
 from tests.web.v1.conftest import Api, key_for
 from tinode_py.hooks.post import Poster, new_client
@@ -170,10 +171,7 @@ async def test_a_hook_that_hangs_holds_up_nobody(server, api: Api, service: Serv
         hung.set()
         await trio.sleep_forever()
 
-    async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, hang, [listener])
-        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/"
+    async with on_a_port(hang) as url:
         assert (await api("POST", "/webhooks", {"url": url})).status == 201
         await hooked(api, service)
         with trio.fail_after(SOON):  # less than the timeout of one request
@@ -184,7 +182,6 @@ async def test_a_hook_that_hangs_holds_up_nobody(server, api: Api, service: Serv
             await hung.wait()
             while events(service)[-1:] == [] or "message" not in events(service)[-1]:
                 await service.wait_asked(len(service.asked) + 1)
-        nursery.cancel_scope.cancel()
 
 
 async def test_a_service_that_is_gone_is_asked_no_more(server, api: Api, service: Service):
